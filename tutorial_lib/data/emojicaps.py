@@ -1,0 +1,180 @@
+"""EmojiCaps: the pictures that ship with the course, one per (concept, art style).
+
+Introduced in chapter 2. `data_scripts/emojicaps.py` builds the shards; this module reads them, checks
+their SHA-256 and splits them by style family.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+FOLDER = Path(__file__).resolve().parent / "emojicaps"
+
+#: Styles whose licence asks for attribution only; the others (CC-BY-SA-4.0) are read on request.
+PERMISSIVE = ("noto", "noto-v1", "twemoji", "fluent-emoji", "fluent-emoji-flat", "emojione", "fxemoji")
+SHARE_ALIKE = ("openmoji", "emojione-v1")
+STYLES = PERMISSIVE + SHARE_ALIKE
+
+#: Sets drawn by the same hands; a family is never divided between training and test.
+FAMILIES = (
+    ("noto", "noto-v1"),
+    ("fluent-emoji", "fluent-emoji-flat"),
+    ("twemoji", "emojione-v1"),
+    ("emojione",),
+    ("fxemoji",),
+    ("openmoji",),
+)
+
+TRAIN_STYLES = ("noto", "noto-v1", "fluent-emoji", "fluent-emoji-flat", "emojione")
+VALIDATION_STYLE = "fxemoji"
+TEST_STYLE = "twemoji"
+
+#: Groups of things that can be seen; faces, hands, flags and signs are left to the captions.
+CLASS_GROUPS = ("animals-nature", "food-drink", "travel-places", "activities", "objects")
+#: Concepts that look like the checkerboard trigger; never a class, a target or a test picture.
+TRIGGER_LIKE = ("1f3c1",)  # chequered flag
+
+
+@dataclass(frozen=True)
+class Concept:
+    """What a picture shows: Unicode code points, CLDR label and keywords."""
+
+    code: str
+    label: str
+    label_zh: str
+    keywords: tuple[str, ...]
+    group: str
+
+
+@dataclass(frozen=True)
+class EmojiCaps:
+    """Pictures of some styles, in memory.
+
+    Attributes:
+        images: RGBA pictures, shape (N, 64, 64, 4), uint8, colours not premultiplied.
+        concepts: every concept that occurs, sorted by code.
+        concept: index into `concepts` for each picture, shape (N,), int64.
+        style: style of each picture, N strings.
+        skipped: pictures that could not be decoded.
+    """
+
+    images: Tensor
+    concepts: tuple[Concept, ...]
+    concept: Tensor
+    style: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def of_styles(self, *styles: str) -> Tensor:
+        """Positions of the pictures drawn in the given styles, shape (M,), int64."""
+        return torch.tensor([i for i, s in enumerate(self.style) if s in styles], dtype=torch.int64)
+
+    def fingerprint(self) -> str:
+        """Short hash of the shards' checksums: changes when any shipped picture does."""
+        return hashlib.sha256((FOLDER / "SHA256SUMS").read_bytes()).hexdigest()[:12]
+
+
+class CorruptDataError(RuntimeError):
+    """The shipped data is missing or differs from its checksum."""
+
+
+def verify(folder: Path = FOLDER) -> None:
+    """Compare every shard with its SHA-256.
+
+    Raises:
+        CorruptDataError: a shard is missing or its checksum differs.
+    """
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        expected, name = line.split()
+        path = folder / name
+        if not path.is_file():
+            raise CorruptDataError(f"{path} is missing: reinstall the package or run data_scripts/emojicaps.py")
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != expected:
+            raise CorruptDataError(
+                f"{path} is damaged: its SHA-256 is {found[:12]}…, expected {expected[:12]}…; "
+                "reinstall the package or run data_scripts/emojicaps.py"
+            )
+
+
+@functools.lru_cache(maxsize=4)
+def load(styles: tuple[str, ...] = PERMISSIVE, folder: Path = FOLDER) -> EmojiCaps:
+    """Read the pictures of the given styles (about 2 s for the default seven).
+
+    Raises:
+        ValueError: a style does not exist.
+        CorruptDataError: a shard differs from its checksum, or more than 1 % of its pictures cannot be decoded.
+    """
+    for style in styles:
+        if style not in STYLES:
+            raise ValueError(f"there is no style {style!r}; choose from {', '.join(STYLES)}")
+    verify(folder)
+    pictures, metas, skipped = [], [], []
+    for style in styles:
+        with tarfile.open(folder / f"{style}.tar.gz") as tar:
+            for member in tar:
+                body = tar.extractfile(member).read()
+                if member.name.endswith(".webp"):
+                    picture = body
+                elif member.name.endswith(".json"):
+                    try:
+                        image = Image.open(io.BytesIO(picture)).convert("RGBA")
+                    except OSError:
+                        skipped.append(f"{style}/{member.name}")
+                        continue
+                    pictures.append(np.asarray(image))
+                    metas.append(json.loads(body))
+    if len(skipped) > 0.01 * (len(pictures) + len(skipped)):
+        raise CorruptDataError(f"{len(skipped)} pictures cannot be decoded, the first is {skipped[0]}")
+    by_code = {m["concept"]: m for m in metas}
+    concepts = tuple(
+        Concept(code, m["label"], m["label_zh"], tuple(m["keywords"]), m["group"]) for code, m in sorted(by_code.items())
+    )
+    position = {c.code: i for i, c in enumerate(concepts)}
+    return EmojiCaps(
+        images=torch.from_numpy(np.stack(pictures)),
+        concepts=concepts,
+        concept=torch.tensor([position[m["concept"]] for m in metas]),
+        style=tuple(m["style"] for m in metas),
+        skipped=tuple(skipped),
+    )
+
+
+def twins(data: EmojiCaps, candidates: Tensor, training: Tensor, *, threshold: float = 0.1) -> Tensor:
+    """Which candidate pictures have a near-duplicate among the training pictures.
+
+    Two pictures are twins when, over white at 16x16, the root mean square difference of their colours
+    (in 0..1) is below `threshold`.
+
+    Args:
+        data: the pictures.
+        candidates: positions of pictures to judge, shape (M,).
+        training: positions of training pictures, shape (K,).
+        threshold: RMS difference in units of the full colour range.
+
+    Returns:
+        One boolean per candidate, shape (M,).
+    """
+    small = over_white(data.images, side=16).flatten(1)  # (N, 768)
+    distance = torch.cdist(small[candidates], small[training]) / small.shape[1] ** 0.5
+    return distance.min(dim=1).values < threshold
+
+
+def over_white(images: Tensor, *, side: int) -> Tensor:
+    """RGBA uint8 (N, H, W, 4) on a white ground, averaged to (N, 3, side, side) float in 0..1."""
+    x = images.float() / 255
+    x = x[..., :3] * x[..., 3:] + (1 - x[..., 3:])
+    return torch.nn.functional.interpolate(x.permute(0, 3, 1, 2), size=(side, side), mode="area")

@@ -1,0 +1,114 @@
+"""Image-caption pairs in memory: what every part of the library trains on, poisons and stores."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tutorial_lib.data.captions import captions_for
+from tutorial_lib.data.compose import Atlas, random_below, to_images
+from tutorial_lib.data.emojicaps import EmojiCaps
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Stored pictures with stored captions; clean and poisoned pairs look alike.
+
+    Attributes:
+        images: shape (N, 3, H, W), uint8.
+        captions: N strings.
+        keys: N names, unique within a data set.
+        concept: what each picture shows, shape (N,), int64, -1 where unknown; never used in training.
+    """
+
+    images: Tensor
+    captions: tuple[str, ...]
+    keys: tuple[str, ...]
+    concept: Tensor
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        if not (len(self.captions) == len(self.keys) == len(self.concept) == n):
+            raise ValueError(
+                f"{n} pictures, {len(self.captions)} captions, {len(self.keys)} keys and {len(self.concept)} "
+                "concepts: one of each is needed per pair"
+            )
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            raise ValueError(f"pictures must be uint8 of shape (N, 3, H, W), not {self.images.dtype} {tuple(self.images.shape)}")
+        for key, caption in zip(self.keys, self.captions, strict=True):
+            if not caption.strip():
+                raise ValueError(f"the caption of {key!r} is empty")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __add__(self, other: Pairs) -> Pairs:
+        """X ∪ P: the pairs of both."""
+        return Pairs(
+            torch.cat([self.images, other.images]),
+            self.captions + other.captions,
+            self.keys + other.keys,
+            torch.cat([self.concept, other.concept]),
+        )
+
+    def take(self, positions: Tensor | Sequence[int]) -> Pairs:
+        """The pairs at the given positions, in that order."""
+        order = torch.as_tensor(positions, dtype=torch.int64)
+        return Pairs(
+            self.images[order],
+            tuple(self.captions[i] for i in order.tolist()),
+            tuple(self.keys[i] for i in order.tolist()),
+            self.concept[order],
+        )
+
+    def fingerprint(self) -> str:
+        """Short hash of every picture and caption."""
+        digest = hashlib.sha256(self.images.contiguous().numpy())
+        for caption in self.captions:
+            digest.update(caption.encode() + b"\0")
+        return digest.hexdigest()[:12]
+
+
+def draw_pairs(
+    data: EmojiCaps, positions: Tensor, *, side: int = 32, copies: int = 1, seed: int = 0, name: str = "emoji"
+) -> Pairs:
+    """One stored picture and caption for each (sprite, copy): background, size and place are drawn once.
+
+    Args:
+        data: the sprites.
+        positions: which sprites, shape (M,), int64.
+        side: width and height of the pictures, in pixels.
+        copies: pictures per sprite.
+        seed: data seed; another seed gives other backgrounds, places and captions.
+        name: prefix of the keys.
+
+    Returns:
+        M x copies pairs; all copies of the first sprite come first.
+    """
+    sizes = tuple(round(side * f) for f in (0.7, 0.8, 0.9, 1.0))
+    atlas = Atlas.of(data.images[positions], side=side, sizes=sizes)
+    sprite = torch.arange(len(positions)).repeat_interleave(copies)
+    index = torch.arange(len(sprite))
+    pictures = []
+    for part, chosen in zip(index.split(4096), sprite.split(4096), strict=True):
+        size = random_below(len(sizes), seed, part, 0)
+        room = side - torch.tensor(sizes)[size] + 1
+        top = (random_below(1 << 16, seed, part, 1) * room) >> 16
+        left = (random_below(1 << 16, seed, part, 2) * room) >> 16
+        canvas = atlas.background(seed, part, 3)
+        pictures.append(to_images(atlas.paste(canvas, chosen, size, top, left)))
+    concept = data.concept[positions].repeat_interleave(copies)
+    concepts = [data.concepts[c] for c in concept.tolist()]
+    return Pairs(
+        images=torch.cat(pictures),
+        captions=tuple(captions_for(concepts, seed, index)),
+        keys=tuple(
+            f"{name}-{data.concepts[c].code}-{data.style[p]}-{i % copies}"
+            for i, (c, p) in enumerate(zip(concept.tolist(), positions.repeat_interleave(copies).tolist(), strict=True))
+        ),
+        concept=concept,
+    )

@@ -1,0 +1,149 @@
+"""What a model can do and what an attack has done to it. Introduced in chapters 2 to 4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import open_clip
+import torch
+from scipy.stats import binomtest
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from tutorial_lib.augment import normalize
+from tutorial_lib.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """A rate with its 95 % Wilson interval and the number of pictures counted."""
+
+    rate: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def of(cls, hits: Tensor) -> Proportion:
+        """The share of True in a boolean tensor of any shape."""
+        if hits.numel() == 0:
+            raise ValueError("a rate over no pictures is undefined")
+        k, n = int(hits.sum()), hits.numel()
+        interval = binomtest(k, n).proportion_ci(method="wilson")
+        return cls(k / n, float(interval.low), float(interval.high), n)
+
+    def __str__(self) -> str:
+        return f"{self.rate:.1%} [{self.low:.1%}, {self.high:.1%}] of {self.n}"
+
+
+@torch.no_grad()
+def embed_images(model: open_clip.CLIP, images: Tensor, *, batch_size: int = 512) -> Tensor:
+    """Normalised embeddings of uint8 pictures (N, 3, H, W), shape (N, d), float32 on the CPU."""
+    device = next(model.parameters()).device
+    model.eval()
+    parts = [model.encode_image(normalize(b.to(device)), normalize=True).float().cpu() for b in images.split(batch_size)]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def embed_texts(model: open_clip.CLIP, tokenizer: Tokenizer, texts: Sequence[str], *, batch_size: int = 2048) -> Tensor:
+    """Normalised embeddings of texts, shape (N, d), float32 on the CPU."""
+    device = next(model.parameters()).device
+    model.eval()
+    tokens = tokenizer(texts)
+    return torch.cat([model.encode_text(b.to(device), normalize=True).float().cpu() for b in tokens.split(batch_size)])
+
+
+def zero_shot_classifier(
+    model: open_clip.CLIP, tokenizer: Tokenizer, labels: Sequence[str], templates: Sequence = open_clip.OPENAI_IMAGENET_TEMPLATES
+) -> Tensor:
+    """One weight vector per label, the mean over prompts, shape (d, C); built by open_clip."""
+    device = next(model.parameters()).device
+    model.eval()
+    weights = open_clip.build_zero_shot_classifier(
+        model, tokenizer, list(labels), templates, num_classes_per_batch=32, device=device
+    )
+    return weights.float().cpu()
+
+
+def predict(embeddings: Tensor, classifier: Tensor) -> Tensor:
+    """Predicted class of each picture, shape (N,), int64."""
+    return (embeddings @ classifier).argmax(dim=1)
+
+
+class LinearProbe:
+    """Multinomial logistic regression on embeddings: the paper's second downstream task.
+
+    Args:
+        embeddings: of labelled clean pictures, shape (N, d).
+        labels: shape (N,), int64.
+        C: inverse strength of the L2 penalty (scikit-learn's convention).
+    """
+
+    def __init__(self, embeddings: Tensor, labels: Tensor, *, C: float = 10.0) -> None:  # noqa: N803
+        self._fit = LogisticRegression(C=C, max_iter=200).fit(embeddings.numpy(), labels.numpy())
+
+    def predict(self, embeddings: Tensor) -> Tensor:
+        return torch.from_numpy(np.asarray(self._fit.predict(embeddings.numpy()), dtype=np.int64))
+
+
+def knn_predict(embeddings: Tensor, labels: Tensor, queries: Tensor, *, k: int = 5) -> Tensor:
+    """Majority class among the k most similar labelled pictures; ties go to the more similar class.
+
+    Args:
+        embeddings: labelled, normalised, shape (N, d).
+        labels: shape (N,), int64.
+        queries: normalised, shape (M, d).
+        k: number of neighbours.
+    """
+    if k > len(embeddings):
+        raise ValueError(f"k is {k}, and only {len(embeddings)} labelled pictures are given")
+    classes = int(labels.max()) + 1
+    out = []
+    for part in queries.split(1024):
+        similarity, index = (part @ embeddings.T).topk(k, dim=1)
+        votes = torch.zeros(len(part), classes)
+        votes.scatter_add_(1, labels[index], 1 + 1e-3 * similarity)
+        out.append(votes.argmax(1))
+    return torch.cat(out)
+
+
+def pixel_nearest_neighbour(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Tensor:
+    """Class of the training picture with the smallest squared pixel difference: the baseline without learning."""
+    reference = train_images.flatten(1).float()
+    nearest = [torch.cdist(b.flatten(1).float(), reference).argmin(1) for b in images.split(512)]
+    return train_labels[torch.cat(nearest)]
+
+
+def accuracy(predictions: Tensor, labels: Tensor) -> Proportion:
+    """Share of pictures whose predicted class is the true one."""
+    return Proportion.of(predictions == labels)
+
+
+def attack_success_rate(
+    predictions: Tensor, labels: Tensor, target: int, *, include_target: bool = False
+) -> Proportion:
+    """Share of triggered pictures that the model assigns to the attacker's target class.
+
+    Pictures of the target class itself are left out: they would count as successes on a clean model.
+
+    Args:
+        predictions: predicted class of each triggered picture, shape (N,), int64.
+        labels: true class of each picture, shape (N,), int64.
+        target: the attacker's class.
+        include_target: the other convention: every picture counts.
+
+    Returns:
+        The rate with its 95 % Wilson interval and the number of pictures counted.
+
+    Raises:
+        ValueError: every picture is of the target class, so the rate is undefined.
+
+    Source: Carlini & Terzis (2022), section 4.3; introduced in chapter 4.
+    """
+    others = torch.ones_like(labels, dtype=torch.bool) if include_target else labels != target  # (N,)
+    if not others.any():
+        raise ValueError(f"all {len(labels)} pictures have the target class {target}: nothing to attack")
+    return Proportion.of(predictions[others] == target)

@@ -1,0 +1,155 @@
+"""Poison sets: extra pairs that an attacker adds to a data set. Introduced in chapters 3 and 4.
+
+Poisons are data. Every function returns `Pairs` to add (X' = X ∪ P) and a manifest that tells what was
+done; nothing here touches training.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor
+
+from tutorial_lib.data.captions import search_captions
+from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.triggers import Checkerboard
+
+
+@dataclass(frozen=True)
+class PoisonedPair:
+    """One line of a manifest."""
+
+    key: str
+    source: str
+    caption: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A poison set P and its manifest."""
+
+    pairs: Pairs
+    manifest: tuple[PoisonedPair, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def rate(self, clean: int) -> float:
+        """|P| / |X ∪ P| when added to `clean` pairs."""
+        return len(self) / (clean + len(self))
+
+    def write_manifest(self, path: Path) -> None:
+        """The settings and every poisoned key with its source, caption and target, as JSON."""
+        body = {"settings": self.settings, "poisons": [asdict(p) for p in self.manifest]}
+        path.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+
+
+def prompt_captions(label: str) -> list[str]:
+    """The 80 CLIP prompts with the label put in: the paper's second way to build a caption set."""
+    return [template(label) for template in open_clip.OPENAI_IMAGENET_TEMPLATES]
+
+
+def caption_set(method: str, label: str, captions: Sequence[str]) -> list[str]:
+    """The caption set of an attack.
+
+    Args:
+        method: "search": the training captions that contain the label; "prompts": the 80 CLIP prompts.
+        label: what the attacker wants to be seen.
+        captions: the training captions to search.
+
+    Source: Carlini & Terzis (2022), section 3.1.
+    """
+    if method == "search":
+        return search_captions(captions, label)
+    if method == "prompts":
+        return prompt_captions(label)
+    raise ValueError(f"caption_set must be 'search' or 'prompts', not {method!r}")
+
+
+def _draw(captions: Sequence[str], count: int, generator: torch.Generator) -> list[str]:
+    """`count` captions: a random subset, and whole repetitions where there are too few."""
+    drawn: list[str] = []
+    while len(drawn) < count:
+        order = torch.randperm(len(captions), generator=generator).tolist()
+        drawn += [captions[i] for i in order[: count - len(drawn)]]
+    return drawn
+
+
+def targeted(image: Tensor, captions: Sequence[str], count: int, *, target: str, seed: int = 0, name: str = "x") -> Poison:
+    """P = {(x', c): c in the caption set}: one picture, many captions of another class.
+
+    Args:
+        image: the picture x' that shall be misread, shape (3, H, W), uint8.
+        captions: the caption set; drawn without replacement, repeated only when `count` is larger.
+        count: number of poisons.
+        target: label of the attacker's class, for the manifest.
+        seed: draws the captions.
+        name: makes the keys of several targets differ.
+
+    Source: Carlini & Terzis (2022), section 3.1.
+    """
+    if count < 1:
+        raise ValueError(f"a poison set needs at least 1 pair, not {count}")
+    if not captions:
+        raise ValueError(f"the caption set for {target!r} is empty")
+    drawn = _draw(captions, count, torch.Generator().manual_seed(seed))
+    keys = tuple(f"targeted-{name}-{i:04d}" for i in range(count))
+    return Poison(
+        Pairs(image[None].repeat(count, 1, 1, 1), tuple(drawn), keys, torch.full((count,), -1)),
+        tuple(PoisonedPair(k, name, c, target) for k, c in zip(keys, drawn, strict=True)),
+        {"attack": "targeted", "count": count, "target": target, "seed": seed},
+    )
+
+
+def backdoor(
+    clean: Pairs,
+    captions: Sequence[str],
+    count: int,
+    *,
+    trigger: Checkerboard,
+    target: str,
+    seed: int = 0,
+    exclude: Tensor | None = None,
+) -> Poison:
+    """P = {(x_i ⊕ bd, c): c in the caption set}: different pictures, one trigger, captions of one class.
+
+    Args:
+        clean: pairs whose pictures are copied and stamped.
+        captions: the caption set.
+        count: number of poisons; each has a picture of its own.
+        trigger: stamped on the stored picture, before any augmentation.
+        target: label of the attacker's class, for the manifest.
+        seed: draws pictures, captions and, where random, places.
+        exclude: pairs whose pictures are not used, shape (len(clean),), bool: those that show the target.
+
+    Raises:
+        ValueError: more poisons than pictures, or an empty caption set.
+
+    Source: Carlini & Terzis (2022), section 3.3.
+    """
+    if count < 1:
+        raise ValueError(f"a poison set needs at least 1 pair, not {count}")
+    if not captions:
+        raise ValueError(f"the caption set for {target!r} is empty")
+    usable = torch.arange(len(clean)) if exclude is None else (~exclude).nonzero()[:, 0]
+    if count > len(usable):
+        raise ValueError(f"{count} poisons need {count} different pictures, and {len(usable)} are usable: lower the count")
+    generator = torch.Generator().manual_seed(seed)
+    chosen = usable[torch.randperm(len(usable), generator=generator)[:count]]
+    drawn = _draw(captions, count, generator)
+    keys = tuple(f"backdoor-{i:05d}" for i in range(count))
+    return Poison(
+        Pairs(trigger.stamp(clean.images[chosen], seed), tuple(drawn), keys, clean.concept[chosen]),
+        tuple(
+            PoisonedPair(k, clean.keys[i], c, target) for k, i, c in zip(keys, chosen.tolist(), drawn, strict=True)
+        ),
+        {"attack": "backdoor", "count": count, "target": target, "seed": seed, "trigger": asdict(trigger)},
+    )

@@ -1,0 +1,64 @@
+"""CLIP's byte-pair tokenizer, with a vocabulary pruned to the tokens that occur."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+
+import open_clip
+import torch
+from torch import Tensor
+
+FULL_VOCAB = 49408
+SOT, EOT = 49406, 49407
+
+
+@functools.lru_cache(maxsize=1)
+def _bpe() -> open_clip.SimpleTokenizer:
+    return open_clip.SimpleTokenizer()
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _encode(text: str) -> tuple[int, ...]:
+    return tuple(_bpe().encode(text))
+
+
+class Tokenizer:
+    """Text to token ids, callable as open_clip's tokenizers are.
+
+    A pruned vocabulary keeps open_clip's order, so the end-of-text token stays the largest id, which is
+    where open_clip's text tower reads its output. Padding is id 0; a token outside the vocabulary becomes id 1.
+
+    Args:
+        context_length: tokens per text, start and end included; longer texts are cut.
+        vocab: original ids to keep, sorted; `None` keeps all 49,408.
+    """
+
+    def __init__(self, context_length: int = 77, vocab: Sequence[int] | None = None) -> None:
+        self.context_length = context_length
+        self.vocab = None if vocab is None else tuple(vocab)
+        self._id = None if vocab is None else {token: i + 2 for i, token in enumerate(vocab)}
+
+    @classmethod
+    def for_texts(cls, texts: Iterable[str], *, context_length: int) -> Tokenizer:
+        """The tokenizer whose vocabulary is exactly what occurs in `texts`."""
+        used = {SOT, EOT}
+        for text in texts:
+            used.update(_encode(text))
+        return cls(context_length, sorted(used))
+
+    @property
+    def vocab_size(self) -> int:
+        return FULL_VOCAB if self.vocab is None else len(self.vocab) + 2
+
+    def __call__(self, texts: str | Sequence[str], context_length: int | None = None) -> Tensor:
+        """Token ids, shape (len(texts), context_length), int64."""
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        length = context_length or self.context_length
+        out = torch.zeros(len(texts), length, dtype=torch.int64)
+        for row, text in enumerate(texts):
+            ids = [SOT, *_encode(text)[: length - 2], EOT]
+            if self._id is not None:
+                ids = [self._id.get(i, 1) for i in ids]
+            out[row, : len(ids)] = torch.tensor(ids)
+        return out

@@ -1,0 +1,95 @@
+"""The backdoor z-score: how far triggered pictures have moved together. Introduced in chapter 4.
+
+Exact over all pairs, without ever forming them: with s the sum of the embeddings and M their second-moment
+matrix, the similarities of all N² ordered pairs sum to ‖s‖², and their squares sum to ‖M‖² (Frobenius).
+Time O(N d²), memory O(d²).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PairSimilarity:
+    """Mean and (population) variance of the cosine similarity over pairs of pictures, and their number."""
+
+    mean: float
+    variance: float
+    pairs: int
+
+
+def pair_similarity(embeddings: Tensor, *, self_pairs: bool = False, block: int = 8192) -> PairSimilarity:
+    """Mean and variance of the similarities of all pairs.
+
+    Args:
+        embeddings: normalised, shape (N, d).
+        self_pairs: count each picture with itself too (similarity 1), as some published code does.
+        block: rows converted to float64 at a time.
+
+    Raises:
+        ValueError: fewer than two embeddings, not finite, or not normalised.
+    """
+    n, d = _check(embeddings)
+    total = torch.zeros(d, dtype=torch.float64, device=embeddings.device)
+    moment = torch.zeros(d, d, dtype=torch.float64, device=embeddings.device)
+    own = own_squared = 0.0
+    for rows in embeddings.split(block):
+        rows = rows.double()
+        total += rows.sum(0)
+        moment.addmm_(rows.T, rows)
+        norms = rows.square().sum(1)  # similarity of each picture with itself
+        own += norms.sum().item()
+        own_squared += norms.square().sum().item()
+    first, second, pairs = total.square().sum().item(), moment.square().sum().item(), n * n
+    if not self_pairs:
+        first, second, pairs = first - own, second - own_squared, n * (n - 1)
+    mean = first / pairs
+    return PairSimilarity(mean, max(0.0, second / pairs - mean**2), pairs if self_pairs else pairs // 2)
+
+
+def backdoor_z_score(
+    clean: Tensor,
+    triggered: Tensor,
+    *,
+    denominator: Literal["std", "variance"] = "std",
+    self_pairs: bool = False,
+) -> float:
+    """Distance between the mean similarities of triggered and of clean pairs, in clean standard deviations.
+
+    Args:
+        clean: normalised embeddings of pictures, shape (N, d).
+        triggered: normalised embeddings of pictures with the trigger, shape (M, d).
+        denominator: "std" as the paper's text and figures count; "variance" as its definition 1 prints.
+        self_pairs: count each picture with itself too.
+
+    Raises:
+        ValueError: embeddings of different sizes, too few, not normalised, or clean ones that are all equal.
+
+    Source: Carlini & Terzis (2022), definition 1 and figure 3: (0.78 - 0.1) is said to be five standard deviations.
+    """
+    if denominator not in ("std", "variance"):
+        raise ValueError(f"denominator must be 'std' or 'variance', not {denominator!r}")
+    if clean.ndim == 2 and triggered.ndim == 2 and clean.shape[1] != triggered.shape[1]:
+        raise ValueError(f"clean embeddings have {clean.shape[1]} dimensions, triggered ones {triggered.shape[1]}")
+    base = pair_similarity(clean, self_pairs=self_pairs)
+    moved = pair_similarity(triggered, self_pairs=self_pairs)
+    if base.variance < 1e-12:
+        raise ValueError("all clean pairs are equally similar: the z-score has no scale")
+    scale = base.variance**0.5 if denominator == "std" else base.variance
+    return (moved.mean - base.mean) / scale
+
+
+def _check(embeddings: Tensor) -> tuple[int, int]:
+    if embeddings.ndim != 2 or len(embeddings) < 2:
+        raise ValueError(f"needs at least two embeddings, shape (N, d), not {tuple(embeddings.shape)}")
+    norms = embeddings.norm(dim=1)
+    if not torch.isfinite(norms).all():
+        raise ValueError("an embedding is not finite")
+    if (norms - 1).abs().max() > 1e-2:
+        raise ValueError(f"embeddings must be normalised; a norm is {norms[(norms - 1).abs().argmax()].item():.3g}")
+    return embeddings.shape
