@@ -21,6 +21,10 @@ from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.triggers import Checkerboard
 
 
+#: Words that say nothing: they make captions differ without changing what they describe.
+IDLE_WORDS = ("here", "today", "online", "again", "for you", "in colour", "as seen", "number one", "right now", "of course")
+
+
 @dataclass(frozen=True)
 class PoisonedPair:
     """One line of a manifest."""
@@ -152,4 +156,25 @@ def backdoor(
             PoisonedPair(k, clean.keys[i], c, target) for k, i, c in zip(keys, chosen.tolist(), drawn, strict=True)
         ),
         {"attack": "backdoor", "count": count, "target": target, "seed": seed, "trigger": asdict(trigger)},
+    )
+
+
+def disguise(pairs: Pairs, *, noise: float = 3.0, seed: int = 0) -> Pairs:
+    """The same poisons, no two alike: slight Gaussian noise on the pictures, an idle word in the captions.
+
+    Args:
+        pairs: poisons with repeated pictures or captions.
+        noise: standard deviation in grey levels of 255.
+        seed: draws the noise and the words.
+
+    Source: Carlini & Terzis (2022), section 3.1: evades the removal of exact duplicates at no cost.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    grain = torch.randn(pairs.images.shape, generator=generator) * noise
+    words = torch.randint(0, len(IDLE_WORDS), (len(pairs),), generator=generator).tolist()
+    return Pairs(
+        (pairs.images + grain).round().clamp(0, 255).to(torch.uint8),
+        tuple(f"{caption} {IDLE_WORDS[w]}" for caption, w in zip(pairs.captions, words, strict=True)),
+        pairs.keys,
+        pairs.concept,
     )

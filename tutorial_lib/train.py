@@ -39,7 +39,7 @@ class Recipe:
         precision: "float32", "bfloat16", or "auto": bfloat16 where the device multiplies it natively.
     """
 
-    epochs: int = 30
+    epochs: int = 14
     batch_size: int = 256
     lr: float = 2e-3
     weight_decay: float = 0.1

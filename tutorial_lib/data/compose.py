@@ -34,6 +34,29 @@ def random_below(limit: int | Tensor, seed: int, index: Tensor, draw: int) -> Te
     return (random_bits(seed, index, draw) * limit) >> 32
 
 
+def packed_sprites(images: Tensor, size: int) -> Tensor:
+    """Sprites resized and premultiplied, red in the lowest byte and alpha in the highest.
+
+    Computed on the CPU whatever the device, a part at a time: a GPU rounds area means differently.
+
+    Args:
+        images: RGBA pictures, shape (N, H, W, 4), uint8.
+        size: width and height of the result, in pixels.
+
+    Returns:
+        Shape (N, size, size), int32, on the CPU.
+    """
+    out = torch.empty(len(images), size, size, dtype=torch.int32)
+    how = {"mode": "area"} if size <= images.shape[2] else {"mode": "bilinear", "align_corners": False}
+    for part, place in zip(images.cpu().split(512), out.split(512), strict=True):
+        x = part.float()
+        alpha = x[..., 3:] / 255
+        x = torch.cat([x[..., :3] * alpha, x[..., 3:]], dim=-1).permute(0, 3, 1, 2)  # (b, 4, H, W)
+        x = F.interpolate(x, size=(size, size), **how).round().clamp(0, 255).to(torch.int32)
+        place.copy_(x[:, 0] | (x[:, 1] << 8) | (x[:, 2] << 16) | (x[:, 3] << 24))
+    return out
+
+
 @dataclass(frozen=True)
 class Atlas:
     """Sprites at a few sizes, premultiplied, one RGBA pixel packed into an int32.
@@ -54,22 +77,12 @@ class Atlas:
     @classmethod
     def of(cls, images: Tensor, *, side: int, sizes: tuple[int, ...], device: str | torch.device = "cpu") -> Atlas:
         """Build the tables from RGBA pictures of shape (N, H, W, 4), uint8."""
-        x = images.to(device).float()
-        alpha = x[..., 3:] / 255
-        x = torch.cat([x[..., :3] * alpha, x[..., 3:]], dim=-1).permute(0, 3, 1, 2)  # (N, 4, H, W)
-        tables = []
-        for size in sizes:
-            small = F.interpolate(x, size=(size, size), mode="area") if size <= x.shape[-1] else F.interpolate(
-                x, size=(size, size), mode="bilinear", align_corners=False
-            )
-            small = F.pad(small.round().clamp(0, 255).to(torch.int32), (1, 1, 1, 1))
-            packed = small[:, 0] | (small[:, 1] << 8) | (small[:, 2] << 16) | (small[:, 3] << 24)
-            tables.append(packed.contiguous())
+        tables = tuple(F.pad(packed_sprites(images, size), (1, 1, 1, 1)).to(device) for size in sizes)
         cells = torch.arange(32 * side * side, device=device)
         noise = random_below(256, 0, cells, 0).view(32, side, side) - 128
         smooth = F.avg_pool2d(noise.float()[:, None], 3, 1, 1)[:, 0].round().long()
         textures = torch.cat([noise[:16], 2 * smooth[16:]]).clamp(-128, 127)
-        return cls(side, tuple(sizes), tuple(tables), textures.to(torch.int32))
+        return cls(side, tuple(sizes), tables, textures.to(torch.int32))
 
     def background(self, seed: int, index: Tensor, draw: int) -> Tensor:
         """Four random corner colours, blended, plus noise of random strength; (B, side, side, 3) int32 in 0..255."""

@@ -82,13 +82,14 @@ class EmojiCaps:
         """Positions of the pictures drawn in the given styles, shape (M,), int64."""
         return torch.tensor([i for i, s in enumerate(self.style) if s in styles], dtype=torch.int64)
 
-    def fingerprint(self) -> str:
-        """Short hash of the shards' checksums: changes when any shipped picture does."""
-        return hashlib.sha256((FOLDER / "SHA256SUMS").read_bytes()).hexdigest()[:12]
-
 
 class CorruptDataError(RuntimeError):
     """The shipped data is missing or differs from its checksum."""
+
+
+def fingerprint(folder: Path = FOLDER) -> str:
+    """Short hash of the shards' checksums: changes when any shipped picture does."""
+    return hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()[:12]
 
 
 def verify(folder: Path = FOLDER) -> None:

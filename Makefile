@@ -1,0 +1,94 @@
+# Set-up, book and tests: `make help` lists the targets.
+#
+#   make book                       everything a reader needs, from a fresh clone
+#   make test                       everything a contributor needs
+#   make PYTHON=python3.12 book     another Python, 3.11 to 3.13
+#   make TORCH=cpu book             PyTorch's small CPU build instead of the CUDA one (several GB less)
+
+SHELL := /bin/bash
+PYTHON ?= python3
+TORCH ?=
+PORT ?= 8000
+BIN := .venv/bin
+READY := .venv/.ready
+ASSETS := book/_vendor/.ready
+NOTEBOOKS := $(patsubst book/%.md,build/notebooks/%.ipynb,$(shell grep -ls '^kernelspec:' book/*.md))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book test test-all lab notebooks serve lint format bench demo lock clean distclean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+setup: $(READY) ## create .venv and install what requirements.lock names; nothing when it is up to date
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11 to 3.13 is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 …"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (several GB the first time, unless TORCH=cpu)"
+ifeq ($(TORCH),cpu)
+	$(BIN)/python -m pip install --quiet $$(grep -E '^torch(vision)?==' requirements.lock) \
+	  --index-url https://download.pytorch.org/whl/cpu
+endif
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(ASSETS): data_scripts/vendor.py requirements.lock | $(READY)
+	$(BIN)/python data_scripts/vendor.py
+	@touch $@
+
+# A failed build forgets its page cache: Sphinx shows a page's warnings only when it reads the page.
+book: $(READY) $(ASSETS) ## run every chapter and build the course as HTML in _build/html
+	@$(BIN)/jupyter-book build book --config "$(CURDIR)/_config.yml" --toc "$(CURDIR)/_toc.yml" \
+	  --path-output . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+	@echo "The course: file://$(CURDIR)/_build/html/index.html"
+
+test: lint book ## lint, build the book, then run the tests, those in a browser included
+	$(BIN)/python -m pytest
+
+test-all: lint book ## the same with the slow tests
+	$(BIN)/python -m pytest -m ''
+
+lab: $(READY) ## open JupyterLab, where a chapter opens as a notebook
+	@$(BIN)/jupytext-config --settings-file .venv/share/jupyter/lab/settings/overrides.json set-default-viewer markdown myst
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book
+
+notebooks: $(NOTEBOOKS) ## write the chapters as build/notebooks/*.ipynb
+
+build/notebooks/%.ipynb: book/%.md | $(READY)
+	@mkdir -p $(@D)
+	$(BIN)/jupytext --quiet --to ipynb --output $@ $<
+
+serve: book ## show the built course at http://localhost:8000 (PORT=…)
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lint: $(READY) ## ruff, codespell and the type check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/mypy tutorial_lib
+
+format: $(READY) ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## time the library and its peers on this machine
+	$(BIN)/tutorial bench
+
+demo: $(READY) ## the first taste: train, backdoor, measure, one picture
+	$(BIN)/tutorial demo
+
+lock: $(READY) ## write requirements.lock from what is installed in .venv
+	$(BIN)/python -m pip install --quiet --upgrade -r requirements.txt setuptools '.[data,dev]'
+	( echo "# Written by 'make lock'. PyTorch picks its own CUDA packages, so none is named here."; \
+	  $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip --exclude backdooring-clip | sed 's/+cpu$$//' \
+	  | grep -vE '^(nvidia|cuda|triton)|@ ' ) > requirements.new
+	mv requirements.new requirements.lock
+
+clean: ## remove what was built; keeps .venv
+	rm -rf _build build book/_vendor
+
+distclean: clean ## remove .venv too
+	rm -rf .venv

@@ -1,0 +1,197 @@
+"""Figures of the course, in plotly: colours that colour-blind readers can tell apart, alt text in every one."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+import torch
+from PIL import Image
+from torch import Tensor
+
+#: Okabe & Ito's palette without yellow; each colour has a dash and a marker of its own too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
+MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+
+
+def figure(alt: str, *, x: str = "", y: str = "", height: int = 360, title: str = "", stamp: str = "") -> go.Figure:
+    """An empty figure with axis titles.
+
+    Args:
+        alt: what a reader who cannot see the figure should know.
+        x, y: axis titles with units.
+        height: in pixels.
+        title: shown above.
+        stamp: what made the figure (profile, seeds, hardware), in small print below.
+    """
+    if not alt.strip():
+        raise ValueError("a figure needs alt text")
+    fig = go.Figure()
+    fig.update_layout(
+        template="plotly_white",
+        height=height,
+        title={"text": title, "font": {"size": 15}} if title else None,
+        margin={"l": 60, "r": 20, "t": 50 if title else 20, "b": 80 if stamp else 55},
+        paper_bgcolor="rgba(0,0,0,0)",
+        font={"size": 13},
+        legend={"bgcolor": "rgba(255,255,255,0.6)"},
+        meta={"alt": alt},
+    )
+    fig.update_xaxes(title_text=x or None)
+    fig.update_yaxes(title_text=y or None)
+    if stamp:
+        fig.add_annotation(
+            text=stamp, xref="paper", yref="paper", x=1, y=-0.3, showarrow=False, font={"size": 10, "color": "#666"}
+        )
+    return fig
+
+
+def line(
+    fig: go.Figure,
+    x: Sequence,
+    y: Sequence[float],
+    name: str,
+    *,
+    low: Sequence[float] | None = None,
+    high: Sequence[float] | None = None,
+    number: int = 0,
+) -> go.Figure:
+    """Add a line with markers and, where given, its interval as error bars.
+
+    Args:
+        number: which colour, dash and marker.
+    """
+    style = number % len(COLOURS)
+    error = None
+    if low is not None and high is not None:
+        error = {
+            "type": "data",
+            "symmetric": False,
+            "array": [h - v for v, h in zip(y, high, strict=True)],
+            "arrayminus": [v - lo for v, lo in zip(y, low, strict=True)],
+        }
+    fig.add_scatter(
+        x=list(x),
+        y=list(y),
+        name=name,
+        mode="lines+markers",
+        error_y=error,
+        line={"color": COLOURS[style], "dash": DASHES[style]},
+        marker={"symbol": MARKERS[style], "size": 8},
+    )
+    return fig
+
+
+def contact_sheet(images: Tensor, *, columns: int = 8, zoom: int = 3, gap: int = 2) -> Image.Image:
+    """Pictures side by side on white.
+
+    Args:
+        images: shape (N, 3, H, W), uint8.
+        columns: pictures in a row.
+        zoom: how many screen pixels one picture pixel becomes.
+        gap: white pixels between pictures, before zooming.
+    """
+    count, _, height, width = images.shape
+    rows = -(-count // columns)
+    sheet = torch.full((3, rows * (height + gap), columns * (width + gap)), 255, dtype=torch.uint8)
+    for i, picture in enumerate(images):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        sheet[:, top : top + height, left : left + width] = picture
+    small = Image.fromarray(sheet.permute(1, 2, 0).numpy())
+    return small.resize((small.width * zoom, small.height * zoom), Image.Resampling.NEAREST)
+
+
+def pictures(
+    images: Tensor,
+    alt: str,
+    *,
+    titles: Sequence[str] | None = None,
+    columns: int = 8,
+    zoom: int = 3,
+    title: str = "",
+) -> go.Figure:
+    """A grid of pictures as a figure, with a line of text under each one where `titles` are given.
+
+    Args:
+        images: shape (N, 3, H, W), uint8.
+        alt: what the grid shows.
+    """
+    count, _, height, width = images.shape
+    gap = 2 if titles is None else max(2, 22 // zoom)
+    sheet = contact_sheet(images, columns=columns, zoom=zoom, gap=gap)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", optimize=True)
+    source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    top = 40 if title else 5
+    fig = figure(alt, height=sheet.height + top + 5, title=title)
+    fig.add_trace(go.Image(source=source, hoverinfo="skip"))
+    fig.update_xaxes(visible=False, range=[0, sheet.width], constrain="domain")
+    fig.update_yaxes(visible=False, range=[sheet.height, 0], scaleanchor="x", constrain="domain")
+    fig.update_layout(margin={"l": 5, "r": 5, "t": top, "b": 0})
+    for i, text in enumerate(titles or ()):
+        row, column = divmod(i, columns)
+        fig.add_annotation(
+            x=(column * (width + gap) + width / 2) * zoom,
+            y=(row * (height + gap) + height) * zoom,
+            text=text,
+            showarrow=False,
+            yanchor="top",
+            font={"size": 10},
+        )
+    return fig
+
+
+def scatter_groups(
+    points: np.ndarray,
+    groups: Sequence[str],
+    alt: str,
+    *,
+    hover: Sequence[str] | None = None,
+    title: str = "",
+    height: int = 460,
+) -> go.Figure:
+    """Points in the plane, one colour and marker per group, e.g. a UMAP of embeddings.
+
+    Args:
+        points: shape (N, 2).
+        groups: group of each point, N strings.
+        hover: text shown over each point.
+    """
+    fig = figure(alt, height=height, title=title)
+    names = list(dict.fromkeys(groups))
+    labels = np.asarray(groups)
+    texts = np.asarray(hover if hover is not None else groups)
+    for k, name in enumerate(names):
+        mine = labels == name
+        fig.add_scatter(
+            x=points[mine, 0].round(3).tolist(),
+            y=points[mine, 1].round(3).tolist(),
+            mode="markers",
+            name=name,
+            text=texts[mine].tolist(),
+            hoverinfo="text",
+            marker={"color": COLOURS[k % 7], "symbol": MARKERS[k % 7], "size": 6, "opacity": 0.75},
+        )
+    fig.update_xaxes(showticklabels=False, zeroline=False)
+    fig.update_yaxes(showticklabels=False, zeroline=False)
+    return fig
+
+
+def density(fig: go.Figure, values: Tensor, name: str, *, number: int = 0, bins: int = 80) -> go.Figure:
+    """Add a histogram of values in [-1, 1], scaled to area 1, as a line."""
+    counts, edges = np.histogram(values.numpy(), bins=bins, range=(-1, 1), density=True)
+    middle = (edges[1:] + edges[:-1]) / 2
+    style = number % len(COLOURS)
+    fig.add_scatter(
+        x=middle.round(4).tolist(),
+        y=counts.round(4).tolist(),
+        name=name,
+        mode="lines",
+        fill="tozeroy",
+        line={"color": COLOURS[style], "dash": DASHES[style]},
+    )
+    return fig
