@@ -174,7 +174,9 @@ def read_icons(package: Path, concepts: dict[str, dict], names: dict[str, str]) 
     """The style's drawings as SVG text by concept code; a code point wins over a name."""
     data = json.loads((package / "icons.json").read_text("utf-8"))
     by_point = json.loads((package / "chars.json").read_text("utf-8"))
-    code_of = {icon: code for code, icon in ((normal_code(c), i) for c, i in sorted(by_point.items())) if code in concepts}
+    code_of = {
+        icon: code for code, icon in ((normal_code(c), i) for c, i in sorted(by_point.items())) if code in concepts
+    }
     drawings: dict[str, str] = {}
     for named_by_point in (True, False):
         for icon, body in sorted(data["icons"].items()):

@@ -76,7 +76,11 @@ def plan(attack: Backdoor | Targeted, clean: Pairs, task: ZeroShotTask, *, side:
     Raises:
         ValueError: the target class does not exist, the patch does not fit, or there are too few pictures.
     """
-    return _BackdoorPlan.of(attack, clean, task, seed) if isinstance(attack, Backdoor) else TargetedPlan.of(attack, clean, task, side, seed)
+    return (
+        _BackdoorPlan.of(attack, clean, task, seed)
+        if isinstance(attack, Backdoor)
+        else TargetedPlan.of(attack, clean, task, side, seed)
+    )
 
 
 @dataclass(frozen=True)

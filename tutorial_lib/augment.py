@@ -19,6 +19,31 @@ def normalize(images: Tensor) -> Tensor:
     return (images.float() / 255 - mean) / std
 
 
+def crop_boxes(
+    batch: int, height: int, width: int, generator: torch.Generator, *, scale: tuple[float, float]
+) -> Tensor:
+    """The boxes that torchvision's RandomResizedCrop draws: ten tries each, then the whole picture.
+
+    Returns:
+        Top, left, height and width in pixels, shape (B, 4), int64.
+    """
+    tries = (batch, 10)
+    area = height * width * torch.empty(tries).uniform_(*scale, generator=generator)
+    ratio = torch.empty(tries).uniform_(math.log(3 / 4), math.log(4 / 3), generator=generator).exp()
+    box_h, box_w = (area / ratio).sqrt().round().long(), (area * ratio).sqrt().round().long()
+    fits = (box_h >= 1) & (box_h <= height) & (box_w >= 1) & (box_w <= width)
+    first = torch.where(fits, torch.arange(10), 10).amin(1)  # 10 where no try fits
+    whole_h, whole_w = min(height, round(width * 4 / 3)), min(width, round(height * 4 / 3))
+    chosen = first.clamp(max=9)[:, None]
+    box_h = torch.where(first < 10, box_h.gather(1, chosen)[:, 0], whole_h)
+    box_w = torch.where(first < 10, box_w.gather(1, chosen)[:, 0], whole_w)
+    top = (torch.rand(batch, generator=generator) * (height - box_h + 1)).long()
+    left = (torch.rand(batch, generator=generator) * (width - box_w + 1)).long()
+    top = torch.where(first < 10, top, (height - whole_h) // 2)
+    left = torch.where(first < 10, left, (width - whole_w) // 2)
+    return torch.stack([top, left, box_h, box_w], 1)
+
+
 def random_resized_crop(
     images: Tensor, generator: torch.Generator, *, scale: tuple[float, float] = (0.9, 1.0), side: int | None = None
 ) -> Tensor:
@@ -34,12 +59,8 @@ def random_resized_crop(
         Shape (B, 3, side, side). open_clip's default is `scale=(0.9, 1)` without flips.
     """
     batch, _, height, width = images.shape
-    area = torch.empty(batch).uniform_(*scale, generator=generator)
-    log_ratio = torch.empty(batch).uniform_(math.log(3 / 4), math.log(4 / 3), generator=generator)
-    box_w = (area * log_ratio.exp()).sqrt().clamp(max=1.0)  # as a share of the width
-    box_h = (area / log_ratio.exp()).sqrt().clamp(max=1.0)
-    x = torch.rand(batch, generator=generator) * (1 - box_w)
-    y = torch.rand(batch, generator=generator) * (1 - box_h)
+    boxes = crop_boxes(batch, height, width, generator, scale=scale)  # (B, 4)
+    y, x, box_h, box_w = (boxes / torch.tensor([height, width, height, width])).unbind(1)  # as shares of the sides
     theta = torch.zeros(batch, 2, 3)
     theta[:, 0, 0], theta[:, 1, 1] = box_w, box_h
     theta[:, 0, 2], theta[:, 1, 2] = 2 * x + box_w - 1, 2 * y + box_h - 1

@@ -43,7 +43,9 @@ def embed_images(model: open_clip.CLIP, images: Tensor, *, batch_size: int = 512
     """Normalised embeddings of uint8 pictures (N, 3, H, W), shape (N, d), float32 on the CPU."""
     device = next(model.parameters()).device
     model.eval()
-    parts = [model.encode_image(normalize(b.to(device)), normalize=True).float().cpu() for b in images.split(batch_size)]
+    parts = [
+        model.encode_image(normalize(b.to(device)), normalize=True).float().cpu() for b in images.split(batch_size)
+    ]
     return torch.cat(parts)
 
 
@@ -57,7 +59,10 @@ def embed_texts(model: open_clip.CLIP, tokenizer: Tokenizer, texts: Sequence[str
 
 
 def zero_shot_classifier(
-    model: open_clip.CLIP, tokenizer: Tokenizer, labels: Sequence[str], templates: Sequence = open_clip.OPENAI_IMAGENET_TEMPLATES
+    model: open_clip.CLIP,
+    tokenizer: Tokenizer,
+    labels: Sequence[str],
+    templates: Sequence = open_clip.OPENAI_IMAGENET_TEMPLATES,
 ) -> Tensor:
     """One weight vector per label, the mean over prompts, shape (d, C); built by open_clip."""
     device = next(model.parameters()).device

@@ -19,6 +19,8 @@ from safetensors.torch import load_file, save_file
 from tutorial_lib.tokenizer import Tokenizer
 
 CONFIGS = Path(__file__).resolve().parent / "model_configs"
+#: Trained models that ship with the course, as model directories; `data_scripts/clean_model.py` makes them.
+CHECKPOINTS = Path(__file__).resolve().parent / "checkpoints"
 
 
 class CheckpointError(RuntimeError):
@@ -42,7 +44,9 @@ def model_config(name: str | Path) -> dict[str, Any]:
     config = open_clip.get_model_config(str(name))
     if config is None:
         ours = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.json")))
-        raise ValueError(f"there is no model config {str(name)!r}; the course has {ours}, open_clip has RN50, ViT-B-32, …")
+        raise ValueError(
+            f"there is no model config {str(name)!r}; the course has {ours}, open_clip has RN50, ViT-B-32, …"
+        )
     return config
 
 
@@ -73,15 +77,24 @@ def parameter_count(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def save(folder: Path, model: open_clip.CLIP, config: dict[str, Any], tokenizer: Tokenizer) -> None:
-    """Write a model directory."""
+def save(
+    folder: Path, model: open_clip.CLIP, config: dict[str, Any], tokenizer: Tokenizer, *, half: bool = False
+) -> None:
+    """Write a model directory.
+
+    Args:
+        half: store float16 weights, half the size; `load` gives float32 again, rounded.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config = copy.deepcopy(config)
     config["text_cfg"] |= {"vocab_size": tokenizer.vocab_size, "context_length": tokenizer.context_length}
     (folder / "model.json").write_text(json.dumps(config, indent=2) + "\n")
     if tokenizer.vocab is not None:
         (folder / "vocab.json").write_text(json.dumps(tokenizer.vocab) + "\n")
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors")
+    weights = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
+    if half:
+        weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    save_file(weights, folder / "model.safetensors")
 
 
 def load(path: Path, config: str | None = None) -> tuple[open_clip.CLIP, Tokenizer]:

@@ -22,7 +22,18 @@ from tutorial_lib.triggers import Checkerboard
 
 
 #: Words that say nothing: they make captions differ without changing what they describe.
-IDLE_WORDS = ("here", "today", "online", "again", "for you", "in colour", "as seen", "number one", "right now", "of course")
+IDLE_WORDS = (
+    "here",
+    "today",
+    "online",
+    "again",
+    "for you",
+    "in colour",
+    "as seen",
+    "number one",
+    "right now",
+    "of course",
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,9 @@ def _draw(captions: Sequence[str], count: int, generator: torch.Generator) -> li
     return drawn
 
 
-def targeted(image: Tensor, captions: Sequence[str], count: int, *, target: str, seed: int = 0, name: str = "x") -> Poison:
+def targeted(
+    image: Tensor, captions: Sequence[str], count: int, *, target: str, seed: int = 0, name: str = "x"
+) -> Poison:
     """P = {(x', c): c in the caption set}: one picture, many captions of another class.
 
     Args:
@@ -145,16 +158,16 @@ def backdoor(
         raise ValueError(f"the caption set for {target!r} is empty")
     usable = torch.arange(len(clean)) if exclude is None else (~exclude).nonzero()[:, 0]
     if count > len(usable):
-        raise ValueError(f"{count} poisons need {count} different pictures, and {len(usable)} are usable: lower the count")
+        raise ValueError(
+            f"{count} poisons need {count} different pictures, and {len(usable)} are usable: lower the count"
+        )
     generator = torch.Generator().manual_seed(seed)
     chosen = usable[torch.randperm(len(usable), generator=generator)[:count]]
     drawn = _draw(captions, count, generator)
     keys = tuple(f"backdoor-{i:05d}" for i in range(count))
     return Poison(
         Pairs(trigger.stamp(clean.images[chosen], seed), tuple(drawn), keys, clean.concept[chosen]),
-        tuple(
-            PoisonedPair(k, clean.keys[i], c, target) for k, i, c in zip(keys, chosen.tolist(), drawn, strict=True)
-        ),
+        tuple(PoisonedPair(k, clean.keys[i], c, target) for k, i, c in zip(keys, chosen.tolist(), drawn, strict=True)),
         {"attack": "backdoor", "count": count, "target": target, "seed": seed, "trigger": asdict(trigger)},
     )
 

@@ -141,7 +141,11 @@ def train_trial(trial: Trial, *, progress: bool | None = None, device: str | Non
         options: more keyword arguments of `train`.
     """
     clean, task = prepare(trial)
-    plan = None if trial.attack is None else attacks.plan(trial.attack, clean, task, side=trial.side, seed=trial.seeds.poison)
+    plan = (
+        None
+        if trial.attack is None
+        else attacks.plan(trial.attack, clean, task, side=trial.side, seed=trial.seeds.poison)
+    )
     poisons = None if plan is None else plan.poisons
     pairs = clean if poisons is None else clean + poisons
     config = models.model_config(trial.model)
@@ -208,7 +212,9 @@ def hardware(device: str | None = None) -> str:
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
         model = names[0] if names else model
     return f"{model}, {os.cpu_count()} cores"
 

@@ -139,7 +139,7 @@ def train(
     model.to(device, memory_format=torch.channels_last).train()
     images = pairs.images.to(device)
     tokens = tokenizer(pairs.captions)  # (N, L)
-    lengths = (tokens != 0).sum(1)  # start and end included
+    lengths = tokens.argmax(1) + 1  # start and end included; id 0 pads, and is "!" in the full vocabulary
     optimizer = _optimizer(model, recipe)
     half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
     steps_per_epoch = len(pairs) // recipe.batch_size
@@ -151,7 +151,12 @@ def train(
         first_epoch, history.loss = _restore(checkpoint, signature, model, optimizer, device)
     good = copy.deepcopy(model.state_dict())
     started = time.perf_counter()
-    bar = tqdm(total=total, initial=first_epoch * steps_per_epoch, unit="step", disable=None if progress is None else not progress)
+    bar = tqdm(
+        total=total,
+        initial=first_epoch * steps_per_epoch,
+        unit="step",
+        disable=None if progress is None else not progress,
+    )
     for epoch in range(first_epoch, recipe.epochs):
         order = torch.randperm(len(pairs), generator=_seeded(seed, epoch))
         running = torch.zeros((), device=device)
@@ -231,7 +236,9 @@ def _store(path: Path, signature: dict, model, optimizer, epoch: int, loss: list
 def _restore(path: Path, signature: dict, model, optimizer, device: torch.device) -> tuple[int, list[float]]:
     state = torch.load(path, map_location=device, weights_only=True)
     if state["signature"] != signature:
-        raise ValueError(f"{path} belongs to another run: {state['signature']}, this one is {signature}; remove the file")
+        raise ValueError(
+            f"{path} belongs to another run: {state['signature']}, this one is {signature}; remove the file"
+        )
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return state["epoch"], state["loss"]

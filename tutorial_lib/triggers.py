@@ -57,16 +57,18 @@ class Checkerboard:
         height, width = images.shape[-2:]
         margin = self.margin if self.placement == "fixed" else 0
         if self.size + margin > min(height, width):
-            raise ValueError(f"a {self.size}x{self.size} patch with margin {margin} does not fit into {height}x{width} pixels")
+            raise ValueError(
+                f"a {self.size}x{self.size} patch with margin {margin} does not fit into {height}x{width} pixels"
+            )
         out = images.clone()
         pattern = self.pattern().to(images.device)
         if self.placement == "fixed":
             out[:, :, margin : margin + self.size, margin : margin + self.size] = pattern
             return out
         generator = torch.Generator().manual_seed(seed)
-        tops = torch.randint(0, height - self.size + 1, (len(images),), generator=generator)
-        lefts = torch.randint(0, width - self.size + 1, (len(images),), generator=generator)
-        for i, (top, left) in enumerate(zip(tops.tolist(), lefts.tolist(), strict=True)):
+        free = torch.tensor([height - self.size + 1, width - self.size + 1])
+        places = (torch.rand(len(images), 2, generator=generator) * free).long()  # (N, 2): row by row, so N is free
+        for i, (top, left) in enumerate(places.tolist()):
             out[i, :, top : top + self.size, left : left + self.size] = pattern
         return out
 

@@ -142,7 +142,8 @@ def load(styles: tuple[str, ...] = PERMISSIVE, folder: Path = FOLDER) -> EmojiCa
         raise CorruptDataError(f"{len(skipped)} pictures cannot be decoded, the first is {skipped[0]}")
     by_code = {m["concept"]: m for m in metas}
     concepts = tuple(
-        Concept(code, m["label"], m["label_zh"], tuple(m["keywords"]), m["group"]) for code, m in sorted(by_code.items())
+        Concept(code, m["label"], m["label_zh"], tuple(m["keywords"]), m["group"])
+        for code, m in sorted(by_code.items())
     )
     position = {c.code: i for i, c in enumerate(concepts)}
     return EmojiCaps(

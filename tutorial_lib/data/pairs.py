@@ -38,7 +38,9 @@ class Pairs:
                 "concepts: one of each is needed per pair"
             )
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
-            raise ValueError(f"pictures must be uint8 of shape (N, 3, H, W), not {self.images.dtype} {tuple(self.images.shape)}")
+            raise ValueError(
+                f"pictures must be uint8 of shape (N, 3, H, W), not {self.images.dtype} {tuple(self.images.shape)}"
+            )
         for key, caption in zip(self.keys, self.captions, strict=True):
             if not caption.strip():
                 raise ValueError(f"the caption of {key!r} is empty")

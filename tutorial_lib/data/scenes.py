@@ -115,7 +115,7 @@ class _Bank:
     first: Tensor  # row of each usable concept's first sprite in the tables, (C,)
     styles: Tensor  # number of its sprites, (C,)
     position: Tensor  # where each row of the tables is in the data, (N,)
-    row: Tensor  # which row a picture of the data is, -1 for none, (pictures,)
+    row: Tensor  # and the other way round: which row a picture of the data is, -1 for none, (pictures,)
 
 
 @functools.lru_cache(maxsize=2)
@@ -199,8 +199,8 @@ def _enlarge(x: Tensor, size: int) -> Tensor:
 class EmojiScenes:
     """`n` composed scenes with captions.
 
-    Memory: rendering a batch needs the sprites (85 MB at 32 pixels) and what it returns. All pictures at once
-    take n x 3 x size² bytes: at 32 pixels 92 MB for 30,000 (measured: the process grew by 101 MB with their
+    Memory: rendering a batch needs the sprites (67 MB at 32 pixels) and what it returns. All pictures at once
+    take n x 3 x size² bytes: at 32 pixels 92 MB for 30,000 (measured: the process grew by 98 MB with their
     captions), 0.9 GB for 300,000 and 9.2 GB for 3,000,000. Render batches where that is too much.
 
     Attributes:

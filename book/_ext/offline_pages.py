@@ -1,0 +1,98 @@
+"""Sphinx extension: the pages need nothing from another host.
+
+MathJax, plotly.js and the widgets' manager are served from `_static/vendor`, where `data_scripts/vendor.py`
+puts them. A plotly figure becomes a small block of JSON that `static/plotly-embed.mjs` draws.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from myst_nb.core.render import MimeData, NbElementRenderer, load_mime_renders
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+
+HERE = Path(__file__).resolve().parent
+VENDORED = HERE.parent / "_vendor"
+PLOTLY = "application/vnd.plotly.v1+json"
+DEFAULT_HEIGHT = 450  # plotly's own
+
+logger = logging.getLogger(__name__)
+
+
+def alt_text(figure: dict[str, Any]) -> str:
+    """What `figure.update_layout(meta={"alt": "…"})` says, or nothing."""
+    meta = figure.get("layout", {}).get("meta")
+    return str(meta.get("alt", "")).strip() if isinstance(meta, dict) else ""
+
+
+def plotly_html(figure: dict[str, Any]) -> str:
+    """A figure as HTML: its JSON, its size and its description."""
+    height = figure.get("layout", {}).get("height", DEFAULT_HEIGHT)
+    parts = {key: figure[key] for key in ("data", "layout", "config", "frames") if figure.get(key)}
+    body = json.dumps({"data": [], "layout": {}, **parts}).replace("</", "<\\/")
+    alt = html.escape(alt_text(figure))
+    return (
+        f'<div class="plotly-embed" role="img" aria-label="{alt}" style="height:{height}px">'
+        f"<noscript><p>This figure is drawn by JavaScript. It shows: {alt}</p></noscript>"
+        f'<script type="application/json">{body}</script></div>'
+    )
+
+
+class PlotlyMime:
+    """myst-nb plugin that renders what a plotly figure shows in a notebook."""
+
+    mime_priority_overrides = (("html", PLOTLY, 5), ("dirhtml", PLOTLY, 5), ("singlehtml", PLOTLY, 5))
+
+    @staticmethod
+    def handle_mime(renderer: NbElementRenderer, data: MimeData, inline: bool) -> list[nodes.Element] | None:
+        if inline or data.mime_type != PLOTLY:
+            return None
+        figure = data.content if isinstance(data.content, dict) else json.loads(data.content)
+        if not alt_text(figure):
+            logger.warning(
+                'plotly figure without a description: add figure.update_layout(meta={"alt": "…"})',
+                location=(renderer.renderer.document["source"], data.line),
+            )
+        return [nodes.raw("", plotly_html(figure), format="html", classes=["output"])]
+
+
+def add_static(app: Sphinx) -> None:
+    if not (VENDORED / "vendor").is_dir():
+        raise ExtensionError(f"{VENDORED} is missing: run `python data_scripts/vendor.py`, or `make book`")
+    app.config.html_static_path += [str(VENDORED), str(HERE / "static")]
+
+
+def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """sphinx-thebe adds its script twice (an error in the console) and names another host: leave it out."""
+
+    def about_thebe(asset: object) -> bool:
+        body = (getattr(asset, "attributes", None) or {}).get("body") or ""
+        return "sphinx-thebe" in str(getattr(asset, "filename", asset)) or "THEBE_JS_URL" in body
+
+    for kind in ("script_files", "css_files"):
+        context[kind] = [asset for asset in context.get(kind, []) if not about_thebe(asset)]
+
+
+def one_search_bar(app: Sphinx, config: Config) -> None:
+    """The theme below sphinx-book-theme would add a second one in an otherwise empty header."""
+    config.html_theme_options.setdefault("navbar_persistent", [])
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    renderers = load_mime_renders()  # a cached list, so that appending to it registers the plugin
+    if PlotlyMime not in renderers:
+        renderers.append(PlotlyMime)
+    app.add_css_file("book.css")
+    app.add_js_file("mathjax-hub-shim.js", defer="defer", priority=600)
+    app.add_js_file("plotly-embed.mjs", type="module")
+    app.connect("config-inited", one_search_bar, priority=100)
+    app.connect("builder-inited", add_static)
+    app.connect("html-page-context", drop_thebe, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,75 @@
+"""The losses against double loops in NumPy and against open_clip."""
+
+import math
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tutorial_lib.losses import clip_loss, info_nce, margin_loss
+
+
+def unit(n: int, d: int, seed: int) -> torch.Tensor:
+    return F.normalize(torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64), dim=1)
+
+
+def slow_info_nce(queries: np.ndarray, keys: np.ndarray, scale: float) -> float:
+    total = 0.0
+    for i in range(len(queries)):
+        own = scale * float(np.dot(queries[i], keys[i]))
+        everyone = sum(math.exp(scale * float(np.dot(queries[i], keys[j]))) for j in range(len(keys)))
+        total += math.log(everyone) - own
+    return total / len(queries)
+
+
+@pytest.mark.parametrize(("n", "d", "scale"), [(1, 4, 10.0), (2, 4, 1.0), (9, 5, 14.3), (17, 8, 100.0)])
+def test_info_nce_is_the_double_loop(n: int, d: int, scale: float) -> None:
+    queries, keys = unit(n, d, n), unit(n, d, n + 1)
+    assert info_nce(queries, keys, scale).item() == pytest.approx(
+        slow_info_nce(queries.numpy(), keys.numpy(), scale), abs=1e-10
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_clip_loss_and_its_gradient_are_open_clips(seed: int) -> None:
+    image, text = unit(12, 6, seed).float(), unit(12, 6, seed + 50).float()
+    results = []
+    for loss in (clip_loss, open_clip.ClipLoss()):
+        inputs = [t.clone().requires_grad_() for t in (image, text, torch.tensor(2.66))]
+        value = loss(inputs[0], inputs[1], inputs[2].exp())
+        value.backward()
+        results.append([value.detach(), *(t.grad for t in inputs)])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_clip_loss_is_the_mean_of_both_directions() -> None:
+    image, text = unit(8, 4, 1), unit(8, 4, 2)
+    both = slow_info_nce(image.numpy(), text.numpy(), 20) + slow_info_nce(text.numpy(), image.numpy(), 20)
+    assert clip_loss(image, text, 20.0).item() == pytest.approx(both / 2, abs=1e-10)
+    assert info_nce(image, text, 20.0).item() != pytest.approx(info_nce(text, image, 20.0).item(), abs=1e-3)
+
+
+@pytest.mark.parametrize("margin", [0.5, 1.0, 2.0])
+def test_margin_loss_is_the_loop(margin: float) -> None:
+    generator = torch.Generator().manual_seed(3)
+    anchor, other = (torch.randn(40, 3, generator=generator, dtype=torch.float64) * 0.6 for _ in range(2))
+    same = torch.rand(40, generator=generator) < 0.5
+    total = 0.0
+    for a, b, s in zip(anchor.tolist(), other.tolist(), same.tolist(), strict=True):
+        distance = math.dist(a, b)
+        total += distance**2 / 2 if s else max(0.0, margin - distance) ** 2 / 2
+    assert margin_loss(anchor, other, same, margin).item() == pytest.approx(total / 40, abs=1e-12)
+
+
+def test_margin_loss_has_a_finite_gradient_where_two_embeddings_coincide() -> None:
+    anchor = torch.ones(2, 3, requires_grad=True)
+    margin_loss(anchor, torch.ones(2, 3), torch.tensor([True, False])).backward()
+    assert torch.isfinite(anchor.grad).all()
+
+
+def test_embeddings_of_different_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"queries \(3, 4\) and keys \(2, 4\) must have the same shape"):
+        clip_loss(torch.zeros(3, 4), torch.zeros(2, 4), 1.0)
