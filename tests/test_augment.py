@@ -6,7 +6,7 @@ from collections import Counter
 import open_clip
 import pytest
 import torch
-from torchvision.transforms import v2
+from torchvision.transforms import RandomResizedCrop, v2
 
 from tutorial_lib.augment import MEAN, STD, crop_boxes, normalize, random_resized_crop
 
@@ -28,15 +28,15 @@ def test_normalize_is_open_clips() -> None:
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "scale"), [(32, 32, (0.9, 1.0)), (20, 50, (0.3, 1.0)), (60, 21, (0.9, 1.0)), (64, 64, (0.08, 0.5))]
+    ("height", "width", "scale"),
+    [(32, 32, (0.9, 1.0)), (20, 50, (0.3, 1.0)), (60, 21, (0.9, 1.0)), (64, 64, (0.08, 0.5))],
 )
 def test_boxes_are_distributed_as_torchvisions(height: int, width: int, scale: tuple[float, float]) -> None:
     n = 6000
     ours = crop_boxes(n, height, width, seeded(1), scale=scale)
     torch.manual_seed(2)
-    draw = v2.RandomResizedCrop(32, scale=scale)
     picture = torch.zeros(3, height, width)
-    theirs = torch.tensor([[draw.make_params([picture])[k] for k in ("top", "left", "height", "width")] for _ in range(n)])
+    theirs = torch.tensor([RandomResizedCrop.get_params(picture, scale, (3 / 4, 4 / 3)) for _ in range(n)])
     assert (ours[:, 0] + ours[:, 2] <= height).all()
     assert (ours[:, 1] + ours[:, 3] <= width).all()
     assert (ours[:, :2] >= 0).all()
@@ -58,8 +58,9 @@ def test_a_view_shows_the_inside_of_its_box() -> None:
     boxes = crop_boxes(50, height, width, seeded(4), scale=(0.3, 0.9)).double()
     for view, (top, left, box_h, box_w) in zip(views.double(), boxes.tolist(), strict=True):
         for k in (8, 16, 23):  # the centre of pixel k lies (k + 1/2) / 32 of the way through the box
-            assert view[0, k, 16].item() == pytest.approx(min(31, max(0, top + (k + 0.5) / 32 * box_h - 0.5)), abs=1e-3)
-            assert view[1, 16, k].item() == pytest.approx(min(31, max(0, left + (k + 0.5) / 32 * box_w - 0.5)), abs=1e-3)
+            row, column = top + (k + 0.5) / 32 * box_h - 0.5, left + (k + 0.5) / 32 * box_w - 0.5
+            assert view[0, k, 16].item() == pytest.approx(min(31, max(0, row)), abs=1e-3)
+            assert view[1, 16, k].item() == pytest.approx(min(31, max(0, column)), abs=1e-3)
 
 
 def test_the_whole_picture_is_returned_unchanged() -> None:

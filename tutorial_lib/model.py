@@ -128,7 +128,7 @@ def load(path: Path, config: str | None = None) -> tuple[open_clip.CLIP, Tokeniz
         settings = model_config(config)
         try:
             weights = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # noqa: BLE001 - torch raises many kinds for a bad file
+        except Exception as error:  # torch raises many kinds for a bad file
             raise CheckpointError(f"{path} cannot be read as weights: {error}") from error
         weights = weights.get("state_dict", weights)
         weights = {k.removeprefix("module."): v for k, v in weights.items()}

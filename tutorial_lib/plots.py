@@ -120,7 +120,7 @@ def pictures(
         images: shape (N, 3, H, W), uint8.
         alt: what the grid shows.
     """
-    count, _, height, width = images.shape
+    height, width = images.shape[2:]
     gap = 2 if titles is None else max(2, 22 // zoom)
     sheet = contact_sheet(images, columns=columns, zoom=zoom, gap=gap)
     buffer = io.BytesIO()

@@ -20,7 +20,6 @@ from tutorial_lib.data.captions import search_captions
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.triggers import Checkerboard
 
-
 #: Words that say nothing: they make captions differ without changing what they describe.
 IDLE_WORDS = (
     "here",

@@ -21,7 +21,8 @@ from typing import Any
 import open_clip
 import torch
 
-from tutorial_lib import attacks, model as models
+from tutorial_lib import attacks
+from tutorial_lib import model as models
 from tutorial_lib.attacks import Backdoor, Targeted
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.pairs import Pairs
@@ -251,6 +252,6 @@ def read_records(path: Path) -> list[Record]:
         FileNotFoundError: says which command makes the file.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"there are no records at {path}; make them with: tutorial run {path.stem}")
+        raise FileNotFoundError(f"there are no records at {path}; make them with: python data_scripts/records.py {path.stem}")
     records = [Record(**json.loads(line)) for line in path.read_text().splitlines()]
     return [r for r in records if r.trial["recipe_version"] == RECIPE_VERSION]

@@ -130,7 +130,7 @@ def train(
         on_epoch: called with the epoch number and the model after each epoch.
 
     Raises:
-        ValueError: fewer pairs than one batch, or a checkpoint of another recipe.
+        ValueError: fewer pairs than one batch, or a checkpoint of another recipe, seed or data set.
         TrainingDivergedError: the loss is NaN or infinite.
     """
     if len(pairs) < recipe.batch_size:
@@ -146,7 +146,7 @@ def train(
     total = recipe.steps(len(pairs))
     history = History(steps=total)
     first_epoch = 0
-    signature = {"recipe": asdict(recipe), "seed": seed, "pairs": len(pairs)}
+    signature = {"recipe": asdict(recipe), "seed": seed, "pairs": pairs.fingerprint() if checkpoint else ""}
     if checkpoint is not None and checkpoint.is_file():
         first_epoch, history.loss = _restore(checkpoint, signature, model, optimizer, device)
     good = copy.deepcopy(model.state_dict())

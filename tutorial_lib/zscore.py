@@ -92,4 +92,4 @@ def _check(embeddings: Tensor) -> tuple[int, int]:
         raise ValueError("an embedding is not finite")
     if (norms - 1).abs().max() > 1e-2:
         raise ValueError(f"embeddings must be normalised; a norm is {norms[(norms - 1).abs().argmax()].item():.3g}")
-    return embeddings.shape
+    return embeddings.shape[0], embeddings.shape[1]

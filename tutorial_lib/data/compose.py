@@ -86,8 +86,8 @@ class Atlas:
 
     def background(self, seed: int, index: Tensor, draw: int) -> Tensor:
         """Four random corner colours, blended, plus noise of random strength; (B, side, side, 3) int32 in 0..255."""
-        corner = [random_below(256, seed, index, draw + k) for k in range(12)]
-        corner = torch.stack(corner, 1).view(-1, 2, 2, 3).to(torch.int32)  # (B, 2, 2, 3)
+        colours = [random_below(256, seed, index, draw + k) for k in range(12)]
+        corner = torch.stack(colours, 1).view(-1, 2, 2, 3).to(torch.int32)  # (B, 2, 2, 3)
         flat = random_below(2, seed, index, draw + 12).bool()  # half of the pictures have one plain colour
         corner = torch.where(flat[:, None, None, None], corner[:, :1, :1], corner)
         ramp = torch.arange(self.side, device=index.device, dtype=torch.int32)

@@ -127,7 +127,10 @@ def load(styles: tuple[str, ...] = PERMISSIVE, folder: Path = FOLDER) -> EmojiCa
     for style in styles:
         with tarfile.open(folder / f"{style}.tar.gz") as tar:
             for member in tar:
-                body = tar.extractfile(member).read()
+                file = tar.extractfile(member)
+                if file is None:  # not a regular file
+                    continue
+                body = file.read()
                 if member.name.endswith(".webp"):
                     picture = body
                 elif member.name.endswith(".json"):

@@ -69,7 +69,7 @@ class Pairs:
 
     def fingerprint(self) -> str:
         """Short hash of every picture and caption."""
-        digest = hashlib.sha256(self.images.contiguous().numpy())
+        digest = hashlib.sha256(self.images.contiguous().numpy().tobytes())
         for caption in self.captions:
             digest.update(caption.encode() + b"\0")
         return digest.hexdigest()[:12]

@@ -356,7 +356,7 @@ class EmojiScenes:
             names = []
             for slot, thing in enumerate(shown):
                 rank = size[slot] - SMALLEST[len(shown) - 1]
-                words = SMALL if rank == 0 else BIG if rank == CHOICES[len(shown) - 1] - 1 else ()
+                words: tuple[str, ...] = SMALL if rank == 0 else BIG if rank == CHOICES[len(shown) - 1] - 1 else ()
                 label = plain_label(thing.label)
                 names.append(f"{words[d[slot] % 3]} {label}" if words and d[slot] % 5 < 2 else label)
             if len(names) == 1:
@@ -364,14 +364,14 @@ class EmojiScenes:
             else:
                 form = d[3] % 8  # most captions have articles
                 names = [f"the {n}" if form == 0 else n if form < 3 else f"{article(n)} {n}" for n in names]
-                templates = TWO if len(names) == 2 else THREE
+                templates: tuple[str, ...] = TWO if len(names) == 2 else THREE
                 if region in (_BESIDE, _ABOVE) and d[5] % 3 == 0:
                     templates = BESIDE if region == _BESIDE else ABOVE
                 caption = templates[d[4] % len(templates)].format(*names)
-            words = [w for thing in shown for w in thing.keywords if w not in caption]
-            if d[6] % 2 and words:
-                start = d[7] % len(words)
-                caption += ", " + ", ".join((words[start:] + words[:start])[: 1 + d[8] % 2])
+            keywords = [w for thing in shown for w in thing.keywords if w not in caption]
+            if d[6] % 2 and keywords:
+                start = d[7] % len(keywords)
+                caption += ", " + ", ".join((keywords[start:] + keywords[:start])[: 1 + d[8] % 2])
             out.append(caption)
         return out
 

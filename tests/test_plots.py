@@ -1,0 +1,84 @@
+"""Figures carry alt text and show the data they are given."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tutorial_lib import plots, widgets
+
+
+def test_a_figure_without_alt_text_is_refused():
+    with pytest.raises(ValueError, match="alt text"):
+        plots.figure(" ")
+
+
+def test_contact_sheet_shows_every_pixel_of_every_picture():
+    images = torch.randint(0, 256, (5, 3, 4, 6), dtype=torch.uint8)
+    sheet = np.asarray(plots.contact_sheet(images, columns=2, zoom=3, gap=1))
+    assert sheet.shape == (3 * 5 * 3, 2 * 7 * 3, 3)
+    for i in range(5):
+        row, column = divmod(i, 2)
+        for y in range(4):
+            for x in range(6):
+                cell = sheet[(row * 5 + y) * 3 : (row * 5 + y + 1) * 3, (column * 7 + x) * 3 : (column * 7 + x + 1) * 3]
+                assert (cell == images[i, :, y, x].numpy()).all()
+
+
+def test_picture_grid_embeds_the_sheet_and_its_titles():
+    images = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
+    fig = plots.pictures(images, "four", titles=list("abcd"), columns=2)
+    png = base64.b64decode(fig.data[0].source.split(",", 1)[1])
+    assert Image.open(io.BytesIO(png)).size == plots.contact_sheet(images, columns=2, gap=7).size
+    assert [a.text for a in fig.layout.annotations] == list("abcd")
+    assert fig.layout.meta["alt"] == "four"
+
+
+def test_groups_differ_in_colour_and_marker():
+    points = np.random.default_rng(0).normal(size=(30, 2))
+    fig = plots.scatter_groups(points, ["a", "b", "c"] * 10, "three groups")
+    assert len({t.marker.color for t in fig.data}) == len({t.marker.symbol for t in fig.data}) == 3
+    assert sum(len(t.x) for t in fig.data) == 30
+
+
+def test_line_draws_its_interval():
+    fig = plots.line(plots.figure("x"), [1, 2], [0.5, 0.6], "n", low=[0.4, 0.3], high=[0.7, 0.9])
+    assert np.allclose(fig.data[0].error_y.array, [0.2, 0.3])
+    assert np.allclose(fig.data[0].error_y.arrayminus, [0.1, 0.3])
+
+
+def test_density_has_area_one():
+    fig = plots.density(plots.figure("x"), torch.rand(5000) - 0.5, "d")
+    assert np.trapezoid(fig.data[0].y, fig.data[0].x) == pytest.approx(1, abs=0.02)
+
+
+def test_temperature_knob_moves_weights_and_loss():
+    box = widgets.temperature_explorer([0.8, 0.7])
+    slider, partner, other, text = box.children
+    for tau in (0.02, 1.0):
+        slider.value = tau
+        weight = 1 / (1 + np.exp((0.7 - 0.8) / slider.value))
+        assert partner.value == pytest.approx(weight, abs=1e-5)
+        assert other.value == pytest.approx(1 - weight, abs=1e-5)
+        assert f"{-np.log(weight):.3f}" in text.value
+
+
+def test_trigger_knobs_show_the_model_the_stamped_picture():
+    images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+    seen = []
+
+    def scores(image):
+        seen.append(image.clone())
+        return {"bright": float(image.float().mean()), "dark": 1.0}
+
+    box = widgets.trigger_explorer(images, scores)
+    which, size, cell, margin = box.children[0].children
+    assert seen[-1].sum() == 3 * 16 * 255  # four of nine cells of 2 x 2 pixels
+    size.value = 0
+    assert seen[-1].sum() == 0
+    size.value, cell.value, margin.value, which.value = 4, 1, 31, 1
+    assert seen[-1][0, 28:, 28:].sum() == 8 * 255  # moved inside the picture
+    assert "bright" in box.children[2].value
