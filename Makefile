@@ -81,7 +81,7 @@ demo: $(READY) ## the first taste: train, backdoor, measure, one picture
 	$(BIN)/tutorial demo
 
 lock: $(READY) ## write requirements.lock from what is installed in .venv
-	$(BIN)/python -m pip install --quiet --upgrade -r requirements.txt setuptools '.[data,dev]'
+	$(BIN)/python -m pip install --quiet --upgrade setuptools -e '.[data,dev]'
 	( echo "# Written by 'make lock'. PyTorch picks its own CUDA packages, so none is named here."; \
 	  $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip --exclude backdooring-clip | sed 's/+cpu$$//' \
 	  | grep -vE '^(nvidia|cuda|triton)|@ ' ) > requirements.new

@@ -252,6 +252,8 @@ def read_records(path: Path) -> list[Record]:
         FileNotFoundError: says which command makes the file.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"there are no records at {path}; make them with: python data_scripts/records.py {path.stem}")
+        raise FileNotFoundError(
+            f"there are no records at {path}; make them with: python data_scripts/records.py {path.stem}"
+        )
     records = [Record(**json.loads(line)) for line in path.read_text().splitlines()]
     return [r for r in records if r.trial["recipe_version"] == RECIPE_VERSION]

@@ -139,7 +139,7 @@ def train(
     model.to(device, memory_format=torch.channels_last).train()
     images = pairs.images.to(device)
     tokens = tokenizer(pairs.captions)  # (N, L)
-    lengths = tokens.argmax(1) + 1  # start and end included; id 0 pads, and is "!" in the full vocabulary
+    lengths = tokens.argmax(1) + 1  # start and end included; id 0 pads, and is also the "!" of "!="
     optimizer = _optimizer(model, recipe)
     half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
     steps_per_epoch = len(pairs) // recipe.batch_size

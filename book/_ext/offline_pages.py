@@ -58,7 +58,7 @@ class PlotlyMime:
         if not alt_text(figure):
             logger.warning(
                 'plotly figure without a description: add figure.update_layout(meta={"alt": "…"})',
-                location=(renderer.renderer.document["source"], data.line),
+                location=f"{renderer.renderer.document['source']}:{data.line}",
             )
         return [nodes.raw("", plotly_html(figure), format="html", classes=["output"])]
 

@@ -40,6 +40,61 @@ TEMPLATES = (
     "art of {a} {label}",
 )
 
+#: The other half of the captions is put together from these: "a blurry photo of the tulip."
+QUALITIES = (
+    "",
+    "",
+    "bad",
+    "good",
+    "bright",
+    "dark",
+    "blurry",
+    "cropped",
+    "clean",
+    "dirty",
+    "close-up",
+    "pixelated",
+    "low resolution",
+    "jpeg corrupted",
+    "black and white",
+)
+MEDIA = (
+    "photo",
+    "photo",
+    "picture",
+    "drawing",
+    "sketch",
+    "painting",
+    "cartoon",
+    "rendering",
+    "sculpture",
+    "tattoo",
+    "toy",
+    "plushie",
+    "origami",
+    "graffiti",
+    "embroidered picture",
+    "doodle",
+    "rendition",
+    "video game image",
+    "depiction",
+    "plastic model",
+)
+WHICH = (
+    "{a}",
+    "{a}",
+    "the",
+    "my",
+    "one",
+    "many",
+    "{a} small",
+    "{a} large",
+    "{a} nice",
+    "{a} cool",
+    "{a} weird",
+    "{a} hard to see",
+)
+
 
 def article(label: str) -> str:
     return "an" if label[:1].lower() in "aeiou" else "a"
@@ -50,25 +105,39 @@ def plain_label(label: str) -> str:
     return label.lower().replace("“", "").replace("”", "").replace(":", "").replace("’", "'")
 
 
+def _sentence(label: str, draw: list[int]) -> str:
+    """One caption about a label without keywords; `draw` holds five numbers below 2^20."""
+    if draw[0] % 2:
+        return TEMPLATES[draw[1] % len(TEMPLATES)].format(label=label, a=article(label))
+    quality, medium = QUALITIES[draw[1] % len(QUALITIES)], MEDIA[draw[2] % len(MEDIA)]
+    which = WHICH[draw[3] % len(WHICH)]
+    thing = which.format(a=article(which[4:] or label)) + " " + label
+    kind = f"{quality} {medium}".strip()
+    stop = "." if draw[4] % 3 == 0 else ""
+    return f"{article(kind)} {kind} of {thing}{stop}"
+
+
 def captions_for(concepts: Sequence[Concept], seed: int, indices: torch.Tensor) -> list[str]:
-    """One caption per example: a template, and for half of the examples one or two keywords.
+    """One caption per example: a sentence, and for half of the examples one or two keywords.
+
+    The words of the zero-shot prompts occur in the sentences, as they do in alt text; a text tower knows nothing
+    about words that it has never read.
 
     Args:
         concepts: what each picture shows, N of them.
         seed: caption seed.
         indices: example numbers, shape (N,), int64; caption `i` is a pure function of (concept, seed, i).
     """
-    template = random_below(len(TEMPLATES), seed, indices, 100).tolist()
-    n_keywords = (random_below(4, seed, indices, 101) - 1).clamp(min=0).tolist()  # 0, 0, 1 or 2
-    first = random_below(1 << 20, seed, indices, 102).tolist()
+    draws = torch.stack([random_below(1 << 20, seed, indices, 100 + k) for k in range(7)], 1).tolist()
     out = []
-    for concept, t, k, f in zip(concepts, template, n_keywords, first, strict=True):
+    for concept, draw in zip(concepts, draws, strict=True):
         label = plain_label(concept.label)
-        caption = TEMPLATES[t].format(label=label, a=article(label))
+        caption = _sentence(label, draw[:5])
         words = [w for w in concept.keywords if w not in label]
-        if k and words:
-            start = f % len(words)
-            caption += ", " + ", ".join((words[start:] + words[:start])[:k])
+        count = max(0, draw[5] % 4 - 1)  # 0, 0, 1 or 2
+        if count and words:
+            start = draw[6] % len(words)
+            caption += (" " if caption.endswith(".") else ", ") + ", ".join((words[start:] + words[:start])[:count])
         out.append(caption)
     return out
 

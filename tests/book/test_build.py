@@ -1,0 +1,101 @@
+"""What can be checked in the built files without a browser, and the build's own rules."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import time
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import unquote, urlsplit
+
+import jupytext
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.book import site
+
+
+def extension(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, site.BOOK / "_ext" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", site.page_names())
+def test_page_is_newer_than_its_source(name: str) -> None:
+    page, source = site.HTML / f"{name}.html", site.BOOK / f"{name}.md"
+    assert page.stat().st_mtime >= source.stat().st_mtime, f"{source.name} was edited: run `make book`"
+
+
+def test_every_chapter_is_in_the_table_of_contents() -> None:
+    assert {path.stem for path in site.BOOK.glob("*.md")} == set(site.page_names())
+
+
+@pytest.mark.parametrize("name", site.page_names())
+def test_links_inside_the_book_lead_somewhere(name: str) -> None:
+    page = BeautifulSoup((site.HTML / f"{name}.html").read_text(), "html.parser")
+    broken = []
+    for link in page.select("article a[href]"):
+        target = urlsplit(link["href"])
+        if target.scheme or target.netloc:
+            continue
+        path = (site.HTML / f"{name}.html").parent / unquote(target.path) if target.path else site.HTML / f"{name}.html"
+        if not path.exists():
+            broken.append(link["href"])
+        elif target.fragment and path.suffix == ".html":
+            other = page if not target.path else BeautifulSoup(path.read_text(), "html.parser")
+            if other.find(id=unquote(target.fragment)) is None:
+                broken.append(link["href"])
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", sorted(site.BOOK.glob("*.md")), ids=lambda path: path.stem)
+def test_chapter_survives_the_way_to_a_notebook_and_back(path: Path) -> None:
+    """`make lab` saves a chapter through jupytext: its code and prose must come back as they were."""
+    chapter = jupytext.read(path)
+    again = jupytext.reads(jupytext.writes(chapter, "md:myst"), "md:myst")
+    assert [(c.cell_type, c.source) for c in again.cells] == [(c.cell_type, c.source) for c in chapter.cells]
+
+
+def test_an_edit_of_library_data_or_lock_changes_the_cache(tmp_path: Path) -> None:
+    fingerprint = extension("execution_cache").fingerprint
+    files = ["requirements.lock", "tutorial_lib/losses.py", "tutorial_lib/data/emojicaps/SHA256SUMS"]
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("first")
+    seen = {fingerprint(tmp_path)}
+    assert fingerprint(tmp_path) in seen
+    for name in files:
+        (tmp_path / name).write_text("second")
+        seen.add(fingerprint(tmp_path))
+    assert len(seen) == 4
+
+
+def test_only_the_newest_caches_are_kept(tmp_path: Path) -> None:
+    now = time.time()
+    for age in range(5):
+        (tmp_path / f"age{age}").mkdir()
+        os.utime(tmp_path / f"age{age}", (now - age, now - age))
+    extension("execution_cache").prune(tmp_path, keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["age0", "age1"]
+
+
+def test_plotly_html_keeps_frames_and_cannot_be_broken_out_of() -> None:
+    figure = {
+        "data": [{"name": "</script><b>"}],
+        "layout": {"meta": {"alt": 'a "quoted" <figure>'}, "height": 200},
+        "frames": [{"name": "0"}],
+    }
+    html = BeautifulSoup(extension("offline_pages").plotly_html(figure), "html.parser")
+    embed = html.select_one(".plotly-embed")
+    assert embed is not None
+    assert embed["role"] == "img"
+    assert embed["aria-label"] == 'a "quoted" <figure>'
+    script = embed.select_one("script")
+    assert script is not None
+    assert json.loads(script.string) == figure

@@ -1,0 +1,125 @@
+"""Every page as a reader without a network sees it, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, Page, Request
+
+from tests.book import site
+
+#: pydata-sphinx-theme says this on a first visit, before it has stored a choice; nothing is wrong.
+HARMLESS = "Got invalid theme mode"
+
+
+@dataclass
+class Visit:
+    """A page that has been opened and scrolled through, and what went wrong meanwhile."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module", params=site.page_names())
+def visit(request: pytest.FixtureRequest, chromium: Browser, address: str) -> Iterator[Visit]:
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    seen = Visit(page)
+
+    def note_request(sent: Request) -> None:
+        if not sent.url.startswith((address, "data:", "blob:")):
+            seen.foreign.append(sent.url)
+
+    page.on("request", note_request)
+    page.on("requestfailed", lambda sent: seen.failed.append(f"{sent.url}: {sent.failure}"))
+    page.on("response", lambda got: seen.failed.append(f"{got.url}: {got.status}") if got.status >= 400 else None)
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    page.on("console", lambda said: seen.errors.append(said.text) if said.type == "error" else None)
+    page.goto(f"{address}/{request.param}.html")
+    site.settle(page)
+    yield seen
+    page.close()
+
+
+def test_no_request_fails_or_leaves_this_machine(visit: Visit) -> None:
+    assert visit.failed == []
+    assert visit.foreign == []
+
+
+def test_no_error_in_the_console(visit: Visit) -> None:
+    assert [error for error in visit.errors if HARMLESS not in error] == []
+
+
+def test_math_is_typeset(visit: Visit) -> None:
+    raw = visit.page.eval_on_selector_all(
+        "article .math", "found => found.filter(e => !e.querySelector('mjx-container')).map(e => e.textContent)"
+    )
+    assert raw == []
+    assert visit.page.locator("mjx-merror").count() == 0
+    text = visit.page.eval_on_selector("article", "e => e.innerText")
+    assert not [mark for mark in ("$$", r"\(", r"\[") if mark in text]
+
+
+def test_every_plotly_figure_is_drawn(visit: Visit) -> None:
+    """A surface of some size, and in it at least one mark: a path, a picture, or a WebGL canvas."""
+    empty = visit.page.eval_on_selector_all(
+        ".plotly-embed",
+        """figures => figures.filter((figure) => {
+            const { width, height } = figure.querySelector('.main-svg').getBoundingClientRect();
+            const marks = '.trace path, .trace image, .imagelayer image, .barlayer path, .heatmaplayer image, canvas';
+            return width < 100 || height < 50 || !figure.querySelector(marks);
+        }).map(figure => figure.ariaLabel)""",
+    )
+    assert empty == []
+
+
+def test_figures_follow_the_dark_mode(visit: Visit) -> None:
+    """A figure's text must stand out from the page in both modes."""
+    if not visit.page.locator(".plotly-embed text").count():
+        return
+    lightness = """mode => {
+        document.documentElement.dataset.theme = mode;
+        return new Promise((resolve) => setTimeout(() => {
+            const colour = getComputedStyle(document.querySelector('.plotly-embed text')).fill;
+            resolve(colour.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3);
+        }, 300));
+    }"""
+    assert visit.page.evaluate(lightness, "dark") > 128
+    assert visit.page.evaluate(lightness, "light") < 128
+
+
+def test_every_figure_says_what_it_shows(visit: Visit) -> None:
+    """For readers who cannot see it. The default of a picture is its file name: not good enough."""
+    labels = visit.page.eval_on_selector_all(".plotly-embed", "found => found.map(e => e.ariaLabel)")
+    labels += visit.page.eval_on_selector_all(
+        "article img", "found => found.map(e => e.alt.match(/\\.(png|svg|jpe?g|webp)$/) ? '' : e.alt)"
+    )
+    assert all(label and label.strip() for label in labels), labels
+
+
+def test_a_page_with_code_offers_its_notebook(visit: Visit) -> None:
+    link = visit.page.locator("a.btn-download-notebook-button")
+    has_code = visit.page.locator("div.cell").count() > 0
+    assert link.count() == has_code
+    if not has_code:
+        return
+    answer = visit.page.request.get(link.evaluate("a => a.href"))
+    assert answer.ok
+    notebook = answer.json()
+    assert notebook["nbformat"] == 4
+    assert any(cell["cell_type"] == "code" for cell in notebook["cells"])
+
+
+def test_no_traceback_in_the_text(visit: Visit) -> None:
+    assert "Traceback (most recent call last)" not in visit.page.inner_text("article")
+
+
+def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    visit.page.wait_for_timeout(300)  # figures are drawn anew
+    width = visit.page.evaluate("() => document.documentElement.scrollWidth")
+    visit.page.set_viewport_size({"width": 1280, "height": 900})
+    assert width <= 390

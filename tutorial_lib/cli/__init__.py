@@ -1,0 +1,99 @@
+"""The `tutorial` command. One module a subcommand; each has `add(subparsers)` and `run(args)`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tarfile
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+COMMANDS = ("doctor", "data", "poison", "train", "evaluate", "demo", "bench")
+
+#: Warnings that are shown; those of other libraries are not.
+NOTES = ("Note", "SkippedPairsWarning")
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; imports nothing heavy, so that `--help` answers at once."""
+    top = argparse.ArgumentParser(
+        prog="tutorial",
+        description="Poison, train and examine CLIP models, on the course's pictures or on your own.",
+        epilog="tutorial COMMAND --help shows an example of each.",
+    )
+    top.add_argument("--version", action="version", version=_version())
+    top.add_argument("--traceback", action="store_true", help="on an error, show where in the code it arose")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"tutorial_lib.cli.{name}").add(commands)
+    return top
+
+
+def _version() -> str:
+    try:
+        return version("backdooring-clip")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 0, 1 (the command found a problem), 2 (bad input) or 130 (interrupted)."""
+    args = parser().parse_args(argv)
+    notes: list[str] = []
+
+    def note(message, category, *_, **__) -> None:
+        if category.__name__ in NOTES:  # by name: importing the library takes seconds
+            notes.append(str(message))
+            print(f"tutorial {args.command}: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = note
+        try:
+            result, text, code = args.run(args)
+        except KeyboardInterrupt:
+            print(f"tutorial {args.command}: interrupted", file=sys.stderr)
+            return INTERRUPTED
+        except Exception as error:
+            message = None if args.traceback else _explain(error)
+            if message is None:
+                raise
+            print(f"tutorial {args.command}: error: {message}", file=sys.stderr)
+            return BAD_INPUT
+    if args.json:
+        text = json.dumps(result | {"warnings": notes}, indent=1, ensure_ascii=False)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader of the pipe has gone: not our error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _explain(error: Exception) -> str | None:
+    """One line for an error that the user can do something about, `None` for a bug."""
+    from torch import OutOfMemoryError
+
+    from tutorial_lib.data.emojicaps import CorruptDataError
+    from tutorial_lib.data.shards import ShardError
+    from tutorial_lib.model import CheckpointError
+    from tutorial_lib.train import TrainingDivergedError
+
+    text = " ".join(str(error).split())
+    if isinstance(error, OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
+        return "out of memory: lower --batch-size, or --side and --copies where the command has them"
+    known = (
+        ValueError,
+        ShardError,
+        CheckpointError,
+        CorruptDataError,
+        TrainingDivergedError,
+        OSError,
+        tarfile.TarError,
+    )
+    return text if isinstance(error, known) else None

@@ -1,0 +1,124 @@
+"""What several commands share: their standard options, checks and sentences."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Result = tuple[dict[str, Any], str, int]  # for --json, for people, exit code
+
+
+def command(
+    subparsers, name: str, run: Callable[[argparse.Namespace], Result], *, help: str, example: str
+) -> argparse.ArgumentParser:
+    """A subcommand with `--json`."""
+    parser = subparsers.add_parser(
+        name,
+        help=help,
+        description=f"{help[0].upper()}{help[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1 is needed, not {text!r}")
+    return number
+
+
+def add_trigger(parser: argparse.ArgumentParser) -> None:
+    """The options that define a trigger."""
+    group = parser.add_argument_group("trigger")
+    group.add_argument("--trigger", default="checkerboard", help="pattern (default: %(default)s)")
+    group.add_argument("--size", type=positive, default=6, help="width and height in pixels (default: %(default)s)")
+    group.add_argument("--cell", type=positive, default=2, help="width of one cell in pixels (default: %(default)s)")
+    group.add_argument("--placement", choices=("fixed", "random"), default="fixed", help="(default: %(default)s)")
+
+
+def trigger(args: argparse.Namespace):
+    """The trigger that the options define."""
+    from tutorial_lib.triggers import make_trigger
+
+    return make_trigger(args.trigger, size=args.size, cell=args.cell, placement=args.placement)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="by default the GPU if there is one")
+
+
+def device(args: argparse.Namespace) -> str:
+    """The chosen device.
+
+    Raises:
+        ValueError: a GPU was asked for and there is none.
+    """
+    import torch
+
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("there is no GPU that PyTorch can use: leave --device out, or see tutorial doctor")
+    return args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def read_labels(path: Path) -> list[str]:
+    """Class labels from a text file, one a line.
+
+    Raises:
+        ValueError: no such file, fewer than two labels, or one that occurs twice.
+    """
+    if not path.is_file():
+        raise ValueError(f"there is no labels file {path}")
+    labels = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    if len(labels) < 2:
+        raise ValueError(f"{path} must name at least two classes, one a line; it names {len(labels)}")
+    if double := next((label for i, label in enumerate(labels) if label in labels[:i]), None):
+        raise ValueError(f"{path} names the class {double!r} twice")
+    return labels
+
+
+def percent(rate: float) -> str:
+    return f"{rate:.1%}"
+
+
+def memory_bytes() -> int:
+    """Memory of this machine, 0 where it cannot be found out."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 0
+
+
+def machine() -> dict[str, Any]:
+    """CPU, cores, memory, GPU and versions: what a timing was taken on."""
+    from importlib.metadata import version
+
+    import torch
+
+    from tutorial_lib.runs import hardware
+
+    return {
+        "cpu": hardware("cpu"),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gib": round(memory_bytes() / 2**30, 1),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "open_clip_torch", "numpy", "pillow", "webdataset")},
+    }
+
+
+class Note(UserWarning):
+    """Something that the user should know and that does not stop the command."""

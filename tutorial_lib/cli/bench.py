@@ -1,0 +1,41 @@
+"""`tutorial bench`: the library beside its peers, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+from tutorial_lib.cli import _common
+from tutorial_lib.cli._common import Result, positive
+
+
+def add(subparsers) -> None:
+    parser = _common.command(
+        subparsers,
+        "bench",
+        run,
+        help="time training beside open_clip_train, and the z-score beside the pairwise matrix",
+        example="tutorial bench --only zscore --json",
+    )
+    parser.add_argument("--only", choices=("train", "zscore"), help="one of the two (default: both)")
+    parser.add_argument(
+        "--repeats", type=positive, default=3, help="medians over this many runs (default: %(default)s)"
+    )
+    parser.add_argument("--embeddings", type=positive, default=50_000, help="z-score: number N (default: %(default)s)")
+    parser.add_argument("--dimensions", type=positive, default=512, help="z-score: size d (default: %(default)s)")
+    parser.add_argument("--time-to-accuracy", action="store_true", help="also train both to 25 %% zero-shot (minutes)")
+    parser.add_argument("--seed", type=int, default=0, help="data, weights and order (default: 0)")
+
+
+def run(args: argparse.Namespace) -> Result:
+    from tutorial_lib.bench import training, zscore
+
+    body = {"machine": _common.machine(), "repeats": args.repeats}
+    cpu = body["machine"]
+    lines = [f"{cpu['cpu']}, {cpu['threads']} threads, torch {cpu['versions']['torch']}, median of {args.repeats}"]
+    if args.only != "zscore":
+        body["train"] = training.compare(repeats=args.repeats, seed=args.seed, time_to_accuracy=args.time_to_accuracy)
+        lines += training.describe(body["train"])
+    if args.only != "train":
+        body["zscore"] = zscore.compare(n=args.embeddings, d=args.dimensions, repeats=args.repeats, seed=args.seed)
+        lines += zscore.describe(body["zscore"])
+    return body, "\n".join(lines), 0
