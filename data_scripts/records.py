@@ -33,7 +33,7 @@ def take_committed(path: Path, store: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help=f"of {', '.join(EXPERIMENTS)} (default: all)")
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help=f"{', '.join(EXPERIMENTS)} (default: all)")
     parser.add_argument("--time-limit", type=float, default=float("inf"), metavar="MINUTES")
     args = parser.parse_args()
     if unknown := set(args.experiments) - set(EXPERIMENTS):

@@ -22,7 +22,12 @@ def add(subparsers) -> None:
     )
     parser.add_argument("--embeddings", type=positive, default=50_000, help="z-score: number N (default: %(default)s)")
     parser.add_argument("--dimensions", type=positive, default=512, help="z-score: size d (default: %(default)s)")
-    parser.add_argument("--time-to-accuracy", action="store_true", help="also train both to 25 %% zero-shot (minutes)")
+    parser.add_argument(
+        "--time-to-accuracy",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also train both to 25 %% zero-shot, which takes some minutes (default: yes)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="data, weights and order (default: 0)")
 
 

@@ -69,5 +69,6 @@ def run(args: argparse.Namespace) -> Result:
         "seed": args.seed,
         "fingerprint": pairs.fingerprint(),
     }
-    text = f"{len(pairs)} pairs of {args.side}x{args.side} pixels, {len(names)} classes, in {len(shards)} shards: {args.out}"
+    what = f"{len(pairs)} pairs of {args.side}x{args.side} pixels, {len(names)} classes"
+    text = f"{what}, in {len(shards)} shards: {args.out}"
     return body, text, 0

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> Result:
         [
             f"A CLIP trained for {outcome.history.seconds:.0f} s on {pairs} clean pairs and {poisons} poisons "
             f"({body['rate']:.1%}); one seed.",
-            f"Test: {len(task)} pictures in a style it never saw, {len(task.labels)} classes; chance is {percent(chance)}.",
+            f"Test: {len(task)} pictures in an unseen style, {len(task.labels)} classes; chance is {percent(chance)}.",
             f"  clean accuracy                   {right}",
             f"  called {TARGET!r} without trigger  {untouched}",
             f"  called {TARGET!r} with trigger     {success}",

@@ -131,7 +131,8 @@ def run(args: argparse.Namespace) -> Result:
             f"attack success, {args.target!r}: {success}",
             f"  the same without trigger  {untouched}",
             f"z-score                     {body['z_score']:.2f}",
-            f"mean similarity of pairs    {body['similarity_clean']:.3f} clean, {body['similarity_triggered']:.3f} triggered",
+            f"similarity of pairs         {body['similarity_clean']:.3f} clean, "
+            f"{body['similarity_triggered']:.3f} triggered",
         ]
     )
     return body, text, 0

@@ -86,8 +86,8 @@ def run(args: argparse.Namespace) -> Result:
         made = dataclasses.replace(made, settings=made.settings | {"image": args.image.name, "image_sha256": digest})
     if (index.lossy or len(index.sizes) > 1 or args.side) and not args.with_clean:
         warnings.warn(
-            "the clean pictures are stored in a lossy codec or in other sizes than the poisons, which a model could learn "
-            "to tell apart; --with-clean writes them in the same way",
+            "the clean pictures are stored in a lossy codec or in other sizes than the poisons, which a model could "
+            "learn to tell apart; --with-clean writes them in the same way",
             _common.Note,
             stacklevel=2,
         )

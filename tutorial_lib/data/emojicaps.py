@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -173,13 +174,16 @@ def twins(data: EmojiCaps, candidates: Tensor, training: Tensor, *, threshold: f
     Returns:
         One boolean per candidate, shape (M,).
     """
-    small = over_white(data.images, side=16).flatten(1)  # (N, 768)
-    distance = torch.cdist(small[candidates], small[training]) / small.shape[1] ** 0.5
+    one, two = (over_white(data.images[p], side=16).flatten(1) for p in (candidates, training))  # (M, 768), (K, 768)
+    distance = torch.cdist(one, two) / one.shape[1] ** 0.5
     return distance.min(dim=1).values < threshold
 
 
 def over_white(images: Tensor, *, side: int) -> Tensor:
     """RGBA uint8 (N, H, W, 4) on a white ground, averaged to (N, 3, side, side) float in 0..1."""
-    x = images.float() / 255
-    x = x[..., :3] * x[..., 3:] + (1 - x[..., 3:])
-    return torch.nn.functional.interpolate(x.permute(0, 3, 1, 2), size=(side, side), mode="area")
+    parts = []
+    for part in images.split(512):
+        x = part.float() / 255
+        x = x[..., :3] * x[..., 3:] + (1 - x[..., 3:])
+        parts.append(F.interpolate(x.permute(0, 3, 1, 2), size=(side, side), mode="area"))
+    return torch.cat(parts)

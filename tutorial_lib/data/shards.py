@@ -108,11 +108,13 @@ def samples(paths: str | Path | Iterable[str | Path]) -> Iterator[Sample]:
 
 
 def _read(shard: Path) -> Iterator[Sample]:
-    key, parts, count, end = None, {}, 0, 0
+    key, count, end = "", 0, 0
+    parts: dict[str, bytes] = {}
     try:
         with tarfile.open(shard, "r:*") as tar:
             for member in tar:
-                if not member.isfile():
+                body = tar.extractfile(member) if member.isfile() else None
+                if body is None:
                     continue
                 folder, _, name = member.name.rpartition("/")
                 stem, _, suffix = name.partition(".")
@@ -121,7 +123,7 @@ def _read(shard: Path) -> Iterator[Sample]:
                     yield _sample(key, parts, shard)
                     count, parts = count + 1, {}
                 key = name
-                parts[suffix.lower()] = tar.extractfile(member).read()
+                parts[suffix.lower()] = body.read()
                 end = member.offset_data + -(-member.size // 512) * 512
             compressed = not isinstance(tar.fileobj, io.BufferedReader)
         # tarfile takes the end of the file for the end of the archive; a whole archive has an end mark
@@ -272,7 +274,7 @@ def encode(image: np.ndarray, codec: str = "webp") -> bytes:
     """A picture (H, W, 3), uint8, without loss; the same pixels always give the same bytes."""
     buffer = io.BytesIO()
     if codec == "webp":
-        Image.fromarray(image).save(buffer, "WEBP", lossless=True, method=4, quality=80)
+        Image.fromarray(image).save(buffer, "WEBP", lossless=True, method=0, quality=0)
     elif codec == "png":
         Image.fromarray(image).save(buffer, "PNG")
     else:
@@ -320,6 +322,7 @@ class ShardWriter:
             name = f"{self.prefix}-{len(self._sizes):05d}.tar"
             self._sizes[name] = 0
             self._tar = tarfile.open(self.folder / f"{name}.part", "w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
+        assert self._tar is not None
         body = json.dumps({"key": key} | meta, ensure_ascii=False, sort_keys=True).encode()
         for suffix, content in (
             (self.codec, encode(image, self.codec)),

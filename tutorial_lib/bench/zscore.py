@@ -1,0 +1,168 @@
+"""The z-score beside the plain pairwise matrix in blocks, and beside blocks that use symmetry.
+
+Each method runs in a process of its own, so that its peak memory is its own:
+`python -m tutorial_lib.bench.zscore fast --n 50000 --d 512`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tutorial_lib.zscore import backdoor_z_score
+
+BLOCK = 2048
+
+
+def embeddings(n: int, d: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Clean and triggered embeddings, normalised, (n, d) float64; the triggered ones share a direction."""
+    generator = torch.Generator().manual_seed(seed)
+    common = torch.randn(d, generator=generator, dtype=torch.float64)
+    clean = torch.randn(n, d, generator=generator, dtype=torch.float64) + 0.3 * common
+    triggered = torch.randn(n, d, generator=generator, dtype=torch.float64) + common
+    return torch.nn.functional.normalize(clean, dim=1), torch.nn.functional.normalize(triggered, dim=1)
+
+
+def _from_sums(first: float, second: float, pairs: int) -> tuple[float, float]:
+    mean = first / pairs
+    return mean, second / pairs - mean**2
+
+
+def blocks_moments(x: Tensor) -> tuple[float, float]:
+    """Mean and variance over pairs from the whole N x N matrix, a block of rows at a time."""
+    n, first, second = len(x), 0.0, 0.0
+    for rows in x.split(BLOCK):
+        similarity = rows @ x.T  # (BLOCK, N)
+        first += similarity.sum().item()
+        second += similarity.square_().sum().item()
+    own = x.square().sum(1)
+    return _from_sums(first - own.sum().item(), second - own.square().sum().item(), n * (n - 1))
+
+
+def symmetric_moments(x: Tensor) -> tuple[float, float]:
+    """The same from the blocks on and above the diagonal; those above it count twice."""
+    n, first, second = len(x), 0.0, 0.0
+    for start in range(0, n, BLOCK):
+        rows = x[start : start + BLOCK]
+        own = rows @ rows.T
+        first += own.sum().item()
+        second += own.square_().sum().item()
+        if start + BLOCK < n:
+            above = rows @ x[start + BLOCK :].T
+            first += 2 * above.sum().item()
+            second += 2 * above.square_().sum().item()
+    own = x.square().sum(1)
+    return _from_sums(first - own.sum().item(), second - own.square().sum().item(), n * (n - 1))
+
+
+def _z(moments: Callable[[Tensor], tuple[float, float]]) -> Callable[[Tensor, Tensor], float]:
+    def z(clean: Tensor, triggered: Tensor) -> float:
+        mean, variance = moments(clean)
+        return (moments(triggered)[0] - mean) / variance**0.5
+
+    return z
+
+
+METHODS = {"fast": backdoor_z_score, "blocks": _z(blocks_moments), "symmetric": _z(symmetric_moments)}
+
+
+def measure(method: str, *, n: int, d: int, seed: int, repeats: int, precision: str = "float64") -> dict[str, Any]:
+    """Seconds, value and additional peak memory of one method, in this process."""
+    clean, triggered = (x.to(getattr(torch, precision)) for x in embeddings(n, d, seed))
+    small = clean[:256]
+    METHODS[method](small, small.flip(0))  # starts the thread pools
+    before = _peak()
+    seconds, value = [], 0.0
+    for _ in range(repeats):
+        started = time.perf_counter()
+        value = METHODS[method](clean, triggered)
+        seconds.append(time.perf_counter() - started)
+    return {"seconds": seconds, "value": value, "peak_mib": (_peak() - before) / 2**20}
+
+
+def _peak() -> int:
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+def _apart(method: str, *, n: int, d: int, seed: int, repeats: int, precision: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tutorial_lib.bench.zscore", method, "--precision", precision]
+    for name, number in (("n", n), ("d", d), ("seed", seed), ("repeats", repeats)):
+        command += [f"--{name}", str(number)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def compare(*, n: int, d: int, repeats: int, seed: int = 0, precision: str = "float64") -> dict[str, Any]:
+    """Every method on the same embeddings.
+
+    Args:
+        n, d: number and size of the embeddings, clean and triggered each.
+        repeats: runs of the fast method; the slow ones run once where they take minutes.
+        seed: draws the embeddings.
+        precision: of the embeddings and of the references' arithmetic.
+    """
+    slow_repeats = repeats if n <= 10_000 else 1
+    runs = {
+        method: _apart(
+            method,
+            n=n,
+            d=d,
+            seed=seed,
+            repeats=repeats if method == "fast" else slow_repeats,
+            precision=precision,
+        )
+        for method in METHODS
+    }
+    seconds = {method: statistics.median(run["seconds"]) for method, run in runs.items()}
+    return {
+        "n": n,
+        "d": d,
+        "precision": precision,
+        "seconds": seconds,
+        "repeats": {method: len(run["seconds"]) for method, run in runs.items()},
+        "speedup": seconds["blocks"] / seconds["fast"],
+        "speedup_over_symmetric": seconds["symmetric"] / seconds["fast"],
+        "largest_difference": max(abs(run["value"] - runs["fast"]["value"]) for run in runs.values()),
+        "value": runs["fast"]["value"],
+        "peak_mib": {method: round(run["peak_mib"], 1) for method, run in runs.items()},
+    }
+
+
+def describe(result: dict[str, Any]) -> list[str]:
+    """The comparison for people."""
+    seconds, peak = result["seconds"], result["peak_mib"]
+    return [
+        f"z-score of {result['n']:,} clean and as many triggered embeddings of {result['d']} dimensions, "
+        f"{result['precision']}:",
+        f"  tutorial_lib            {seconds['fast']:9.3f} s  {peak['fast']:8.1f} MiB",
+        f"  pairwise, blocks        {seconds['blocks']:9.3f} s  {peak['blocks']:8.1f} MiB  {result['speedup']:6.1f} x",
+        f"  pairwise, symmetric     {seconds['symmetric']:9.3f} s  {peak['symmetric']:8.1f} MiB  "
+        f"{result['speedup_over_symmetric']:6.1f} x",
+        f"  they agree to {result['largest_difference']:.1e}",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time one method in this process.")
+    parser.add_argument("method", choices=METHODS)
+    for name, default in (("n", 50_000), ("d", 512), ("seed", 0), ("repeats", 1)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--precision", choices=("float32", "float64"), default="float64")
+    args = parser.parse_args()
+    options = {"n": args.n, "d": args.d, "seed": args.seed, "repeats": args.repeats, "precision": args.precision}
+    print(json.dumps(measure(args.method, **options)))
+
+
+if __name__ == "__main__":
+    main()
