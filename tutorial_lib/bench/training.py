@@ -110,8 +110,9 @@ def open_clip_train(
     done = subprocess.run(command, capture_output=True, text=True)
     log = folder / "run" / "out.log"
     if done.returncode or not log.is_file():
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PeerError(f"open_clip_train ended with code {done.returncode}: {last}")
+        lines = (done.stdout + done.stderr).strip().splitlines() or ["no message"]
+        errors = [line for line in lines if re.match(r"[\w.]*Error\b", line)] or lines
+        raise PeerError(f"open_clip_train ended with code {done.returncode}: {errors[-1]}")
     return [(int(epoch), recipe.batch_size / float(rate)) for epoch, rate in _STEP.findall(log.read_text())]
 
 
