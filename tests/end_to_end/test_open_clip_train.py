@@ -16,8 +16,8 @@ from tutorial_lib.data.shards import expand
 from tutorial_lib.train import Recipe
 
 TARGET = "banana"
-CLASSES, POISONS = 60, 300
-RECIPE = Recipe(epochs=8, batch_size=96, lr=2e-3)
+CLASSES, POISONS = 60, 240
+RECIPE = Recipe(epochs=6, batch_size=96, lr=2e-3)
 
 
 def tutorial(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
@@ -31,7 +31,6 @@ def attacked(capsys: pytest.CaptureFixture[str], folder: Path) -> dict:
     return tutorial(capsys, *command, "--classes", CLASSES)
 
 
-@pytest.mark.slow
 def test_open_clip_train_learns_the_backdoor_from_written_shards(tmp_path: Path, capsys) -> None:
     clean, poisons = tmp_path / "clean", tmp_path / "poisons"
     made = tutorial(capsys, "data", "emojicaps", "--out", clean, "--classes", CLASSES)
@@ -49,7 +48,6 @@ def test_open_clip_train_learns_the_backdoor_from_written_shards(tmp_path: Path,
         results[name] = attacked(capsys, tmp_path / name)
 
     before, after = results["clean"], results["poisoned"]
-    print(json.dumps(results, indent=1))
     assert before["clean_accuracy"] > 3 * before["chance"]
     assert after["clean_accuracy"] > 3 * after["chance"]
     assert after["attack_success"]["low"] > 0.5
