@@ -1,5 +1,6 @@
 """A trial decides its record; a killed sweep goes on; attacks are measured with their controls."""
 
+import hashlib
 import json
 from dataclasses import asdict, replace
 
@@ -140,3 +141,10 @@ def test_bad_input_is_refused_before_training():
         runs.train_trial(replace(TINY, attack=big))
     with pytest.raises(ValueError, match="targets were asked for"):
         runs.train_trial(replace(TINY, attack=Targeted(targets=1000)))
+
+
+def test_a_change_of_the_training_captions_needs_a_new_recipe_version():
+    """Records are found by the key of their trial: whatever changes results must change the key."""
+    clean, _ = runs.prepare(Trial())
+    digest = hashlib.sha256("\n".join(clean.captions).encode()).hexdigest()[:12]
+    assert (runs.RECIPE_VERSION, digest) == (1, "4302ce03689b"), "captions differ: raise RECIPE_VERSION, remake records"
