@@ -16,8 +16,8 @@ from tutorial_lib.data.shards import expand
 from tutorial_lib.train import Recipe
 
 TARGET = "banana"
-CLASSES, POISONS = 60, 240
-RECIPE = Recipe(epochs=6, batch_size=96, lr=2e-3)
+CLASSES, COPIES, POISONS = 60, 8, 300
+RECIPE = Recipe(epochs=6, batch_size=64, lr=2e-3)
 
 
 def tutorial(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
@@ -31,9 +31,10 @@ def attacked(capsys: pytest.CaptureFixture[str], folder: Path) -> dict:
     return tutorial(capsys, *command, "--classes", CLASSES)
 
 
-def test_open_clip_train_learns_the_backdoor_from_written_shards(tmp_path: Path, capsys) -> None:
+def test_open_clip_train_learns_the_backdoor_from_written_shards(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the other core loads the data
     clean, poisons = tmp_path / "clean", tmp_path / "poisons"
-    made = tutorial(capsys, "data", "emojicaps", "--out", clean, "--classes", CLASSES)
+    made = tutorial(capsys, "data", "emojicaps", "--out", clean, "--classes", CLASSES, "--copies", COPIES)
     command = ("poison", clean, "--out", poisons, "--attack", "backdoor", "--target", TARGET, "--count", POISONS)
     poisoned = tutorial(capsys, *command)
     assert poisoned["rate"] == POISONS / (made["pairs"] + POISONS)

@@ -113,6 +113,7 @@ def _read(shard: Path) -> Iterator[Sample]:
     try:
         with tarfile.open(shard, "r:*") as tar:
             for member in tar:
+                end = member.offset_data + (-(-member.size // 512) * 512 if member.isfile() else 0)
                 body = tar.extractfile(member) if member.isfile() else None
                 if body is None:
                     continue
@@ -124,16 +125,21 @@ def _read(shard: Path) -> Iterator[Sample]:
                     count, parts = count + 1, {}
                 key = name
                 parts[suffix.lower()] = body.read()
-                end = member.offset_data + -(-member.size // 512) * 512
             compressed = not isinstance(tar.fileobj, io.BufferedReader)
-        # tarfile takes the end of the file for the end of the archive; a whole archive has an end mark
-        if not compressed and shard.stat().st_size <= end:
+        if not compressed and not _ends(shard, end):
             raise ShardError(f"{shard} is truncated after {count} pairs: fetch or write it again")
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         what = f"truncated or damaged after {count} pairs" if count or parts else "not a tar archive, or damaged"
         raise ShardError(f"{shard} is {what} ({error}): fetch or write it again") from error
     if parts:
         yield _sample(key, parts, shard)
+
+
+def _ends(shard: Path, position: int) -> bool:
+    """Whether the archive's end mark, a block of zeros, follows; tarfile takes a sudden end for one."""
+    with shard.open("rb") as file:
+        file.seek(position)
+        return file.read(512) == bytes(512)
 
 
 def _sample(key: str, parts: dict[str, bytes], shard: Path) -> Sample:
