@@ -35,7 +35,7 @@ def figure(alt: str, *, x: str = "", y: str = "", height: int = 360, title: str 
         template="plotly_white",
         height=height,
         title={"text": title, "font": {"size": 15}} if title else None,
-        margin={"l": 60, "r": 20, "t": 50 if title else 20, "b": 80 if stamp else 55},
+        margin={"l": 60, "r": 20, "t": 50 if title else 20, "b": 90 if stamp else 55},
         paper_bgcolor="rgba(0,0,0,0)",
         font={"size": 13},
         legend={"bgcolor": "rgba(255,255,255,0.6)"},
@@ -44,8 +44,9 @@ def figure(alt: str, *, x: str = "", y: str = "", height: int = 360, title: str 
     fig.update_xaxes(title_text=x or None)
     fig.update_yaxes(title_text=y or None)
     if stamp:
+        small = {"size": 10, "color": "#767676"}
         fig.add_annotation(
-            text=stamp, xref="paper", yref="paper", x=1, y=-0.3, showarrow=False, font={"size": 10, "color": "#666"}
+            text=stamp, xref="paper", yref="paper", x=1, y=0, yshift=-62, yanchor="top", showarrow=False, font=small
         )
     return fig
 
