@@ -19,7 +19,7 @@ from tutorial_lib.data.shards import read_pairs, samples
 from tutorial_lib.triggers import Checkerboard
 
 ROOT = Path(__file__).parents[1]
-CLASSES = 20
+CLASSES = 60
 CONFIG = {
     "embed_dim": 32,
     "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 16},
@@ -258,6 +258,7 @@ def test_train_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert "there is no labels file" in refused(capsys, *command, "--labels", tmp_path / "none.txt")
     (tmp_path / "broken.tar").write_bytes(b"not a tar")
     assert "broken.tar is not a tar archive" in refused(capsys, "train", tmp_path / "broken.tar", "--out", tmp_path)
+    assert not (folder / "bad").exists()
     if not torch.cuda.is_available():
         assert "there is no GPU" in refused(capsys, *command, "--device", "cuda")
     assert "the loss became" in refused(capsys, *train_command(folder, "diverged", "--lr", "1e30"))
@@ -300,7 +301,7 @@ def test_evaluate_on_shards(folder: Path, tmp_path: Path, capsys: pytest.Capture
 
 
 def test_evaluate_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "there is no class 'bananas' among 20; did you mean banana?" in refused(
+    assert "there is no class 'bananas' among 60; did you mean banana?" in refused(
         capsys, *evaluate(folder, "--target", "bananas")
     )
     assert "does not fit" in refused(capsys, *evaluate(folder, "--size", 33))

@@ -42,7 +42,7 @@ def pair_similarity(embeddings: Tensor, *, self_pairs: bool = False, block: int 
         rows = rows.double()
         total += rows.sum(0)
         moment.addmm_(rows.T, rows)
-        norms = rows.square().sum(1)  # similarity of each picture with itself
+        norms = torch.linalg.vector_norm(rows, dim=1).square()  # similarity of each picture with itself
         own += norms.sum().item()
         own_squared += norms.square().sum().item()
     first, second, pairs = total.square().sum().item(), moment.square().sum().item(), n * n

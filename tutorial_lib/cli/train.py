@@ -75,7 +75,11 @@ def run(args: argparse.Namespace) -> Result:
     }
     log = args.out / "train.json"
     checkpoint = args.out / "checkpoint.pt"
+    if len(pairs) < recipe.batch_size:
+        raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower --batch-size")
     before = json.loads(log.read_text()) if log.is_file() else {}
+    if before and not before["finished"] and not checkpoint.is_file():
+        before = {}  # nothing to go on from
     if before and not args.resume:
         for name in ("train.json", "checkpoint.pt", "model.json", "vocab.json", "model.safetensors"):
             (args.out / name).unlink(missing_ok=True)
