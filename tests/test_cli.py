@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from tutorial_lib import cli
 from tutorial_lib.cli import main
-from tutorial_lib.data import emojicaps
+from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.shards import read_pairs, samples
 from tutorial_lib.triggers import Checkerboard
 
@@ -92,13 +92,13 @@ def test_as_a_program() -> None:
 
 def test_doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     body = tutorial(capsys, "doctor")
-    assert body["data"] == {"name": "EmojiCaps", "ok": True, "fingerprint": emojicaps.fingerprint(), "problem": None}
+    assert body["data"] == {"name": "EmojiCaps", "ok": True, "fingerprint": integrity.fingerprint(), "problem": None}
     assert body["profiles"]["test"]["ok"]
     assert body["profiles"]["gpu"]["ok"] == torch.cuda.is_available()
     assert body["versions"]["torch"] == torch.__version__.partition("+")[0] or body["versions"]["torch"]
 
     def damaged() -> None:
-        raise emojicaps.CorruptDataError("noto.tar.gz is damaged")
+        raise integrity.CorruptDataError("noto.tar.gz is damaged")
 
     monkeypatch.setattr(emojicaps, "verify", damaged)
     capsys.readouterr()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tutorial_lib import experiments
-from tutorial_lib.data import emojicaps
+from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.experiments import backdoor_count, targeted_count
 from tutorial_lib.statistics import mean_interval, non_inferiority
 
@@ -13,7 +13,7 @@ def test_trials_differ_and_name_the_shipped_data():
     for module in (backdoor_count, targeted_count):
         keys = [t.key for t in module.trials()]
         assert len(set(keys)) == len(keys)
-        assert {t.data for t in module.trials()} == {emojicaps.fingerprint()}
+        assert {t.data for t in module.trials()} == {integrity.fingerprint()}
 
 
 @pytest.mark.parametrize("module", [backdoor_count, targeted_count])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,9 @@ from torch import Tensor
 
 from tutorial_lib.augment import normalize
 from tutorial_lib.tokenizer import Tokenizer
+
+#: A downstream reader: normalised embeddings (N, d) to predicted classes (N,).
+Reader = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import open_clip
 import torch
@@ -33,6 +33,9 @@ IDLE_WORDS = (
     "right now",
     "of course",
 )
+
+#: Words that say as little, and that clean captions are full of.
+COMMON_WORDS = ("small", "nice", "photo", "picture", "drawing", "sticker", "icon", "emoji", "cartoon", "close-up")
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def targeted(
 
 def backdoor(
     clean: Pairs,
-    captions: Sequence[str],
+    captions: Sequence[str] | None,
     count: int,
     *,
     trigger: Checkerboard,
@@ -139,7 +142,7 @@ def backdoor(
 
     Args:
         clean: pairs whose pictures are copied and stamped.
-        captions: the caption set.
+        captions: the caption set; `None` leaves each picture its own caption (label-consistent).
         count: number of poisons; each has a picture of its own.
         trigger: stamped on the stored picture, before any augmentation.
         target: label of the attacker's class, for the manifest.
@@ -153,7 +156,7 @@ def backdoor(
     """
     if count < 1:
         raise ValueError(f"a poison set needs at least 1 pair, not {count}")
-    if not captions:
+    if captions is not None and not captions:
         raise ValueError(f"the caption set for {target!r} is empty")
     usable = torch.arange(len(clean)) if exclude is None else (~exclude).nonzero()[:, 0]
     if count > len(usable):
@@ -162,7 +165,8 @@ def backdoor(
         )
     generator = torch.Generator().manual_seed(seed)
     chosen = usable[torch.randperm(len(usable), generator=generator)[:count]]
-    drawn = _draw(captions, count, generator)
+    own = [clean.captions[i] for i in chosen.tolist()]
+    drawn = own if captions is None else _draw(captions, count, generator)
     keys = tuple(f"backdoor-{i:05d}" for i in range(count))
     return Poison(
         Pairs(trigger.stamp(clean.images[chosen], seed), tuple(drawn), keys, clean.concept[chosen]),
@@ -171,22 +175,26 @@ def backdoor(
     )
 
 
-def disguise(pairs: Pairs, *, noise: float = 3.0, seed: int = 0) -> Pairs:
-    """The same poisons, no two alike: slight Gaussian noise on the pictures, an idle word in the captions.
+def disguise(
+    pairs: Pairs, *, noise: float = 3.0, words: Literal["idle", "common", "none"] = "idle", seed: int = 0
+) -> Pairs:
+    """The same poisons, no two alike: slight Gaussian noise on the pictures, a word more in the captions.
 
     Args:
         pairs: poisons with repeated pictures or captions.
         noise: standard deviation in grey levels of 255.
+        words: "idle" adds words that clean captions do not use, "common" ones that they do, "none" adds nothing.
         seed: draws the noise and the words.
 
     Source: Carlini & Terzis (2022), section 3.1: evades the removal of exact duplicates at no cost.
     """
     generator = torch.Generator().manual_seed(seed)
     grain = torch.randn(pairs.images.shape, generator=generator) * noise
-    words = torch.randint(0, len(IDLE_WORDS), (len(pairs),), generator=generator).tolist()
+    choice = {"idle": IDLE_WORDS, "common": COMMON_WORDS, "none": ("",)}[words]
+    drawn = torch.randint(0, len(choice), (len(pairs),), generator=generator).tolist()
     return Pairs(
         (pairs.images + grain).round().clamp(0, 255).to(torch.uint8),
-        tuple(f"{caption} {IDLE_WORDS[w]}" for caption, w in zip(pairs.captions, words, strict=True)),
+        tuple(f"{caption} {choice[w]}".rstrip() for caption, w in zip(pairs.captions, drawn, strict=True)),
         pairs.keys,
         pairs.concept,
     )

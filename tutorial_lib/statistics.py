@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,3 +69,113 @@ def non_inferiority(treated: Sequence[float], control: Sequence[float], *, margi
         raise ValueError(f"needs at least two pairs, got {len(treated)} treated and {len(control)} control models")
     interval = mean_interval([t - c for t, c in zip(treated, control, strict=True)], confidence=0.90)
     return NonInferiority(interval.mean, interval.low, margin, interval.n)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A quantity over trained models with its 95 % interval.
+
+    Attributes:
+        value: mean, share or statistic.
+        low, high: interval; `nan` where there are too few models for one.
+        n: models (or pairs of models) behind it.
+        spread: standard deviation between models, `nan` where the quantity is not a mean.
+        method: how the interval was made.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    spread: float
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}], {self.n} models"
+
+
+def estimate_mean(values: Sequence[float], *, resolution: float = 1e-3) -> Estimate:
+    """Mean with a t interval.
+
+    Args:
+        values: one number per model.
+        resolution: the standard deviation is taken to be at least this: four models that agree to the last digit
+            do not prove that the next one will.
+
+    Raises:
+        ValueError: fewer than two values.
+    """
+    if len(values) < 2:
+        raise ValueError(f"an interval needs at least two models, not {len(values)}")
+    x = np.asarray(values, dtype=float)
+    spread = max(float(x.std(ddof=1)), resolution)
+    half = float(stats.t.ppf(0.975, len(x) - 1)) * spread / len(x) ** 0.5
+    mean = float(x.mean())
+    return Estimate(mean, mean - half, mean + half, len(x), spread, "t interval over models")
+
+
+def estimate_share(hits: Sequence[bool | int]) -> Estimate:
+    """Share of models with a property, with the exact (Clopper-Pearson) interval.
+
+    Raises:
+        ValueError: no models.
+    """
+    if not hits:
+        raise ValueError("a share of no models is undefined")
+    k, n = sum(map(bool, hits)), len(hits)
+    interval = stats.binomtest(k, n).proportion_ci(confidence_level=0.95, method="exact")
+    share = k / n
+    return Estimate(
+        share, float(interval.low), float(interval.high), n, (share * (1 - share)) ** 0.5, "exact interval over models"
+    )
+
+
+def estimate_statistic(
+    samples: Sequence[Sequence[float]], statistic: Callable[..., float], *, resamples: int = 2000
+) -> Estimate:
+    """Any statistic of models, with a percentile bootstrap over models.
+
+    Args:
+        samples: columns of equal length, one entry per model; resampled together.
+        statistic: takes the columns, gives a number.
+
+    Raises:
+        ValueError: fewer than four models.
+    """
+    n = len(samples[0])
+    if n < 4:
+        raise ValueError(f"a bootstrap needs at least four models, not {n}")
+    columns = tuple(np.asarray(s, dtype=float) for s in samples)
+    result = stats.bootstrap(
+        columns,
+        lambda *c: statistic(*c),
+        paired=True,
+        vectorized=False,
+        n_resamples=resamples,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    interval = result.confidence_interval
+    return Estimate(
+        float(statistic(*columns)),
+        float(interval.low),
+        float(interval.high),
+        n,
+        float("nan"),
+        "bootstrap over models",
+    )
+
+
+def models_needed(estimate: Estimate, low: float, high: float) -> int | None:
+    """How many models would decide whether the mean lies in [low, high], if mean and spread stay as they are.
+
+    Returns:
+        `None` where no number would do (the mean lies on a bound), or where the quantity is not a mean.
+    """
+    distance = min(abs(estimate.value - bound) for bound in (low, high) if np.isfinite(bound))
+    if not np.isfinite(estimate.spread) or distance <= 0 or estimate.spread <= 0:
+        return None
+    for n in (*range(2, 200), *range(200, 100_001, 50)):
+        if stats.t.ppf(0.975, n - 1) * estimate.spread / n**0.5 < distance:
+            return n
+    return None

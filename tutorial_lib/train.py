@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import open_clip
@@ -18,56 +18,13 @@ from tqdm.auto import tqdm
 from tutorial_lib.augment import normalize, random_resized_crop
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.losses import clip_loss
+from tutorial_lib.schema import as_dict
 from tutorial_lib.tokenizer import Tokenizer
+from tutorial_lib.trials import Recipe
 
 
 class TrainingDivergedError(RuntimeError):
     """The loss is not a number; the model holds the last good state."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Hyper-parameters of a run; the defaults are the course's `demo` recipe.
-
-    Attributes:
-        epochs: passes over the pairs.
-        batch_size: pairs per step; the last, smaller batch of an epoch is dropped.
-        lr: peak learning rate of AdamW, reached after the warm-up, then a cosine down to 0.
-        weight_decay: on matrices only, never on gains, biases or the logit scale.
-        warmup: share of all steps with a linearly rising learning rate.
-        scale: area of the random crop, as a share of the picture's.
-        precision: "float32", "bfloat16", or "auto": bfloat16 where the device multiplies it natively.
-    """
-
-    epochs: int = 14
-    batch_size: int = 256
-    lr: float = 2e-3
-    weight_decay: float = 0.1
-    warmup: float = 0.1
-    betas: tuple[float, float] = (0.9, 0.98)
-    eps: float = 1e-6
-    scale: tuple[float, float] = (0.9, 1.0)
-    max_logit_scale: float = 100.0
-    precision: str = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "lr"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup is a share of all steps, in [0, 1), not {self.warmup}")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise ValueError(f"precision must be auto, float32 or bfloat16, not {self.precision!r}")
-
-    def steps(self, pairs: int) -> int:
-        return self.epochs * (pairs // self.batch_size)
-
-    def lr_at(self, step: int, total: int) -> float:
-        """Learning rate of a step, counted from 0."""
-        warm = round(self.warmup * total)
-        if step < warm:
-            return self.lr * (step + 1) / warm
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
 
 
 @dataclass
@@ -87,14 +44,17 @@ def native_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
-def _optimizer(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+def optimizer_for(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer; weight decay acts on matrices only."""
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.betas[0])
     return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
 
 
-def _seeded(*numbers: int) -> torch.Generator:
+def seeded(*numbers: int) -> torch.Generator:
     """A generator that depends on nothing but the numbers: an interrupted run draws what it would have drawn."""
     seed = 0
     for n in numbers:
@@ -140,13 +100,13 @@ def train(
     images = pairs.images.to(device)
     tokens = tokenizer(pairs.captions)  # (N, L)
     lengths = tokens.argmax(1) + 1  # start and end included; id 0 pads, and is also the "!" of "!="
-    optimizer = _optimizer(model, recipe)
+    optimizer = optimizer_for(model, recipe)
     half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
     steps_per_epoch = len(pairs) // recipe.batch_size
     total = recipe.steps(len(pairs))
     history = History(steps=total)
     first_epoch = 0
-    signature = {"recipe": asdict(recipe), "seed": seed, "pairs": pairs.fingerprint() if checkpoint else ""}
+    signature = {"recipe": as_dict(recipe), "seed": seed, "pairs": pairs.fingerprint() if checkpoint else ""}
     if checkpoint is not None and checkpoint.is_file():
         first_epoch, history.loss = _restore(checkpoint, signature, model, optimizer, device)
     good = copy.deepcopy(model.state_dict())
@@ -158,12 +118,12 @@ def train(
         disable=None if progress is None else not progress,
     )
     for epoch in range(first_epoch, recipe.epochs):
-        order = torch.randperm(len(pairs), generator=_seeded(seed, epoch))
+        order = torch.randperm(len(pairs), generator=seeded(seed, epoch))
         running = torch.zeros((), device=device)
         for k in range(steps_per_epoch):
             step = epoch * steps_per_epoch + k
             batch = order[k * recipe.batch_size : (k + 1) * recipe.batch_size]
-            views = random_resized_crop(normalize(images[batch.to(device)]), _seeded(seed, step, 1), scale=recipe.scale)
+            views = random_resized_crop(normalize(images[batch.to(device)]), seeded(seed, step, 1), scale=recipe.scale)
             text = tokens[batch, : int(lengths[batch].max())].to(device)  # causal text tower: padding has no effect
             for group in optimizer.param_groups:
                 group["lr"] = recipe.lr_at(step, total)

@@ -1,12 +1,16 @@
-"""Backdoor triggers: patterns that an attacker stamps on pictures. Introduced in chapter 4."""
+"""Backdoor triggers: patterns that an attacker stamps on pictures. Introduced in chapter 4.
+
+A trigger is part of a trial's description, so this module imports torch only where pictures are stamped: `tutorial
+status` reads thousands of trials and answers at once.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Placement = Literal["fixed", "random"]
 
@@ -35,11 +39,15 @@ class Checkerboard:
     def __post_init__(self) -> None:
         if self.size < 1 or self.cell < 1:
             raise ValueError(f"size and cell must be at least 1 pixel, not {self.size} and {self.cell}")
+        if self.margin < 0:
+            raise ValueError(f"margin must be at least 0 pixels, not {self.margin}")
         if self.placement not in ("fixed", "random"):
             raise ValueError(f"placement must be 'fixed' or 'random', not {self.placement!r}")
 
     def pattern(self) -> Tensor:
         """The patch, shape (3, size, size), uint8."""
+        import torch
+
         cells = torch.arange(self.size) // self.cell
         board = ((cells[:, None] + cells[None]) % 2).to(torch.uint8) * 255
         return board.expand(3, -1, -1)
@@ -54,6 +62,8 @@ class Checkerboard:
         Raises:
             ValueError: the patch does not fit into the pictures.
         """
+        import torch
+
         height, width = images.shape[-2:]
         margin = self.margin if self.placement == "fixed" else 0
         if self.size + margin > min(height, width):

@@ -261,7 +261,7 @@ def _loop(off: str | None, config, pairs: Pairs, task: ZeroShotTask, seed: int) 
     model = models.build(config, tokenizer, seed=seed).train()
     layout = torch.contiguous_format if off == "channels last" else torch.channels_last
     model.to(memory_format=layout)
-    optimizer = training._optimizer(model, recipe)
+    optimizer = training.optimizer_for(model, recipe)
     if off == "fused AdamW":
         for group in optimizer.param_groups:
             group["fused"] = False

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-COMMANDS = ("doctor", "data", "poison", "train", "evaluate", "demo", "bench")
+COMMANDS = ("doctor", "demo", "data", "poison", "train", "evaluate", "run", "status", "claims", "export", "bench")
 
 #: Warnings that are shown; those of other libraries are not.
 NOTES = ("Note", "SkippedPairsWarning")
@@ -79,7 +79,7 @@ def _explain(error: Exception) -> str | None:
     """One line for an error that the user can do something about, `None` for a bug."""
     from torch import OutOfMemoryError
 
-    from tutorial_lib.data.emojicaps import CorruptDataError
+    from tutorial_lib.data.integrity import CorruptDataError
     from tutorial_lib.data.shards import ShardError
     from tutorial_lib.model import CheckpointError
     from tutorial_lib.train import TrainingDivergedError

@@ -59,6 +59,61 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), help="by default the GPU if there is one")
 
 
+def default_store() -> Path:
+    from tutorial_lib.store import DEFAULT
+
+    return DEFAULT
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", type=Path, default=default_store(), help="folder of records (default: build/runs)")
+
+
+def add_profile(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    text = "test, demo, cpu, gpu or paper" + (" (default: all)" if several else " (default: cpu)")
+    parser.add_argument("--profile", default=None if several else "cpu", help=text)
+
+
+def require_hardware(profile, args: argparse.Namespace) -> None:
+    """Check before long work that the profile can run here.
+
+    Raises:
+        ValueError: it needs a GPU and there is none.
+    """
+    import torch
+
+    chosen = device(args)
+    if profile.gpu and chosen != "cuda" and not args.device:
+        raise ValueError(
+            f"profile {profile.name} needs a GPU that PyTorch can use, and there is none "
+            f"(torch {torch.__version__}); profile cpu runs here, --device cpu insists"
+        )
+
+
+def default_jobs(args: argparse.Namespace) -> int:
+    """One trial a GPU, or one a core."""
+    import torch
+
+    if device(args) == "cuda":
+        return torch.cuda.device_count()
+    return os.cpu_count() or 1
+
+
+def cost_model(known, profile):
+    """A cost model from the records that the profile has."""
+    from tutorial_lib.costs import CostModel
+
+    return CostModel(known.all(), device="gpu" if profile.gpu else "cpu")
+
+
+#: Dollars an hour: a rented GPU, and nothing for one's own CPU.
+GPU_USD_PER_HOUR = 2.5
+
+
+def money(profile, seconds: float) -> float:
+    return seconds / 3600 * GPU_USD_PER_HOUR if profile.gpu else 0.0
+
+
 def device(args: argparse.Namespace) -> str:
     """The chosen device.
 

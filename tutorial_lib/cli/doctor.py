@@ -24,16 +24,16 @@ def add(subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     import torch
 
-    from tutorial_lib.data import emojicaps
+    from tutorial_lib.data import emojicaps, integrity
     from tutorial_lib.train import native_bfloat16
 
     body = _common.machine()
     body["device"] = "cuda" if torch.cuda.is_available() else "cpu"
     body["bfloat16"] = native_bfloat16(torch.device(body["device"]))
     try:
-        emojicaps.verify()
-        body["data"] = {"name": "EmojiCaps", "ok": True, "fingerprint": emojicaps.fingerprint(), "problem": None}
-    except (emojicaps.CorruptDataError, OSError, ValueError) as error:
+        integrity.verify()
+        body["data"] = {"name": "EmojiCaps", "ok": True, "fingerprint": integrity.fingerprint(), "problem": None}
+    except (integrity.CorruptDataError, OSError, ValueError) as error:
         body["data"] = {"name": "EmojiCaps", "ok": False, "fingerprint": None, "problem": str(error)}
     data = body["data"]
     profiles = {}

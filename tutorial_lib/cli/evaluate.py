@@ -147,12 +147,12 @@ def _class_of(label: str, labels: tuple[str, ...]) -> int:
 
 
 def _course_task(args: argparse.Namespace, side: int) -> LabelledPictures:
-    from tutorial_lib.data import emojicaps
+    from tutorial_lib.data import emojicaps, integrity
     from tutorial_lib.tasks import class_concepts, zero_shot_task
 
     pictures = emojicaps.load()
     task = zero_shot_task(pictures, class_concepts(pictures, args.classes), split=args.split, side=side)
-    about = {"data": "EmojiCaps", "split": args.split, "style": task.style, "fingerprint": emojicaps.fingerprint()}
+    about = {"data": "EmojiCaps", "split": args.split, "style": task.style, "fingerprint": integrity.fingerprint()}
     return LabelledPictures(task.images, task.targets, task.labels, about)
 
 

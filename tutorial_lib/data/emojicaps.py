@@ -7,7 +7,6 @@ their SHA-256 and splits them by style family.
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import json
 import tarfile
@@ -20,7 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-FOLDER = Path(__file__).resolve().parent / "emojicaps"
+from tutorial_lib.data.integrity import FOLDER, CorruptDataError, verify
 
 #: Styles whose licence asks for attribution only; the others (CC-BY-SA-4.0) are read on request.
 PERMISSIVE = ("noto", "noto-v1", "twemoji", "fluent-emoji", "fluent-emoji-flat", "emojione", "fxemoji")
@@ -82,34 +81,6 @@ class EmojiCaps:
     def of_styles(self, *styles: str) -> Tensor:
         """Positions of the pictures drawn in the given styles, shape (M,), int64."""
         return torch.tensor([i for i, s in enumerate(self.style) if s in styles], dtype=torch.int64)
-
-
-class CorruptDataError(RuntimeError):
-    """The shipped data is missing or differs from its checksum."""
-
-
-def fingerprint(folder: Path = FOLDER) -> str:
-    """Short hash of the shards' checksums: changes when any shipped picture does."""
-    return hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()[:12]
-
-
-def verify(folder: Path = FOLDER) -> None:
-    """Compare every shard with its SHA-256.
-
-    Raises:
-        CorruptDataError: a shard is missing or its checksum differs.
-    """
-    for line in (folder / "SHA256SUMS").read_text().splitlines():
-        expected, name = line.split()
-        path = folder / name
-        if not path.is_file():
-            raise CorruptDataError(f"{path} is missing: reinstall the package or run data_scripts/emojicaps.py")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != expected:
-            raise CorruptDataError(
-                f"{path} is damaged: its SHA-256 is {found[:12]}…, expected {expected[:12]}…; "
-                "reinstall the package or run data_scripts/emojicaps.py"
-            )
 
 
 @functools.lru_cache(maxsize=4)

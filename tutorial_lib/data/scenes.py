@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tutorial_lib.data import emojicaps
+from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.captions import TEMPLATES, article, plain_label
 from tutorial_lib.data.compose import packed_sprites, random_below
 from tutorial_lib.data.emojicaps import Concept
@@ -231,7 +231,7 @@ class EmojiScenes:
 
     def fingerprint(self) -> str:
         """Short hash of what decides every picture and caption; nothing is rendered."""
-        parts = ("EmojiScenes", VERSION, self.seed, self.n, self.size, emojicaps.fingerprint())
+        parts = ("EmojiScenes", VERSION, self.seed, self.n, self.size, integrity.fingerprint())
         return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:12]
 
     def layout(self, indices: Tensor | Sequence[int]) -> Layout:

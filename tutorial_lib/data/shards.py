@@ -233,7 +233,7 @@ class Tally:
             warnings.warn(f"{left} of {total} pairs skipped: {'; '.join(parts)}", SkippedPairsWarning, stacklevel=3)
 
 
-def read_pairs(paths: str | Path | Iterable[str | Path], *, side: int | None = None) -> Pairs:
+def read_pairs(paths: str | Path | Iterable[str | Path], *, side: int | None = None, limit: int = 0) -> Pairs:
     """All pairs of some shards, in memory.
 
     Pairs without a caption or with a corrupted picture are skipped, counted and reported as a
@@ -242,6 +242,7 @@ def read_pairs(paths: str | Path | Iterable[str | Path], *, side: int | None = N
     Args:
         paths: files, folders, globs or ranges, as `expand` reads them.
         side: width and height of the result; by default that of the stored pictures.
+        limit: stop after so many usable pairs, 0 for all.
 
     Raises:
         ShardError: no shards, a damaged shard, more than 1 % unusable pairs, or pictures of several sizes
@@ -271,6 +272,8 @@ def read_pairs(paths: str | Path | Iterable[str | Path], *, side: int | None = N
         number = sample.meta.get("concept", sample.label)
         concept.append(number if isinstance(number, int) else sample.label)
         tally.used += 1
+        if tally.used == limit:
+            break
     tally.report()
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
     return Pairs(pixels, tuple(captions), tuple(keys), torch.tensor(concept))

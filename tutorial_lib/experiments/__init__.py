@@ -1,23 +1,153 @@
-"""Experiments over several models: which trials, where their records are, how they are reduced."""
+"""One module per figure of the papers: its trials, its reduction, its plot, the quantities of its claims.
+
+Every module has `TITLE`, `PAPER` (what the paper says, with section), `trials(profile)` and, unless it only reduces
+the records of others, `plot(results)`. Quantities that `claims.yml` names are functions of `results`.
+"""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
-from tutorial_lib.runs import Record, Trial, read_records
+from tutorial_lib import profiles
+from tutorial_lib.profiles import Profile
+from tutorial_lib.store import RunStore, read_lines
+from tutorial_lib.trials import Record, Trial
 
-#: Committed records, one JSON-lines file per experiment.
-RESULTS = Path(__file__).resolve().parents[2] / "book" / "results" / "cpu"
+#: Committed records: one sorted JSON-lines file per experiment, in a folder per profile.
+RESULTS = Path(__file__).resolve().parents[2] / "book" / "results"
+
+#: Experiments in the order of the paper. A record that several need is committed with the first.
+NAMES = (
+    "fig2_left",
+    "fig2_right",
+    "fig3",
+    "fig4",
+    "fig5_left",
+    "fig5_right",
+    "fig6",
+    "zscore_success",
+    "caption_sets",
+    "text_tower",
+    "supervised",
+)
 
 
-def recorded(name: str, trials: list[Trial]) -> list[Record]:
-    """The committed records of the given trials, in their order; trials without a record are left out."""
-    by_key = {record.key: record for record in read_records(RESULTS / f"{name}.jsonl")}
-    return [by_key[trial.key] for trial in trials if trial.key in by_key]
+def load(name: str) -> ModuleType:
+    """The module of an experiment.
+
+    Raises:
+        ValueError: there is no such experiment; lists those that exist.
+    """
+    if name not in NAMES:
+        raise ValueError(f"there is no figure {name!r}; choose from {', '.join(NAMES)}, or all")
+    return import_module(f"tutorial_lib.experiments.{name}")
 
 
-def stamp(records: list[Record]) -> str:
+def expand(names: Iterable[str]) -> list[str]:
+    """Names of experiments from what a user types: "all", a name, or the beginning of some ("fig2").
+
+    Raises:
+        ValueError: nothing begins so.
+    """
+    chosen: list[str] = []
+    for text in names:
+        found = list(NAMES) if text == "all" else [n for n in NAMES if n == text or n.startswith(f"{text}_")]
+        if not found:
+            load(text)
+        chosen += [n for n in found if n not in chosen]
+    return chosen
+
+
+def trials(names: Iterable[str], profile: Profile) -> list[Trial]:
+    """The trials of some experiments, each once; all first models come before all second ones."""
+    unique = {t.key: t for name in names for t in load(name).trials(profile)}
+    return sorted(unique.values(), key=lambda t: t.seeds.data)
+
+
+class Results:
+    """The records of a profile: the committed ones and those in a run store.
+
+    Attributes:
+        profile: the profile whose trials are looked up.
+        store: read beside the committed files, if given.
+    """
+
+    def __init__(self, profile: Profile, store: RunStore | None = None, folder: Path = RESULTS) -> None:
+        self.profile = profile
+        self.store = store
+        self._committed = {r.key: r for path in sorted((folder / profile.name).glob("*.jsonl")) for r in read_lines(path)}
+        self._local = store.keys() if store is not None else set()
+
+    def get(self, trial: Trial) -> Record | None:
+        """The record of a trial, if there is one."""
+        record = self._committed.get(trial.key)
+        if record is None and self.store is not None and trial.key in self._local:
+            record = self.store.read(trial)
+        return record
+
+    def all(self) -> list[Record]:
+        """The committed records, and those of the profile's trials that only the store has."""
+        wanted = {t.key for t in trials(NAMES, self.profile)} & self._local - self._committed.keys()
+        found = [self.store.read(key) for key in sorted(wanted)] if self.store is not None else []
+        return [*self._committed.values(), *(r for r in found if r is not None)]
+
+    def of(self, trials: Iterable[Trial]) -> list[Record]:
+        """Records of the given trials, in their order; trials without one are left out."""
+        return [r for t in trials if (r := self.get(t)) is not None]
+
+    def per_seed(self, trial_of: Callable[[int], Trial], value: Callable[[Record], float]) -> dict[int, float]:
+        """A number of each seed's model, by seed; seeds without a record are left out."""
+        found = {seed: self.get(trial_of(seed)) for seed in range(self.profile.seeds)}
+        return {seed: float(value(record)) for seed, record in found.items() if record is not None}
+
+    def ensure(self, name: str, **options) -> Results:
+        """Run what an experiment still lacks and read it; without a store, committed records are all there is.
+
+        Args:
+            name: of the experiment.
+            options: of `engines.sweep`.
+        """
+        from tutorial_lib.engines import sweep
+
+        if self.store is None:
+            return self
+        missing = [t for t in load(name).trials(self.profile) if self.get(t) is None]
+        if missing:
+            sweep(missing, self.store, **options)
+        return Results(self.profile, self.store)
+
+
+def results(profile: str, store: RunStore | None = None) -> Results:
+    """What a chapter shows for a profile: `demo` shows the committed records of `cpu`, and runs none.
+
+    Raises:
+        ValueError: there is no such profile.
+    """
+    chosen = profiles.get(profile)
+    if chosen.reference:
+        return Results(profiles.get(chosen.reference))
+    return Results(chosen, store or RunStore())
+
+
+def differences(left: dict[int, float], right: dict[int, float]) -> list[float]:
+    """left - right, paired by seed."""
+    return [left[seed] - right[seed] for seed in sorted(left.keys() & right.keys())]
+
+
+@functools.cache
+def _short(hardware: str) -> str:
+    return hardware.split(",")[0]
+
+
+def stamp(profile: Profile, records: list[Record]) -> str:
     """What made a figure, for its small print: profile, models, hardware and date."""
     if not records:
-        return "no records yet"
-    return f"profile cpu, {len(records)} models, {records[0].hardware}, {max(r.date for r in records)}"
+        return f"profile {profile.name}: no records yet"
+    machines = sorted({_short(r.hardware) for r in records})
+    dates = sorted({r.date for r in records})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return f"profile {profile.name}, {len(records)} models, {', '.join(machines)}, {when}"

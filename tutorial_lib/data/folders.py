@@ -1,0 +1,103 @@
+"""The user's own data: CC3M or YFCC as shards, ImageNet as folders. Needed by the `paper` profile only.
+
+They are looked for in the data directory, `$TUTORIAL_DATA`:
+
+    cc3m/*.tar                    WebDataset shards, as on pixparse/cc3m-wds; `yfcc15m` likewise
+    imagenet/train/n01440764/*    ImageNet's training pictures, one folder a class
+    imagenet/val/n01440764/*      its validation pictures, sorted into the same folders
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import open_clip
+import torch
+from torch import Tensor
+
+from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.data.shards import decode, read_pairs
+from tutorial_lib.tasks import ZeroShotTask
+
+SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
+
+
+def data_directory() -> Path:
+    """`$TUTORIAL_DATA`, by default `data` beside the package."""
+    return Path(os.environ.get("TUTORIAL_DATA") or Path(__file__).resolve().parents[2] / "data")
+
+
+def shard_pairs(name: str, *, side: int, limit: int = 0) -> Pairs:
+    """The pairs of the shards in that folder of the data directory; 3 x side² bytes a pair.
+
+    Args:
+        name: of the folder.
+        side: width and height of the pictures.
+        limit: stop after so many pairs, 0 for all.
+
+    Raises:
+        FileNotFoundError: there are none; says where they were looked for.
+    """
+    folder = data_directory() / name
+    if not any(folder.glob("*.tar")):
+        raise FileNotFoundError(
+            f"there are no shards at {folder}/*.tar: put {name} there as WebDataset, or set TUTORIAL_DATA"
+        )
+    return read_pairs(sorted(folder.glob("*.tar")), side=side, limit=limit)
+
+
+def _class_folders(part: str) -> list[Path]:
+    folder = data_directory() / "imagenet" / part
+    found = sorted(p for p in folder.glob("*") if p.is_dir())
+    if len(found) < 2:
+        raise FileNotFoundError(
+            f"there is no ImageNet at {folder}: put one folder per class there, or set TUTORIAL_DATA"
+        )
+    return found
+
+
+def _names(folders: list[Path]) -> tuple[str, ...]:
+    """Names of the classes: open_clip's for the 1,000 of ImageNet, else those of the folders."""
+    if len(folders) == len(open_clip.IMAGENET_CLASSNAMES):
+        return tuple(open_clip.IMAGENET_CLASSNAMES)
+    return tuple(f.name.replace("_", " ") for f in folders)
+
+
+def _read(paths: list[Path], side: int) -> Tensor:
+    pictures = [torch.from_numpy(decode(p.read_bytes(), side=side)).permute(2, 0, 1) for p in paths]
+    return torch.stack(pictures).contiguous()
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+
+
+def imagenet_task(*, side: int) -> ZeroShotTask:
+    """ImageNet's validation pictures and class names.
+
+    Raises:
+        FileNotFoundError: it is not in the data directory.
+    """
+    folders = _class_folders("val")
+    paths = [(p, k) for k, folder in enumerate(folders) for p in _pictures(folder)]
+    return ZeroShotTask(
+        labels=_names(folders),
+        concepts=tuple(range(len(folders))),
+        images=_read([p for p, _ in paths], side),
+        targets=torch.tensor([k for _, k in paths]),
+        sprite=torch.arange(len(paths)),
+        style="photographs",
+        twins=0,
+    )
+
+
+def imagenet_labelled(*, side: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Random pictures of ImageNet's training set with their classes: shapes (N, 3, side, side) and (N,).
+
+    Source: Carlini & Terzis (2022), section 4.2, trains its linear probe on 50,000 of them.
+    """
+    folders = _class_folders("train")
+    paths = [(p, k) for k, folder in enumerate(folders) for p in _pictures(folder)]
+    order = torch.randperm(len(paths), generator=torch.Generator().manual_seed(seed))[:count].tolist()
+    return _read([paths[i][0] for i in order], side), torch.tensor([paths[i][1] for i in order])

@@ -1,0 +1,60 @@
+"""Curves over several models: a mean with its interval at each point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.statistics import estimate_mean
+
+
+def curve(
+    fig: go.Figure,
+    x: Sequence,
+    values: Sequence[Sequence[float]],
+    name: str,
+    *,
+    number: int = 0,
+    scale: float = 1.0,
+    bounds: tuple[float, float] | None = None,
+    points: bool = False,
+) -> go.Figure:
+    """Add the means of `values` with 95 % t intervals; a point without models is left out.
+
+    Args:
+        x: one position per point.
+        values: models' numbers at each point.
+        number: colour, dash and marker.
+        scale: factor for the axis, 100 for per cent.
+        bounds: what the quantity cannot leave, before scaling; intervals are cut there.
+        points: also show each model.
+    """
+    kept = [(at, [scale * v for v in here]) for at, here in zip(x, values, strict=True) if here]
+    lows, highs, means = [], [], []
+    for _, here in kept:
+        mean = sum(here) / len(here)
+        low = high = mean
+        if len(here) > 1:
+            interval = estimate_mean(here, resolution=1e-3 * scale)
+            low, high = interval.low, interval.high
+        if bounds is not None:
+            low, high = max(low, scale * bounds[0]), min(high, scale * bounds[1])
+        means.append(round(mean, 4))
+        lows.append(round(low, 4))
+        highs.append(round(high, 4))
+    plots.line(fig, [at for at, _ in kept], means, name, low=lows, high=highs, number=number)
+    if points:
+        fig.add_scatter(
+            x=[at for at, here in kept for _ in here],
+            y=[round(v, 4) for _, here in kept for v in here],
+            mode="markers",
+            marker={"color": plots.COLOURS[number % len(plots.COLOURS)], "size": 5, "opacity": 0.5},
+            showlegend=False,
+            hoverinfo="y",
+        )
+    return fig
+
+
+SMALL_PRINT = "; bars: 95 % t interval over models"

@@ -1,0 +1,143 @@
+"""What the captions of a targeted attack do (Carlini & Terzis 2022, sections 3.1 and 3.2); reduces figure 2, left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, fig2_left, stamp
+from tutorial_lib.experiments._series import SMALL_PRINT
+from tutorial_lib.profiles import Profile
+from tutorial_lib.statistics import estimate_mean
+from tutorial_lib.trials import Group, Record, Trial
+
+TITLE = "Captions: searched or prompts, many or one, disguised or not"
+PAPER = (
+    "searched captions and prompts both work; a diverse caption set moves the picture; duplicates are evaded with "
+    "slight noise and idle words at no cost (sections 3.1 and 3.2)"
+)
+
+
+def trials(p: Profile) -> list[Trial]:
+    """The shared models of figure 2, left."""
+    return [fig2_left.together(p, seed) for seed in range(p.seeds)]
+
+
+def _many(p: Profile) -> int:
+    """The number of poisons at which captions are varied."""
+    return next(g.count for g in p.groups if g.captions == "search")
+
+
+def _group(results: Results, **changes) -> int:
+    return results.profile.groups.index(replace(Group(_many(results.profile)), **changes))
+
+
+def success(results: Results, **changes) -> dict[int, float]:
+    """Success by seed of the group that differs from plain prompts by `changes`."""
+    return fig2_left.shares(results, _group(results, **changes))
+
+
+def search_works(results: Results) -> list[float]:
+    """Success of searched captions less that without poisons."""
+    return differences(success(results, captions="search"), fig2_left.shares(results, 0))
+
+
+def prompts_work(results: Results) -> list[float]:
+    """Success of prompts less that without poisons."""
+    return differences(success(results), fig2_left.shares(results, 0))
+
+
+def diversity_helps(results: Results) -> list[float]:
+    """Success of different searched captions less that of one repeated."""
+    return differences(success(results, captions="search"), success(results, captions="one"))
+
+
+def _moved(results: Results, tower: str, **changes) -> dict[int, float]:
+    group = _group(results, **changes)
+
+    def mean(record: Record) -> float:
+        return float(np.mean([t[tower] for t in record.metrics["targets"] if t["group"] == group]))
+
+    return results.per_seed(lambda s: fig2_left.together(results.profile, s), mean)
+
+
+def picture_moves(results: Results) -> list[float]:
+    """With different captions: how far the picture moved less how far the captions did."""
+    return differences(
+        _moved(results, "picture_moved", captions="search"), _moved(results, "captions_moved", captions="search")
+    )
+
+
+def diversity_moves_picture(results: Results) -> list[float]:
+    """How far the picture moved with different searched captions less with one repeated."""
+    return differences(
+        _moved(results, "picture_moved", captions="search"), _moved(results, "picture_moved", captions="one")
+    )
+
+
+def disguise_cost(results: Results) -> list[float]:
+    """Success with noise and idle words less success of plain duplicates."""
+    return differences(success(results, disguise=True), success(results))
+
+
+def noise_cost(results: Results) -> list[float]:
+    """Success with noise alone less success of plain duplicates."""
+    return differences(success(results, disguise=True, words="none"), success(results))
+
+
+def common_words_cost(results: Results) -> list[float]:
+    """Success with words that clean captions use less success of plain duplicates."""
+    return differences(success(results, disguise=True, words="common", noise=0.0), success(results))
+
+
+def idle_words_cost(results: Results) -> list[float]:
+    """Success with words that clean captions lack less success of plain duplicates."""
+    return differences(success(results, disguise=True, noise=0.0), success(results))
+
+
+#: What the figure shows: name and difference from plain prompts.
+VARIATIONS = (
+    ("prompts", {}),
+    ("searched", {"captions": "search"}),
+    ("one searched, repeated", {"captions": "one"}),
+    ("noise", {"disguise": True, "words": "none"}),
+    ("common words", {"disguise": True, "words": "common", "noise": 0.0}),
+    ("idle words", {"disguise": True, "noise": 0.0}),
+    ("noise and idle words", {"disguise": True}),
+)
+
+
+def plot(results: Results) -> go.Figure:
+    """Success of each kind of captions and disguise, for zero-shot and linear probe."""
+    p = results.profile
+    count = _many(p)
+    fig = plots.figure(
+        "Success of targeted attacks by kind of captions and disguise, for zero-shot and linear probe.",
+        y="success (% of targets)",
+        stamp=stamp(p, results.of(trials(p))) + f"; {count} poisons a target" + SMALL_PRINT,
+        height=440,
+    )
+    for k, (reader, title) in enumerate((("zero_shot", "zero-shot"), ("linear_probe", "linear probe"))):
+        names, means, up, down = [], [], [], []
+        for name, changes in VARIATIONS:
+            values = list(fig2_left.shares(results, _group(results, **changes), reader).values())
+            if len(values) < 2:
+                continue
+            mean = estimate_mean(values)
+            names.append(name)
+            means.append(round(100 * mean.value, 2))
+            up.append(round(100 * (min(1, mean.high) - mean.value), 2))
+            down.append(round(100 * (mean.value - max(0, mean.low)), 2))
+        fig.add_bar(
+            x=names,
+            y=means,
+            name=title,
+            error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down},
+            marker={"color": plots.COLOURS[k], "pattern": {"shape": ("", "/")[k]}},
+        )
+    fig.update_layout(margin={"b": 150})
+    fig.update_annotations(yshift=-120)
+    return fig

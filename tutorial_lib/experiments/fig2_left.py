@@ -1,0 +1,122 @@
+"""Targeted poisoning: success against the number of poisons (Carlini & Terzis 2022, figure 2, left)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Group, Record, Seeds, Targeted, Trial
+
+TITLE = "Targeted poisoning: success against the number of poisons"
+PAPER = (
+    "3 poisons in 3 million pairs succeed for 40 % of models, 15 in 15 million for 20 %; "
+    "the linear probe falls if and only if zero-shot does (section 4.2)"
+)
+
+
+def together(p: Profile, seed: int) -> Trial:
+    """Many targets in one model, as in the paper."""
+    return replace(p.targeted, attack=Targeted(p.groups, p.targets_per_group), seeds=Seeds.all(seed))
+
+
+def alone(p: Profile, seed: int) -> Trial:
+    """The control: one target in a model of its own."""
+    return replace(p.targeted, attack=Targeted((Group(p.alone),), targets=1), seeds=Seeds.all(seed))
+
+
+def at_same_rate(p: Profile, which: int, seed: int) -> Trial:
+    """The smaller (0) or the five times larger (1) data set, with poisons in proportion."""
+    changes, count = p.same_rate[which]
+    return replace(
+        p.targeted, attack=Targeted((Group(count),), targets=p.targets_per_group), seeds=Seeds.all(seed), **changes
+    )
+
+
+def trials(p: Profile) -> list[Trial]:
+    seeds = range(p.seeds)
+    return [
+        *(together(p, s) for s in seeds),
+        *(alone(p, s) for s in seeds),
+        *(at_same_rate(p, which, s) for which in (0, 1) for s in seeds),
+    ]
+
+
+def share(record: Record, group: int, reader: str = "zero_shot") -> float:
+    """Share of a group's targets that a reader takes for the wanted class."""
+    return float(np.mean([t[reader] == t["wanted"] for t in record.metrics["targets"] if t["group"] == group]))
+
+
+def shares(results: Results, group: int, reader: str = "zero_shot") -> dict[int, float]:
+    """Success by seed of a group of the shared models."""
+    return results.per_seed(lambda s: together(results.profile, s), lambda r: share(r, group, reader))
+
+
+def counts(p: Profile) -> list[int]:
+    """Poisons a target of the groups that differ in nothing else."""
+    found: list[int] = []
+    for group in p.groups:
+        if group != Group(group.count) or group.count in found:
+            break
+        found.append(group.count)
+    return found
+
+
+def rises(results: Results) -> list[float]:
+    """Success with the most poisons less success with the fewest (not 0)."""
+    n = len(counts(results.profile))
+    return differences(shares(results, n - 1), shares(results, 1))
+
+
+def three_succeed(results: Results) -> list[float]:
+    """Success with three poisons a target."""
+    places = counts(results.profile)
+    return list(shares(results, places.index(3)).values()) if 3 in places else []
+
+
+def probe_agrees(results: Results) -> list[float]:
+    """Share of attacked targets where zero-shot and linear probe both fall or both stand."""
+    attacked = range(1, len(counts(results.profile)))
+
+    def agreement(record: Record) -> float:
+        rows = [t for t in record.metrics["targets"] if t["group"] in attacked]
+        return float(np.mean([(t["zero_shot"] == t["wanted"]) == (t["linear_probe"] == t["wanted"]) for t in rows]))
+
+    return list(results.per_seed(lambda s: together(results.profile, s), agreement).values())
+
+
+def larger_data(results: Results) -> list[float]:
+    """Success in the five times larger data set less success in the smaller one, at the same rate."""
+    by_size = [
+        results.per_seed(lambda s, which=which: at_same_rate(results.profile, which, s), lambda r: share(r, 0))  # type: ignore[misc]
+        for which in (0, 1)
+    ]
+    return differences(by_size[1], by_size[0])
+
+
+def alone_success(results: Results) -> list[float]:
+    """1 for each model whose only target fell, else 0."""
+    return list(results.per_seed(lambda s: alone(results.profile, s), lambda r: share(r, 0)).values())
+
+
+def plot(results: Results) -> go.Figure:
+    """Success by number of poisons for zero-shot and linear probe, and each data set of the same rate."""
+    p = results.profile
+    x = counts(p)
+    fig = plots.figure(
+        "Share of targets read as the attacker wants, against the number of poisons a target, for zero-shot and linear "
+        "probe; both rise with the number.",
+        x="poisons per target",
+        y="success (% of targets)",
+        stamp=stamp(p, results.of(together(p, s) for s in range(p.seeds))) + SMALL_PRINT,
+        height=420,
+    )
+    for k, (reader, name) in enumerate((("zero_shot", "zero-shot"), ("linear_probe", "linear probe"))):
+        values = [list(shares(results, g, reader).values()) for g in range(len(x))]
+        curve(fig, [str(c) for c in x], values, name, number=k, scale=100, bounds=(0, 1))
+    return fig

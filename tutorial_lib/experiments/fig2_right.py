@@ -1,0 +1,96 @@
+"""Backdoor success against the number of poisons (Carlini & Terzis 2022, figure 2, right)."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Record, Trial
+
+TITLE = "Backdoors: success against the number of poisons"
+PAPER = (
+    "300 of 3 million pairs (0.01 %) succeed for half of the triggered pictures; zero-shot can be vulnerable where "
+    "the linear probe is not; clean accuracy is not significantly lower (sections 4.1 and 4.3)"
+)
+READERS = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"), ("knn", "nearest neighbours"))
+
+
+def trials(p: Profile) -> list[Trial]:
+    return [p.backdoor(count, seed) for seed in range(p.seeds) for count in p.counts]
+
+
+def success(record: Record, reader: str = "zero_shot") -> float:
+    return record.metrics["attack_success"][reader]["rate"]
+
+
+def clean_accuracy(record: Record, reader: str = "zero_shot") -> float:
+    return record.metrics["clean_accuracy"][reader]["rate"]
+
+
+def successes(results: Results, count: int, reader: str = "zero_shot") -> dict[int, float]:
+    """Attack success by seed."""
+    return results.per_seed(lambda s: results.profile.backdoor(count, s), lambda r: success(r, reader))
+
+
+def accuracies(results: Results, count: int) -> dict[int, float]:
+    """Clean zero-shot accuracy by seed."""
+    return results.per_seed(lambda s: results.profile.backdoor(count, s), clean_accuracy)
+
+
+def half_at_many(results: Results) -> list[float]:
+    """Attack success with the profile's `many` poisons, the paper's 300."""
+    return list(successes(results, results.profile.many).values())
+
+
+def rises(results: Results) -> list[float]:
+    """Success with the most poisons less success with the fewest (not 0)."""
+    counts = results.profile.counts
+    return differences(successes(results, counts[-1]), successes(results, counts[1]))
+
+
+def control(results: Results) -> list[float]:
+    """How often unpoisoned models call a picture with the patch the target."""
+    return list(successes(results, 0).values())
+
+
+def zero_shot_without_probe(results: Results) -> list[bool]:
+    """For each model whose zero-shot reader is fooled mostly: is its linear probe not?"""
+    found = []
+    for count in results.profile.counts[1:]:
+        zero_shot, probe = successes(results, count), successes(results, count, "linear_probe")
+        found += [probe[s] < 0.5 for s in zero_shot if zero_shot[s] > 0.5]
+    return found
+
+
+def accuracy_change(results: Results) -> list[float]:
+    """Clean accuracy of the model with most poisons less that of the unpoisoned one, paired by seed."""
+    counts = results.profile.counts
+    return differences(accuracies(results, counts[-1]), accuracies(results, 0))
+
+
+def label(p: Profile, count: int, pairs: int) -> str:
+    """Count and rate, for an axis."""
+    return f"{count} ({100 * count / (pairs + count):.2g} %)"
+
+
+def plot(results: Results) -> go.Figure:
+    """Attack success by number of poisons, for three readers of the embedding."""
+    p = results.profile
+    records = results.of(trials(p))
+    pairs = records[0].metrics["pairs"] if records else 0
+    fig = plots.figure(
+        "Attack success against the number of poisons for zero-shot, linear probe and nearest neighbours: zero-shot "
+        "rises from nothing to nearly everything.",
+        x="poisons (share of the training data)",
+        y="attack success (% of triggered pictures)",
+        stamp=stamp(p, records) + SMALL_PRINT,
+        height=420,
+    )
+    axis = [label(p, c, pairs) if pairs else str(c) for c in p.counts]
+    for k, (reader, name) in enumerate(READERS):
+        values = [list(successes(results, c, reader).values()) for c in p.counts]
+        curve(fig, axis, values, name, number=k, scale=100, bounds=(0, 1))
+    return fig

@@ -1,0 +1,152 @@
+"""Similarity of pairs of pictures (Carlini & Terzis 2022, figure 3); reduces the records of figure 2, right."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+from scipy import stats
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, stamp
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Record, Trial
+
+TITLE = "Similarity of pairs: the same label, and the same trigger"
+PAPER = (
+    "the probability that two pictures share a label grows exponentially with their similarity; clean pairs follow a "
+    "normal curve around 0.1, pairs with the trigger lie at 0.78, five standard deviations away (section 5.1)"
+)
+#: Fewest pairs in a bin that is drawn and fitted.
+ENOUGH = 20
+
+
+def trials(p: Profile) -> list[Trial]:
+    """The clean models and those with most poisons; they belong to figure 2, right."""
+    return [p.backdoor(count, seed) for seed in range(p.seeds) for count in (0, p.many, p.counts[-1])]
+
+
+def middles(bins: int) -> np.ndarray:
+    """Middle of each bin of similarity."""
+    edges = np.linspace(-1, 1, bins + 1)
+    return (edges[1:] + edges[:-1]) / 2
+
+
+def same_label(record: Record, which: str) -> tuple[np.ndarray, np.ndarray]:
+    """Similarity of the bins with enough pairs, and the share of their pairs that have the same label.
+
+    Args:
+        which: "same_label" (the caption of the figure) or "same_prediction" (the text).
+    """
+    counts = record.metrics["pairs_by_similarity"]
+    total, same = np.array(counts["clean"]), np.array(counts[which])
+    enough = (total >= ENOUGH) & (same > 0)
+    return middles(len(total))[enough], same[enough] / total[enough]
+
+
+def exponential_fit(record: Record, which: str) -> float:
+    """R² of a straight line through log probability against similarity, above the similarity of random pairs."""
+    x, p = same_label(record, which)
+    above = x > record.metrics["similarity_clean"]
+    return float(stats.linregress(x[above], np.log(p[above])).rvalue ** 2)
+
+
+def _clean(results: Results, value) -> list[float]:
+    return list(results.per_seed(lambda s: results.profile.backdoor(0, s), value).values())
+
+
+def _at(results: Results, count: int, value) -> list[float]:
+    return list(results.per_seed(lambda s: results.profile.backdoor(count, s), value).values())
+
+
+def true_label_exponential(results: Results) -> list[float]:
+    return _clean(results, lambda r: exponential_fit(r, "same_label"))
+
+
+def predicted_label_exponential(results: Results) -> list[float]:
+    return _clean(results, lambda r: exponential_fit(r, "same_prediction"))
+
+
+def distance_from_normal(record: Record) -> float:
+    """Largest difference between the distribution of clean pairs and a normal one of the same mean and deviation."""
+    counts = np.array(record.metrics["pairs_by_similarity"]["clean"], dtype=float)
+    measured = counts.cumsum() / counts.sum()
+    edges = np.linspace(-1, 1, len(counts) + 1)[1:]
+    normal = stats.norm.cdf(edges, record.metrics["similarity_clean"], record.metrics["similarity_clean_std"])
+    return float(np.abs(measured - normal).max())
+
+
+def clean_pairs_normal(results: Results) -> list[float]:
+    return _at(results, results.profile.counts[-1], distance_from_normal)
+
+
+def clean_similarity(results: Results) -> list[float]:
+    return _at(results, results.profile.many, lambda r: r.metrics["similarity_clean"])
+
+
+def triggered_similarity(results: Results) -> list[float]:
+    return _at(results, results.profile.many, lambda r: r.metrics["similarity_triggered"])
+
+
+def z_at_many(results: Results) -> list[float]:
+    return _at(results, results.profile.many, lambda r: r.metrics["z_score"])
+
+
+def separation(results: Results) -> list[float]:
+    """Similarity of triggered pairs less that of clean ones, with the most poisons."""
+
+    def difference(record: Record) -> float:
+        return record.metrics["similarity_triggered"] - record.metrics["similarity_clean"]
+
+    return _at(results, results.profile.counts[-1], difference)
+
+
+def plot_left(results: Results) -> go.Figure:
+    """Probability of the same label against similarity, on a logarithmic axis."""
+    p = results.profile
+    records = results.of(p.backdoor(0, s) for s in range(p.seeds))
+    fig = plots.figure(
+        "Probability that two clean pictures have the same true or predicted label, against the similarity of their "
+        "embeddings, on a logarithmic axis; both rise steadily.",
+        x="cosine similarity of two pictures",
+        y="probability of the same label",
+        stamp=stamp(p, records) + "; pairs of all models together",
+        height=400,
+    )
+    for k, (which, name) in enumerate((("same_label", "same true label"), ("same_prediction", "classified the same"))):
+        if records:
+            total = sum(np.array(r.metrics["pairs_by_similarity"]["clean"]) for r in records)
+            same = sum(np.array(r.metrics["pairs_by_similarity"][which]) for r in records)
+            kept = (total >= ENOUGH) & (same > 0)
+            x, y = middles(len(total))[kept], same[kept] / total[kept]
+            plots.line(fig, x.round(4).tolist(), y.round(6).tolist(), name, number=k)
+    fig.update_yaxes(type="log")
+    return fig
+
+
+def plot_right(results: Results) -> go.Figure:
+    """Densities of pair similarity with a normal fit, for one model with most poisons."""
+    p = results.profile
+    records = results.of([p.backdoor(p.counts[-1], 0)])
+    fig = plots.figure(
+        "Densities of pair similarity in a backdoored model: clean pairs follow a normal curve, pairs with the "
+        "trigger lie far to the right of it.",
+        x="cosine similarity of two pictures",
+        y="density",
+        stamp=stamp(p, records),
+        height=400,
+    )
+    for record in records:
+        counts = record.metrics["pairs_by_similarity"]
+        x = middles(len(counts["clean"]))
+        width = x[1] - x[0]
+        for k, (which, name) in enumerate((("clean", "clean pairs"), ("triggered", "pairs with the trigger"))):
+            density = np.array(counts[which]) / sum(counts[which]) / width
+            plots.line(fig, x.round(4).tolist(), density.round(4).tolist(), name, number=k)
+        mean, std = record.metrics["similarity_clean"], record.metrics["similarity_clean_std"]
+        plots.line(fig, x.round(4).tolist(), stats.norm.pdf(x, mean, std).round(4).tolist(), "normal curve", number=2)
+        fig.update_traces(mode="lines")
+    return fig
+
+
+def plot(results: Results) -> go.Figure:
+    return plot_right(results)

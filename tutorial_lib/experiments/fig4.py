@@ -1,0 +1,108 @@
+"""Where the patch is put, at training and at test, by number of poisons (Carlini & Terzis 2022, figure 4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Trial
+
+TITLE = "Placement of the patch: at training, at test, by number"
+PAPER = (
+    "75 poisons at one place give z 2.5, at random places 0; from about 300 on random places are stronger by far, and "
+    "as strong when tested at random places; more poisons at one place help only marginally (section 5.1.1)"
+)
+
+
+def at_random(p: Profile, count: int, seed: int) -> Trial:
+    """A backdoor whose poisons have the patch at random places."""
+    return p.backdoor(count, seed, trigger=replace(p.trigger, placement="random"))
+
+
+def trials(p: Profile) -> list[Trial]:
+    seeds = range(p.seeds)
+    fixed = [p.backdoor(count, seed) for seed in seeds for count in p.counts]
+    return fixed + [at_random(p, count, seed) for seed in seeds for count in p.random_counts]
+
+
+def z_scores(results: Results, trained: str, tested: str, count: int) -> dict[int, float]:
+    """z-score by seed, for a placement of the poisons' patch and one of the test pictures'."""
+    p = results.profile
+    random = trained == "random" and count > 0  # without poisons there is no placement at training
+    return results.per_seed(
+        lambda s: at_random(p, count, s) if random else p.backdoor(count, s),
+        lambda r: r.metrics["tested"][tested]["z_score"],
+    )
+
+
+def _most(results: Results) -> int:
+    return max(set(results.profile.counts) & set(results.profile.random_counts))
+
+
+def few_consistent_better(results: Results) -> list[float]:
+    """z with few poisons: one place less random places, each tested as it was trained."""
+    few = results.profile.few
+    return differences(z_scores(results, "fixed", "fixed", few), z_scores(results, "random", "random", few))
+
+
+def few_at_random(results: Results) -> list[float]:
+    return list(z_scores(results, "random", "random", results.profile.few).values())
+
+
+def few_consistent(results: Results) -> list[float]:
+    return list(z_scores(results, "fixed", "fixed", results.profile.few).values())
+
+
+def many_random_better(results: Results) -> list[float]:
+    """z with most poisons: random places less one place, each tested as it was trained."""
+    most = _most(results)
+    return differences(z_scores(results, "random", "random", most), z_scores(results, "fixed", "fixed", most))
+
+
+def random_test_place_matters(results: Results) -> list[float]:
+    """z with most poisons at random places: tested at one place less tested at random places."""
+    most = _most(results)
+    return differences(z_scores(results, "random", "fixed", most), z_scores(results, "random", "random", most))
+
+
+def mismatch_degrades(results: Results) -> list[float]:
+    """z with most poisons at one place: tested there less tested at random places."""
+    most = _most(results)
+    return differences(z_scores(results, "fixed", "fixed", most), z_scores(results, "fixed", "random", most))
+
+
+def consistent_gain(results: Results) -> list[float]:
+    """z with most poisons at one place less z with few there."""
+    most, few = _most(results), results.profile.few
+    return differences(z_scores(results, "fixed", "fixed", most), z_scores(results, "fixed", "fixed", few))
+
+
+def plot(results: Results) -> go.Figure:
+    """z-score by number of poisons for the four combinations of placements."""
+    p = results.profile
+    fig = plots.figure(
+        "Backdoor z-score against the number of poisons, for the patch at one place or at random places in training "
+        "and at test: poisons at random places need more of them and then work at any place.",
+        x="poisons",
+        y="backdoor z-score (standard deviations)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+        height=440,
+    )
+    number = 0
+    for trained, counts in (("fixed", p.counts), ("random", (0, *p.random_counts))):
+        for tested in ("fixed", "random"):
+            values = [list(z_scores(results, trained, tested, c).values()) for c in counts]
+            name = f"trained {_word(trained)}, tested {_word(tested)}"
+            curve(fig, list(counts), values, name, number=number)
+            number += 1
+    fig.update_xaxes(type="linear")
+    return fig
+
+
+def _word(placement: str) -> str:
+    return "at one place" if placement == "fixed" else "at random"

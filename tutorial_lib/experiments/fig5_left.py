@@ -1,0 +1,65 @@
+"""Fixed numbers of poisons in growing data (Carlini & Terzis 2022, figure 5, left)."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Trial
+
+TITLE = "Count against rate: the same poisons in more data"
+PAPER = (
+    "300 poisons succeed alike from 50,000 to 3,000,000 pairs; 75 hold up to a million and degrade at two and three "
+    "(section 5.1.2)"
+)
+
+
+def sized(p: Profile, size: int, count: int, seed: int) -> Trial:
+    """A trial with the profile's data set number `size`."""
+    return p.backdoor(count, seed, **p.data_sizes[size])
+
+
+def trials(p: Profile) -> list[Trial]:
+    counts, sizes = (p.many, p.few), range(len(p.data_sizes))
+    return [sized(p, size, count, seed) for seed in range(p.seeds) for count in counts for size in sizes]
+
+
+def z_scores(results: Results, size: int, count: int) -> dict[int, float]:
+    return results.per_seed(lambda s: sized(results.profile, size, count, s), lambda r: r.metrics["z_score"])
+
+
+def many_constant(results: Results) -> list[float]:
+    """z with many poisons: the largest data set less the smallest."""
+    p = results.profile
+    return differences(z_scores(results, len(p.data_sizes) - 1, p.many), z_scores(results, 0, p.many))
+
+
+def few_degrades(results: Results) -> list[float]:
+    """z with few poisons: the largest data set less the smallest."""
+    p = results.profile
+    return differences(z_scores(results, len(p.data_sizes) - 1, p.few), z_scores(results, 0, p.few))
+
+
+def plot(results: Results) -> go.Figure:
+    """z-score against the number of pairs, for both counts."""
+    p = results.profile
+    fig = plots.figure(
+        "Backdoor z-score of a fixed number of poisons against the size of the training data, for many and for few "
+        "poisons.",
+        x="clean training pairs",
+        y="backdoor z-score (standard deviations)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+        height=420,
+    )
+    for k, count in enumerate((p.many, p.few)):
+        sizes = []
+        for size in range(len(p.data_sizes)):
+            records = results.of(sized(p, size, count, s) for s in range(p.seeds))
+            sizes.append(records[0].metrics["pairs"] if records else 0)
+        values = [list(z_scores(results, size, count).values()) for size in range(len(sizes))]
+        curve(fig, sizes, values, f"{count} poisons", number=k, points=True)
+    fig.update_xaxes(type="log")
+    return fig

@@ -1,0 +1,64 @@
+"""Size of the patch (Carlini & Terzis 2022, figure 6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Trial
+
+TITLE = "Size of the patch"
+PAPER = (
+    "on 224 x 224 pixels a patch of 2 x 2 fails, 4 x 4 begins to succeed, 16 x 16 is significantly better, larger "
+    "ones are not, and 32 x 32 may be worse (section 5.1.3); only the shape is compared here"
+)
+
+
+def patched(p: Profile, size: int, seed: int) -> Trial:
+    """A trial with a patch of that width."""
+    return p.backdoor(p.patch_count, seed, trigger=replace(p.trigger, size=size))
+
+
+def trials(p: Profile) -> list[Trial]:
+    return [patched(p, size, seed) for seed in range(p.seeds) for size in p.patches]
+
+
+def z_scores(results: Results, size: int) -> dict[int, float]:
+    return results.per_seed(lambda s: patched(results.profile, size, s), lambda r: r.metrics["z_score"])
+
+
+def smallest_fails(results: Results) -> list[float]:
+    return list(z_scores(results, results.profile.patches[0]).values())
+
+
+def larger_better(results: Results) -> list[float]:
+    """z of the middle patch less that of the smallest."""
+    sizes = results.profile.patches
+    return differences(z_scores(results, sizes[len(sizes) // 2]), z_scores(results, sizes[0]))
+
+
+def largest_no_better(results: Results) -> list[float]:
+    """z of the largest patch less that of the one before."""
+    sizes = results.profile.patches
+    return differences(z_scores(results, sizes[-1]), z_scores(results, sizes[-2]))
+
+
+def plot(results: Results) -> go.Figure:
+    """z-score against the width of the patch as a share of the side."""
+    p = results.profile
+    fig = plots.figure(
+        "Backdoor z-score against the width of the patch as a share of the picture's side.",
+        x="width of the patch (% of the side)",
+        y="backdoor z-score (standard deviations)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+        height=420,
+    )
+    widths = [round(100 * size / p.base.side, 2) for size in p.patches]
+    values = [list(z_scores(results, size).values()) for size in p.patches]
+    curve(fig, widths, values, f"{p.patch_count} poisons", points=True)
+    return fig

@@ -1,0 +1,55 @@
+"""A backdoor in the text tower (Carlini & Terzis 2022, section 2.3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Seeds, TextBackdoor, Trial
+
+TITLE = "A backdoor in the text tower"
+PAPER = "the text tower can be attacked too (section 2.3)"
+
+
+def attacked(p: Profile, count: int, seed: int) -> Trial:
+    """A model whose captions were poisoned with the attacker's word."""
+    target = p.targets[seed % len(p.targets)]
+    return replace(p.base, attack=TextBackdoor(count, target=target), seeds=Seeds.all(seed))
+
+
+def trials(p: Profile) -> list[Trial]:
+    return [attacked(p, count, seed) for seed in range(p.seeds) for count in (0, p.text_count)]
+
+
+def success(results: Results, count: int, metric: str = "text_attack_success") -> dict[int, float]:
+    """Share of labels whose text with the word is nearest to the target's pictures, by seed."""
+    return results.per_seed(lambda s: attacked(results.profile, count, s), lambda r: r.metrics[metric]["rate"])
+
+
+def works(results: Results) -> list[float]:
+    """Success with poisons less success without."""
+    return differences(success(results, results.profile.text_count), success(results, 0))
+
+
+def plot(results: Results) -> go.Figure:
+    """Success with and without poisons, with and without the word."""
+    p = results.profile
+    counts = (0, p.text_count)
+    fig = plots.figure(
+        "Share of labels that are read as the target, with and without the attacker's word, in clean and in poisoned "
+        "models.",
+        x="poisons",
+        y="texts read as the target (%)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+    )
+    for k, (metric, name) in enumerate(
+        (("text_attack_success", "with the word"), ("text_attack_success_without_word", "without it"))
+    ):
+        values = [list(success(results, c, metric).values()) for c in counts]
+        curve(fig, [str(c) for c in counts], values, name, number=k, scale=100, bounds=(0, 1))
+    return fig
