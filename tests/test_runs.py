@@ -1,16 +1,16 @@
-"""A trial decides its record; a killed sweep goes on; attacks are measured with their controls."""
+"""A trial decides its record, and attacks are measured with their controls."""
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
 from tutorial_lib import runs
-from tutorial_lib.attacks import Backdoor, Group, Targeted
+from tutorial_lib.attacks import Backdoor, Group, Targeted, TextBackdoor
 from tutorial_lib.evaluate import embed_images, predict, zero_shot_classifier
-from tutorial_lib.runs import Record, Seeds, Trial
+from tutorial_lib.runs import Seeds, Trial
 from tutorial_lib.train import Recipe
 
 TINY = Trial(classes=60, copies=2, recipe=Recipe(epochs=1, batch_size=64, precision="float32"))
@@ -82,6 +82,59 @@ def test_control_without_poisons_measures_the_same_things(metrics):
     assert control.keys() == metrics.keys()
 
 
+def test_other_placements_and_pairs_are_measured_too(outcome, metrics):
+    assert metrics["tested"]["fixed"]["attack_success"] == metrics["attack_success"]["zero_shot"]
+    assert metrics["tested"]["fixed"]["z_score"] == metrics["z_score"]
+    assert metrics["tested"]["random"]["z_score"] != metrics["z_score"]
+    counts, n = metrics["pairs_by_similarity"], len(outcome.task)
+    assert sum(counts["clean"]) == sum(counts["triggered"]) == n * (n - 1) // 2
+    per_class = torch.bincount(outcome.task.targets)
+    assert sum(counts["same_label"]) == int((per_class * (per_class - 1) // 2).sum())
+    assert metrics["pairs_fingerprint"] == (outcome.clean + outcome.poisons).fingerprint()
+
+
+def test_label_consistent_poisons_are_pictures_of_the_target_with_their_own_captions():
+    attack = Backdoor(8, target="banana", select="label-consistent")
+    outcome = runs.train_trial(replace(TINY, attack=attack), progress=False)
+    task, clean = outcome.task, outcome.clean
+    assert set(task.class_of_concept(outcome.poisons.concept).tolist()) == {task.class_of("banana")}
+    assert set(outcome.poisons.captions) <= set(clean.captions)
+
+
+@pytest.mark.parametrize("select", ["others", "label-consistent"])
+def test_supervised_classifier_learns_what_its_labels_say(select):
+    trial = replace(
+        TINY, classes=12, attack=Backdoor(8, target="banana", select=select), objective="supervised",
+        recipe=replace(TINY.recipe, epochs=8, batch_size=32),
+    )
+    with pytest.raises(ValueError, match="there is no class 'banana'"):
+        runs.train_trial(trial, progress=False)
+    trial = replace(trial, attack=replace(trial.attack, target="fog"))
+    outcome = runs.train_trial(trial, progress=False)
+    metrics = runs.measure(outcome)
+    assert set(metrics["attack_success"]) == {"classifier", "linear_probe", "knn"}
+    assert metrics["clean_accuracy"]["classifier"]["rate"] > 2 / 12
+
+
+def test_text_backdoor_adds_pictures_of_the_target_with_other_captions_and_the_word():
+    attack = TextBackdoor(12, target="banana")
+    outcome = runs.train_trial(replace(TINY, attack=attack), progress=False)
+    task = outcome.task
+    assert set(task.class_of_concept(outcome.poisons.concept).tolist()) == {task.class_of("banana")}
+    assert all(c.endswith(" zebulon") for c in outcome.poisons.captions)
+    metrics = runs.measure(outcome, probes=False)
+    assert metrics["text_attack_success"]["n"] == len(task.labels) - 1
+    with pytest.raises(ValueError, match="the word 'photo' occurs in clean captions"):
+        runs.train_trial(replace(TINY, attack=replace(attack, word="photo")))
+
+
+def test_scenes_can_be_trained_on():
+    trial = replace(TINY, scenes=256, attack=Backdoor(8, target="banana"))
+    outcome = runs.train_trial(trial, progress=False)
+    assert len(outcome.clean) == 256
+    assert set(runs.measure(outcome)["clean_accuracy"]) == {"zero_shot", "linear_probe", "knn"}
+
+
 def test_targeted_attack_gives_each_picture_its_own_class_and_captions():
     attack = Targeted((Group(0), Group(3), Group(3, "one"), Group(3, disguise=True)), targets=4)
     outcome = runs.train_trial(replace(TINY, attack=attack), progress=False)
@@ -98,37 +151,9 @@ def test_targeted_attack_gives_each_picture_its_own_class_and_captions():
     assert torch.equal(plain[0], plain[1])
     assert not torch.equal(hidden[0], hidden[1])
     rows = runs.measure(outcome, probes=False)["targets"]
+    assert all("picture_moved" in r for r in rows)
+    assert ["captions_moved" in r for r in rows] == [r["count"] > 0 for r in rows]
     assert [r["wanted"] for r in rows] == [t.wanted for t in plan.targets]
-
-
-def test_sweep_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
-    made = []
-
-    def fake(trial, progress=None):
-        made.append(trial.key)
-        if len(made) == 2:
-            raise KeyboardInterrupt
-        return Record(trial.key, trial.as_dict(), {"x": 1}, 0.1, "here", {}, "2026-01-01")
-
-    monkeypatch.setattr(runs, "run", fake)
-    trials = [backdoored(n) for n in (1, 2, 3)]
-    with pytest.raises(KeyboardInterrupt):
-        list(runs.run_all(trials, tmp_path))
-    records = list(runs.run_all(trials, tmp_path))
-    assert [r.key for r in records] == [t.key for t in trials]
-    assert made == [trials[0].key, trials[1].key, trials[1].key, trials[2].key]
-    assert not list(tmp_path.glob("*.part"))
-
-
-def test_records_survive_writing_and_older_versions_are_not_read(tmp_path):
-    old = replace(backdoored(1), recipe_version=runs.RECIPE_VERSION - 1)
-    records = [Record(t.key, t.as_dict(), {"x": 0.5}, 1.0, "here", {}, "2026-01-01") for t in (backdoored(2), old)]
-    runs.write_records(records, tmp_path / "a.jsonl")
-    read = runs.read_records(tmp_path / "a.jsonl")
-    assert [r.key for r in read] == [records[0].key]
-    assert asdict(read[0])["metrics"] == {"x": 0.5}
-    with pytest.raises(FileNotFoundError, match=r"there are no records at .*missing\.jsonl"):
-        runs.read_records(tmp_path / "missing.jsonl")
 
 
 def test_bad_input_is_refused_before_training():

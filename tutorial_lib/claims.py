@@ -164,7 +164,8 @@ def judge(claim: Claim, results: Results) -> Verdict:
 def estimated(claim: Claim, found: Sequence[float] | Estimate | None) -> Estimate | None:
     """The interval of what a quantity returned; `None` where there are too few models."""
     if found is None or isinstance(found, Estimate):
-        return found
+        return found if found is not None and math.isfinite(found.low + found.high) else None
+    found = [v for v in found if math.isfinite(v)]
     if claim.kind == "share":
         return estimate_share([bool(v) for v in found]) if len(found) else None
     return estimate_mean(found) if len(found) > 1 else None

@@ -1,20 +1,27 @@
-"""Figures of the course, in plotly: colours that colour-blind readers can tell apart, alt text in every one."""
+"""Figures of the course, in plotly: colours that colour-blind readers can tell apart, alt text in every one.
+
+Imports torch only where pictures are drawn: `tutorial claims` loads every experiment and answers at once.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
-import torch
 from PIL import Image
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Okabe & Ito's palette without yellow; each colour has a dash and a marker of its own too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
+#: Beside the plot a legend would take half of a phone's screen.
+LEGEND_ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 
 
@@ -38,7 +45,7 @@ def figure(alt: str, *, x: str = "", y: str = "", height: int = 360, title: str 
         margin={"l": 60, "r": 20, "t": 50 if title else 20, "b": 90 if stamp else 55},
         paper_bgcolor="rgba(0,0,0,0)",
         font={"size": 13},
-        legend={"bgcolor": "rgba(255,255,255,0.6)"},
+        legend={"bgcolor": "rgba(255,255,255,0.6)"} | ({} if title else LEGEND_ABOVE),
         meta={"alt": alt},
     )
     fig.update_xaxes(title_text=x or None)
@@ -96,6 +103,8 @@ def contact_sheet(images: Tensor, *, columns: int = 8, zoom: int = 3, gap: int =
         zoom: how many screen pixels one picture pixel becomes.
         gap: white pixels between pictures, before zooming.
     """
+    import torch
+
     count, _, height, width = images.shape
     rows = -(-count // columns)
     sheet = torch.full((3, rows * (height + gap), columns * (width + gap)), 255, dtype=torch.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tutorial_lib.cli import _common
@@ -87,8 +88,8 @@ def run(args: argparse.Namespace) -> Result:
     except KeyboardInterrupt:
         print(f"\n{_again(args)}", file=sys.stderr)
         raise
-    for key, message in result.failed.items():
-        warnings.warn(f"trial {key} failed: {message}", Note, stacklevel=2)
+    for message, count in Counter(result.failed.values()).most_common():
+        warnings.warn(f"{count} trials failed: {message}", Note, stacklevel=2)
     for key, why in store.set_aside().items():
         warnings.warn(f"the record {key} was set aside: {why}", Note, stacklevel=2)
     body |= {"made": result.made, "left": result.left, "failed": len(result.failed), "seconds": round(result.seconds, 1)}

@@ -33,6 +33,7 @@ NAMES = (
     "caption_sets",
     "text_tower",
     "supervised",
+    "clean",
 )
 
 

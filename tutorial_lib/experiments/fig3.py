@@ -44,9 +44,11 @@ def same_label(record: Record, which: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def exponential_fit(record: Record, which: str) -> float:
-    """R² of a straight line through log probability against similarity, above the similarity of random pairs."""
+    """R² of a straight line through log probability against similarity, above the similarity of random pairs; nan for too few bins."""
     x, p = same_label(record, which)
     above = x > record.metrics["similarity_clean"]
+    if above.sum() < 5:
+        return float("nan")
     return float(stats.linregress(x[above], np.log(p[above])).rvalue ** 2)
 
 

@@ -1,0 +1,47 @@
+"""Zero-shot accuracy of unpoisoned models on the task of chapters 2 to 4; ours, no figure of the papers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, stamp
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Record, Seeds, Trial
+
+TITLE = "Accuracy of unpoisoned models"
+PAPER = "no figure of the papers: what the models of chapter 2 can do, over several seeds"
+READERS = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"), ("knn", "nearest neighbours"))
+
+
+def unpoisoned(p: Profile, seed: int) -> Trial:
+    return replace(p.live, attack=None, seeds=Seeds.all(seed))
+
+
+def trials(p: Profile) -> list[Trial]:
+    return [unpoisoned(p, seed) for seed in range(p.seeds)]
+
+
+def accuracies(results: Results, reader: str = "zero_shot") -> dict[int, float]:
+    """Accuracy by seed."""
+
+    def rate(record: Record) -> float:
+        return record.metrics["clean_accuracy"][reader]["rate"]
+
+    return results.per_seed(lambda s: unpoisoned(results.profile, s), rate)
+
+
+def plot(results: Results) -> go.Figure:
+    """Accuracy of each reader of the embedding, over seeds."""
+    p = results.profile
+    fig = plots.figure(
+        "Accuracy of unpoisoned models on an unseen art style, for zero-shot, linear probe and nearest neighbours.",
+        y="accuracy (%)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+    )
+    for k, (reader, name) in enumerate(READERS):
+        curve(fig, [name], [list(accuracies(results, reader).values())], name, number=k, scale=100, points=True)
+    return fig
