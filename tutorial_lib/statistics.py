@@ -179,3 +179,28 @@ def models_needed(estimate: Estimate, low: float, high: float) -> int | None:
         if stats.t.ppf(0.975, n - 1) * estimate.spread / n**0.5 < distance:
             return n
     return None
+
+
+def models_for_power(difference: float, spread: float, *, power: float = 0.8, limit: int = 1000) -> int | None:
+    """Models a group that a two-sided two-sample t test at 5 % needs to see a difference.
+
+    Args:
+        difference: between the means of two groups.
+        spread: standard deviation between models within a group.
+        power: chance to see it.
+        limit: give up beyond so many.
+
+    Returns:
+        The smallest number, at least 2, or `None` beyond `limit`.
+    """
+    if spread <= 0:
+        return 2 if difference else None
+    effect = abs(difference) / spread
+    for n in range(2, limit + 1):
+        freedom = 2 * n - 2
+        critical = stats.t.ppf(0.975, freedom)
+        shift = effect * (n / 2) ** 0.5
+        # the noncentral t's other tail never decides
+        if 1 - stats.nct.cdf(critical, freedom, shift) >= power:
+            return n
+    return None

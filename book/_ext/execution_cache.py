@@ -21,11 +21,13 @@ KEPT = 3
 
 
 def inputs(root: Path = ROOT) -> list[Path]:
-    """The files, besides its own cells, that a chapter's outputs depend on."""
+    """The files, besides its own cells, that a chapter's outputs depend on.
+
+    Committed records are not among them: `records` draws what shows them when a page is read.
+    """
     library = root / "tutorial_lib"
     found = [*library.rglob("*.py"), *library.rglob("*.json"), *library.rglob("SHA256SUMS")]
-    results = (root / "book" / "results").rglob("*.jsonl")
-    return sorted([*found, *results, root / "requirements.lock"])
+    return sorted([*found, root / "requirements.lock"])
 
 
 def fingerprint(root: Path = ROOT) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-COMMANDS = ("doctor", "demo", "data", "poison", "train", "evaluate", "run", "status", "claims", "export", "bench")
+COMMANDS = ("doctor", "demo", "data", "poison", "train", "evaluate", "run", "status", "claims", "export", "figures", "bench")
 
 #: Warnings that are shown; those of other libraries are not.
 NOTES = ("Note", "SkippedPairsWarning")

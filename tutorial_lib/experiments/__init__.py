@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from html import escape
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +37,30 @@ NAMES = (
     "supervised",
     "clean",
 )
+#: Shown in the book, and no figure of a paper: not run by `all`.
+OTHERS = ("pilot",)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a notebook shows as HTML and a terminal as text."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def _repr_html_(self) -> str:
+        def row(cells: Iterable[str], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+        body = "".join(row(r, "td") for r in self.rows)
+        return f'<table class="table"><thead>{row(self.head, "th")}</thead><tbody>{body}</tbody></table>'
+
+    def __repr__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        lines = (
+            "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in (self.head, *self.rows)
+        )
+        return "\n".join(lines)
 
 
 def load(name: str) -> ModuleType:
@@ -43,7 +69,7 @@ def load(name: str) -> ModuleType:
     Raises:
         ValueError: there is no such experiment; lists those that exist.
     """
-    if name not in NAMES:
+    if name not in NAMES + OTHERS:
         raise ValueError(f"there is no figure {name!r}; choose from {', '.join(NAMES)}, or all")
     return import_module(f"tutorial_lib.experiments.{name}")
 
@@ -132,6 +158,17 @@ def results(profile: str, store: RunStore | None = None) -> Results:
     if chosen.reference:
         return Results(profiles.get(chosen.reference))
     return Results(chosen, store or RunStore())
+
+
+def show(name: str, profile: str, part: str = "plot"):
+    """A figure or table of an experiment at a profile; what is missing is run first, except where records are committed.
+
+    Args:
+        name: of the experiment.
+        profile: name of the profile.
+        part: the function of the module that draws, for figures in several parts.
+    """
+    return getattr(load(name), part)(results(profile).ensure(name))
 
 
 def differences(left: dict[int, float], right: dict[int, float]) -> list[float]:

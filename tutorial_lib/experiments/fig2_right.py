@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments import Results, Table, differences, stamp
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Record, Trial
@@ -94,3 +94,14 @@ def plot(results: Results) -> go.Figure:
         values = [list(successes(results, c, reader).values()) for c in p.counts]
         curve(fig, axis, values, name, number=k, scale=100, bounds=(0, 1))
     return fig
+
+
+def each_model(results: Results) -> Table:
+    """Attack success and z-score of every model, by number of poisons."""
+    p = results.profile
+    rows = []
+    for count in p.counts:
+        rates = successes(results, count).values()
+        scores = results.per_seed(lambda s, c=count: p.backdoor(c, s), lambda r: r.metrics["z_score"]).values()  # type: ignore[misc]
+        rows.append((str(count), ", ".join(f"{100 * v:.1f}" for v in rates), ", ".join(f"{v:.2f}" for v in scores)))
+    return Table(("poisons", "attack success of each model (%)", "z-score of each model"), tuple(rows))
