@@ -9,13 +9,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 TORCH ?=
 PORT ?= 8000
+PROFILE ?= demo
 BIN := .venv/bin
 READY := .venv/.ready
 ASSETS := book/_vendor/.ready
 NOTEBOOKS := $(patsubst book/%.md,build/notebooks/%.ipynb,$(shell grep -ls '^kernelspec:' book/*.md))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-all lab notebooks serve lint format bench demo lock clean distclean
+.PHONY: help setup book test test-all lab notebooks figures serve lint format bench demo lock clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -61,6 +62,9 @@ build/notebooks/%.ipynb: book/%.md | $(READY)
 	@mkdir -p $(@D)
 	$(BIN)/jupytext --quiet --to ipynb --output $@ $<
 
+figures: $(READY) ## run the chapters headlessly and save their figures; PROFILE=demo, cpu, gpu or paper
+	$(BIN)/tutorial figures --profile $(PROFILE)
+
 serve: book ## show the built course at http://localhost:8000 (PORT=…)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
@@ -81,7 +85,7 @@ demo: $(READY) ## the first taste: train, backdoor, measure, one picture
 	$(BIN)/tutorial demo
 
 lock: $(READY) ## write requirements.lock from what is installed in .venv
-	$(BIN)/python -m pip install --quiet --upgrade setuptools -e '.[data,dev]'
+	$(BIN)/python -m pip install --quiet --upgrade setuptools -e '.[data,dev,ray]'
 	( echo "# Written by 'make lock'. PyTorch picks its own CUDA packages, so none is named here."; \
 	  $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip --exclude backdooring-clip | sed 's/+cpu$$//' \
 	  | grep -vE '^(nvidia|cuda|triton)|@ ' ) > requirements.new

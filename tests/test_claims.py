@@ -8,7 +8,7 @@ import pytest
 
 from tutorial_lib import claims, experiments, profiles
 from tutorial_lib.attacks.backdoor import BINS
-from tutorial_lib.claims import Claim, ClaimError, judge, load
+from tutorial_lib.claims import ClaimError, judge, load
 from tutorial_lib.costs import pairs as pairs_of
 from tutorial_lib.experiments import Results, zscore_success
 from tutorial_lib.statistics import estimate_statistic
@@ -32,7 +32,9 @@ class World(Results):
 
     def get(self, trial):
         if trial.key not in self.made:
-            self.made[trial.key] = Record(trial.key, trial.as_dict(), self.metrics(trial), 1.0, "here", {}, "2026-01-01")
+            self.made[trial.key] = Record(
+                trial.key, trial.as_dict(), self.metrics(trial), 1.0, "here", {}, "2026-01-01"
+            )
         return self.made[trial.key]
 
     def metrics(self, trial):
@@ -40,7 +42,9 @@ class World(Results):
         wobble = lambda size=self.noise: float(random.normal(0, size))  # noqa: E731
         e, level = self.effect, self.level
         if isinstance(trial.attack, Targeted):
-            return {"targets": [self.target(trial, k, random) for k in range(len(trial.attack.groups)) for _ in range(12)]}
+            return {
+                "targets": [self.target(trial, k, random) for k in range(len(trial.attack.groups)) for _ in range(12)]
+            }
         if isinstance(trial.attack, TextBackdoor):
             rate = np.clip(level[0] * (trial.attack.count > 0) + wobble(), 0, 1)
             return {"text_attack_success": {"rate": rate}, "text_attack_success_without_word": {"rate": 0.0}}
@@ -78,7 +82,11 @@ class World(Results):
             "z_score": own,
             "tested": tested,
             "attack_success": {
-                name: {"rate": float(np.clip(rate + (name == "linear_probe") * 1.5 * (level[6] - 0.7) + wobble(0.01), 0, 1))}
+                name: {
+                    "rate": float(
+                        np.clip(rate + (name == "linear_probe") * 1.5 * (level[6] - 0.7) + wobble(0.01), 0, 1)
+                    )
+                }
                 for name in ("zero_shot", "linear_probe", "knn", "classifier")
             },
             "clean_accuracy": {

@@ -105,7 +105,9 @@ def test_ray_missing_names_the_extra(store):
 
 def test_several_processes_train_real_models(store):
     trials = [
-        Trial(Backdoor(4, target="fog"), classes=40, copies=1, recipe=Recipe(epochs=1, batch_size=64), seeds=Seeds.all(s))
+        Trial(
+            Backdoor(4, target="fog"), classes=40, copies=1, recipe=Recipe(epochs=1, batch_size=64), seeds=Seeds.all(s)
+        )
         for s in range(2)
     ]
     reported = []

@@ -1,68 +1,140 @@
-"""Committed records belong to the trials that the code describes, and show what the chapters say."""
+"""Every experiment runs end to end at miniature size; committed records belong to the trials of this version."""
 
-import numpy as np
 import pytest
 
-from tutorial_lib import experiments
-from tutorial_lib.data import emojicaps, integrity
-from tutorial_lib.experiments import backdoor_count, targeted_count
-from tutorial_lib.statistics import mean_interval, non_inferiority
+from tutorial_lib import engines, experiments, plots, profiles
+from tutorial_lib.experiments import Results, Table, fig2_left, fig2_right, pilot
+from tutorial_lib.statistics import mean_interval
+from tutorial_lib.store import RunStore, read_lines
+
+CPU = Results(profiles.get("cpu"))
 
 
-def test_trials_differ_and_name_the_shipped_data():
-    for module in (backdoor_count, targeted_count):
-        keys = [t.key for t in module.trials()]
-        assert len(set(keys)) == len(keys)
-        assert {t.data for t in module.trials()} == {integrity.fingerprint()}
+@pytest.fixture(scope="module")
+def miniature(tmp_path_factory):
+    """All trials of the `test` profile, trained."""
+    store = RunStore(tmp_path_factory.mktemp("store"))
+    profile = profiles.get("test")
+    result = engines.sweep(experiments.trials(experiments.NAMES, profile), store)
+    assert not result.failed
+    assert result.left == 0
+    return Results(profile, store)
 
 
-@pytest.mark.parametrize("module", [backdoor_count, targeted_count])
-def test_every_committed_record_is_of_a_trial_of_this_version(module):
-    name = module.__name__.split(".")[-1]
-    keys = {t.key for t in module.trials()}
-    records = experiments.read_records(experiments.RESULTS / f"{name}.jsonl")
-    assert records
-    assert {r.key for r in records} <= keys
+@pytest.mark.parametrize("name", experiments.NAMES)
+def test_experiment_end_to_end(miniature, name):
+    module = experiments.load(name)
+    assert len(miniature.of(module.trials(miniature.profile))) == len(module.trials(miniature.profile))
+    for part in [p for p in ("plot_left", "plot_right") if hasattr(module, p)] or ["plot"]:
+        fig = getattr(module, part)(miniature)
+        assert any(len(trace.x) for trace in fig.data)
+        assert fig.layout.meta["alt"]
+        assert any("profile test" in a.text for a in fig.layout.annotations)
+    assert module.TITLE
+    assert module.PAPER
 
 
-def _accuracy(count):
-    found = [r for r in backdoor_count.records() if r.metrics["poisons"] == count]
-    found.sort(key=lambda r: r.trial["seeds"]["data"])
-    return [r.metrics["clean_accuracy"]["zero_shot"]["rate"] for r in found]
+def test_figures_without_records_say_so(tmp_path):
+    nothing = Results(profiles.get("gpu"), folder=tmp_path)
+    for name in experiments.NAMES:
+        fig = experiments.load(name).plot(nothing)
+        assert any("no records yet" in a.text for a in fig.layout.annotations), name
 
 
-def test_backdoor_records_support_chapter_4():
-    most = max(backdoor_count.COUNTS)
-    strong = [r for r in backdoor_count.records() if r.metrics["poisons"] == most]
-    control = [r for r in backdoor_count.records() if r.metrics["poisons"] == 0]
-    assert len(strong) == len(control) == 4
-    assert all(r.metrics["poison_rate"] <= 0.04 for r in strong)
-    assert mean_interval([r.metrics["attack_success"]["zero_shot"]["rate"] for r in strong]).mean >= 0.9
-    assert max(r.metrics["attack_success"]["zero_shot"]["rate"] for r in control) <= 0.02
-    result = non_inferiority(_accuracy(most), _accuracy(0), margin=backdoor_count.MARGIN)
-    assert result.n == 4
+def test_tables(miniature):
+    each = fig2_right.each_model(miniature)
+    assert len(each.rows) == len(miniature.profile.counts)
+    assert "z-score" in repr(each)
+    assert "<td>" in each._repr_html_()
+    assert "&lt;" in Table(("<",), (("a",),))._repr_html_()
+    assert len(pilot.table().rows) == len(pilot.SETTINGS)
 
 
-def test_clean_records_support_chapter_2():
-    assert mean_interval(_accuracy(0)).mean >= 0.3
+def test_missing_experiments_are_run_and_then_found(tmp_path):
+    results = Results(profiles.get("test"), RunStore(tmp_path))
+    after = results.ensure("text_tower")
+    assert len(after.of(experiments.load("text_tower").trials(after.profile))) == 4
+    assert after.ensure("text_tower")._local == after._local
 
 
-def test_targeted_records_support_chapter_3():
-    records = experiments.recorded("targeted_count", targeted_count.together())
-    assert len(records) == targeted_count.SEEDS
+def test_demo_shows_committed_records_and_runs_nothing(monkeypatch):
+    monkeypatch.setattr(engines, "sweep", lambda *_, **__: pytest.fail("demo must not train"))
+    assert experiments.results("demo").profile.name == "cpu"
+    assert experiments.results("demo").ensure("fig4").store is None
 
-    def success(group):
-        return np.mean(
-            [t["zero_shot"] == t["wanted"] for r in records for t in r.metrics["targets"] if t["group"] == group]
-        )
 
-    assert success(0) <= 0.05
-    assert success(4) >= 0.5
-    assert success(1) <= success(3) <= success(5)
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        (["fig2"], ["fig2_left", "fig2_right"]),
+        (["fig4", "fig4"], ["fig4"]),
+        (["all"], list(experiments.NAMES)),
+    ],
+)
+def test_names_are_expanded(typed, found):
+    assert experiments.expand(typed) == found
+
+
+def test_unknown_figure_lists_what_exists():
+    with pytest.raises(ValueError, match="there is no figure 'fig9'; choose from fig2_left, .* or all"):
+        experiments.expand(["fig9"])
+
+
+def test_first_models_of_all_points_come_before_second_ones():
+    seeds = [t.seeds.data for t in experiments.trials(experiments.NAMES, CPU.profile)]
+    assert seeds == sorted(seeds)
+
+
+# -- committed records
+
+
+@pytest.mark.parametrize("profile", ["cpu"])
+def test_every_committed_record_is_of_a_trial_of_this_version(profile):
+    p = profiles.get(profile)
+    for path in sorted((experiments.RESULTS / profile).glob("*.jsonl")):
+        keys = {t.key for t in experiments.load(path.stem).trials(p)}
+        assert {r.key for r in read_lines(path)} <= keys, path.name
+
+
+def test_no_record_is_committed_twice():
+    keys = [r.key for path in (experiments.RESULTS / "cpu").glob("*.jsonl") for r in read_lines(path)]
+    assert len(keys) == len(set(keys))
+
+
+def test_pilot_is_complete():
+    assert {r.key for r in read_lines(pilot.RECORDS)} == {t.key for t in pilot.trials()}
+
+
+def test_records_support_chapter_2():
+    found = list(experiments.load("clean").accuracies(CPU).values())
+    assert len(found) >= 4
+    assert mean_interval(found).mean >= 0.3
+
+
+def test_records_support_chapter_3():
+    groups = [list(fig2_left.shares(CPU, k).values()) for k in range(len(fig2_left.counts(CPU.profile)))]
+    assert all(len(g) >= 4 for g in groups)
+    means = [mean_interval(g).mean for g in groups]
+    assert means[0] <= 0.05
+    assert means[-1] >= 0.5
+    assert means[1] <= means[2] <= means[-1]
+
+
+def test_records_support_chapter_4():
+    successes = fig2_right.successes(CPU, 128)
+    assert len(successes) >= 4
+    assert mean_interval(list(successes.values())).mean >= 0.9
+    assert 128 / (4000 + 128) <= 0.04
+    assert max(fig2_right.control(CPU)) <= 0.02
 
 
 def test_stamp_names_profile_models_and_machine():
-    assert experiments.stamp([]) == "no records yet"
-    records = backdoor_count.records()
-    assert f"{len(records)} models" in experiments.stamp(records)
-    assert records[0].hardware in experiments.stamp(records)
+    assert experiments.stamp(CPU.profile, []) == "profile cpu: no records yet"
+    records = CPU.of(fig2_right.trials(CPU.profile))
+    text = experiments.stamp(CPU.profile, records)
+    assert f"{len(records)} models" in text
+    assert records[0].hardware.split(",")[0] in text
+
+
+def test_legend_stays_off_the_plot():
+    assert plots.figure("x").layout.legend.orientation == "h"

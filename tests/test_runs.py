@@ -104,7 +104,10 @@ def test_label_consistent_poisons_are_pictures_of_the_target_with_their_own_capt
 @pytest.mark.parametrize("select", ["others", "label-consistent"])
 def test_supervised_classifier_learns_what_its_labels_say(select):
     trial = replace(
-        TINY, classes=12, attack=Backdoor(8, target="banana", select=select), objective="supervised",
+        TINY,
+        classes=12,
+        attack=Backdoor(8, target="banana", select=select),
+        objective="supervised",
         recipe=replace(TINY.recipe, epochs=8, batch_size=32),
     )
     with pytest.raises(ValueError, match="there is no class 'banana'"):

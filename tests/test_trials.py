@@ -55,7 +55,10 @@ def test_record_survives_writing():
     [
         (lambda s: s[: len(s) // 2], "not complete JSON"),
         (lambda s: s.replace('"x": 0.5', '"x": 0.9'), "checksum does not match"),
-        (lambda s: s.replace(f'"schema": {RECORD_SCHEMA}', f'"schema": {RECORD_SCHEMA + 1}'), "newer than this version"),
+        (
+            lambda s: s.replace(f'"schema": {RECORD_SCHEMA}', f'"schema": {RECORD_SCHEMA + 1}'),
+            "newer than this version",
+        ),
         (lambda s: "[1, 2]", "not a record"),
         (lambda s: s.replace('"seconds"', '"time"'), "checksum does not match"),
     ],

@@ -179,5 +179,3 @@ def judge_all(results: Results, *, experiment: str | None = None) -> list[Verdic
 def summary(verdicts: Sequence[Verdict]) -> dict[str, int]:
     """How many claims have each verdict."""
     return {word: sum(v.verdict == word for v in verdicts) for word in WORDS}
-
-

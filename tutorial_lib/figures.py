@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,35 +37,42 @@ class ChapterRun:
 
 @dataclass
 class Saver:
-    """Saves figures; says once why there are no pictures, if there are none."""
+    """Saves figures as HTML and, where a browser is found, as PNG and SVG.
 
-    folder: Path
-    pictures: bool = True
+    Attributes:
+        why_not: why there are no pictures, if there are none.
+    """
+
     why_not: str = ""
-    saved: list[Path] = field(default_factory=list)
 
-    def save(self, figure: dict[str, Any], name: str) -> list[Path]:
-        """One figure as HTML, and as PNG and SVG where a browser is found."""
+    def save(self, figures: dict[str, dict[str, Any]], folder: Path) -> list[Path]:
+        """Write some figures, by name.
+
+        Args:
+            figures: what notebooks hold: `data` and `layout` of each.
+            folder: made if it is not there.
+        """
         import plotly.graph_objects as go
+        import plotly.io
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        fig = go.Figure(figure["data"], figure["layout"], skip_invalid=True)
-        paths = [self.folder / f"{name}.html"]
-        fig.write_html(paths[0], include_plotlyjs="directory", full_html=True)
-        if self.pictures:
-            fig.update_layout(paper_bgcolor="white")
-            for kind in ("png", "svg"):
-                path = self.folder / f"{name}.{kind}"
-                try:
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore")
-                        fig.write_image(path, width=760, height=fig.layout.height or 400, scale=2 if kind == "png" else 1)
-                except Exception as error:  # kaleido raises what its browser does: any of a dozen kinds
-                    self.pictures, self.why_not = False, " ".join(str(error).split())[:200] or type(error).__name__
-                    break
-                paths.append(path)
-        self.saved += paths
-        return paths
+        folder.mkdir(parents=True, exist_ok=True)
+        saved, drawn, files = [], [], []
+        for name, figure in figures.items():
+            fig = go.Figure(figure["data"], figure["layout"], skip_invalid=True)
+            fig.write_html(folder / f"{name}.html", include_plotlyjs="directory", full_html=True)
+            saved.append(folder / f"{name}.html")
+            fig.update_layout(paper_bgcolor="white", width=760, height=fig.layout.height or 400)
+            drawn += [fig, fig]
+            files += [folder / f"{name}.png", folder / f"{name}.svg"]
+        if files and not self.why_not:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    plotly.io.write_images(drawn, files, scale=2)
+                saved += files
+            except Exception as error:  # kaleido passes on whatever its browser raises
+                self.why_not = " ".join(str(error).split())[:200] or type(error).__name__
+        return saved
 
 
 def chapters() -> list[Path]:
@@ -102,7 +109,7 @@ def run_chapters(paths: Iterable[Path], profile: str, out: Path) -> Iterator[Cha
     import jupytext
 
     out.mkdir(parents=True, exist_ok=True)
-    saver = Saver(out)
+    saver = Saver()
     for path in paths:
         source, executed = out / f"{path.stem}.source.ipynb", out / f"{path.stem}.ipynb"
         jupytext.write(jupytext.read(path), source)
@@ -119,8 +126,7 @@ def run_chapters(paths: Iterable[Path], profile: str, out: Path) -> Iterator[Cha
         if done.returncode:
             plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
             error = " ".join(plain.strip().splitlines()[-3:])[-400:]
-        saver.folder = out / path.stem
-        figures = tuple(save_figures(executed, saver)) if executed.is_file() else ()
+        figures = tuple(saver.save(figures_of(executed), out / path.stem)) if executed.is_file() else ()
         yield ChapterRun(path.stem, seconds, figures, error)
     if saver.why_not:
         from tutorial_lib.cli._common import Note
@@ -128,15 +134,14 @@ def run_chapters(paths: Iterable[Path], profile: str, out: Path) -> Iterator[Cha
         warnings.warn(f"figures were saved as HTML only: {saver.why_not}", Note, stacklevel=2)
 
 
-def save_figures(notebook: Path, saver: Saver) -> Iterator[Path]:
-    """Save every plotly figure of an executed notebook, named by its number and the beginning of its alt text."""
-    number = 0
+def figures_of(notebook: Path) -> dict[str, dict[str, Any]]:
+    """The plotly figures of an executed notebook, named by their number and the beginning of their alt text."""
+    found: dict[str, dict[str, Any]] = {}
     for cell in json.loads(notebook.read_text())["cells"]:
         for output in cell.get("outputs", ()):
             figure = output.get("data", {}).get(PLOTLY)
-            if figure is None:
-                continue
-            number += 1
-            alt = (figure["layout"].get("meta") or {}).get("alt", "")
-            words = "-".join(re.findall(r"[a-z0-9]+", alt.lower())[:6])
-            yield from saver.save(figure, f"{number:02d}-{words}" if words else f"{number:02d}")
+            if figure is not None:
+                alt = (figure["layout"].get("meta") or {}).get("alt", "")
+                words = re.findall(r"[a-z0-9]+", alt.lower())[:6]
+                found["-".join([f"{len(found) + 1:02d}", *words])] = figure
+    return found

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tutorial_lib.triggers import Checkerboard
 from tutorial_lib.trials import Backdoor, Group, Recipe, Seeds, Trial
+from tutorial_lib.triggers import Checkerboard
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ GPU = Profile(
     live=Trial(),
     base=_SCENES,
     seeds=8,
-    targets=("banana", "cactus", "doughnut", "balloon", "guitar", "rocket", "penguin", "umbrella"),
+    targets=("banana", "cactus", "doughnut", "balloon", "guitar", "rocket", "penguin", "rose"),
     counts=(0, 75, 150, 300, 750, 1500),
     random_counts=(75, 150, 300, 750, 1500),
     few=75,
@@ -193,7 +193,7 @@ PAPER = Profile(
     random_counts=(75, 150, 300, 750, 1500),
     few=75,
     many=300,
-    data_sizes=tuple({"limit": n} for n in (50_000, 300_000, 1_000_000, 2_000_000)) + ({},),
+    data_sizes=(*({"limit": n} for n in (50_000, 300_000, 1_000_000, 2_000_000)), {}),
     models=("RN50",),
     model_count=300,
     patches=(2, 4, 8, 16, 32),

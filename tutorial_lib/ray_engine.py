@@ -56,9 +56,7 @@ def run_with_ray(
         import ray
         from ray.exceptions import RayError, RayTaskError
     except ImportError as error:
-        raise EngineError(
-            "Ray is not installed: pip install 'backdooring-clip[ray]', or use --engine local"
-        ) from error
+        raise EngineError("Ray is not installed: pip install 'backdooring-clip[ray]', or use --engine local") from error
     started_here = not ray.is_initialized()
     if started_here:
         try:
@@ -71,7 +69,8 @@ def run_with_ray(
         need: dict[str, Any] = {"num_gpus": 1 / per_gpu} if gpus else {"num_cpus": 1}
         places = max(1, int(gpus * per_gpu if gpus else resources.get("CPU", 1)))
         task = ray.remote(max_retries=RETRIES, **need)(runner)
-        queue, flying = list(todo), {}
+        queue = list(todo)
+        flying: dict[Any, tuple[Trial, contextlib.ExitStack]] = {}
         with contextlib.ExitStack() as locks:
             while queue or flying:
                 while queue and len(flying) < places + 1 and deadline.allows(queue[0]):

@@ -35,7 +35,18 @@ from tutorial_lib.tokenizer import Tokenizer
 from tutorial_lib.train import History, train
 from tutorial_lib.trials import RECIPE_VERSION, Backdoor, Record, Seeds, Trial
 
-__all__ = ["RECIPE_VERSION", "Outcome", "Record", "Seeds", "Trial", "hardware", "measure", "prepare", "run", "train_trial"]
+__all__ = [
+    "RECIPE_VERSION",
+    "Outcome",
+    "Record",
+    "Seeds",
+    "Trial",
+    "hardware",
+    "measure",
+    "prepare",
+    "run",
+    "train_trial",
+]
 
 
 @dataclass(frozen=True)

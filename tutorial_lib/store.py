@@ -162,5 +162,3 @@ def read_lines(path: Path) -> list[Record]:
         if record.trial.get("recipe_version") == RECIPE_VERSION:
             records.append(record)
     return records
-
-

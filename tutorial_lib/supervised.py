@@ -71,7 +71,7 @@ def train_classifier(
     if len(images) < recipe.batch_size:
         raise ValueError(f"{len(images)} pictures are fewer than one batch of {recipe.batch_size}: lower batch_size")
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    model.to(device, memory_format=torch.channels_last).train()
+    model.to(device).to(memory_format=torch.channels_last).train()
     images, labels = images.to(device), labels.to(device)
     optimizer = optimizer_for(model, recipe)
     half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
@@ -113,5 +113,3 @@ def read_with_head(model: Classifier, embeddings: Tensor) -> Tensor:
     """Predicted class of each normalised embedding, shape (N,), int64, on the CPU."""
     device = model.head.weight.device
     return model.head(10 * embeddings.to(device)).argmax(dim=1).cpu()
-
-

@@ -254,7 +254,9 @@ class Record:
             raise RecordError("it is JSON, but not a record")
         schema = body.setdefault("schema", 1)
         if schema > RECORD_SCHEMA:
-            raise RecordError(f"its schema {schema} is newer than this version of the code ({RECORD_SCHEMA}): update it")
+            raise RecordError(
+                f"its schema {schema} is newer than this version of the code ({RECORD_SCHEMA}): update it"
+            )
         checksum = body.pop("checksum", None)
         if schema > 1 and checksum != digest(body):
             raise RecordError("its checksum does not match: it was damaged or edited by hand")

@@ -170,7 +170,12 @@ def claims_table(chosen: Iterable[Claim], profile: str = PROFILE) -> nodes.table
             word.append(nodes.Text(f" ({verdict.needed} models would decide)"))
         reported = "" if claim.reported is None else f"; paper: {claim.reported:g}"
         rows.append(
-            [f"{claim.says} (section {claim.section})", f"{claim.what}: {claim.predicate}{reported}", _numbers(verdict), word]
+            [
+                f"{claim.says} (section {claim.section})",
+                f"{claim.what}: {claim.predicate}{reported}",
+                _numbers(verdict),
+                word,
+            ]
         )
     return _table(["the paper says", "predicate", f"ours ({profile})", "verdict"], rows, [34, 30, 20, 16])
 

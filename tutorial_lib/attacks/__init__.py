@@ -5,6 +5,8 @@ Introduced in chapters 3 (targeted) and 4 (backdoor).
 
 from __future__ import annotations
 
+from typing import Any
+
 from tutorial_lib.attacks.backdoor import BackdoorPlan
 from tutorial_lib.attacks.targeted import Target, TargetedPlan
 from tutorial_lib.attacks.text import TextBackdoorPlan
@@ -16,7 +18,7 @@ Plan = BackdoorPlan | TargetedPlan | TextBackdoorPlan
 
 __all__ = ["Attack", "Backdoor", "Group", "Plan", "Target", "Targeted", "TextBackdoor", "plan"]
 
-_PLANS = {Backdoor: BackdoorPlan, Targeted: TargetedPlan, TextBackdoor: TextBackdoorPlan}
+_PLANS: dict[type, Any] = {Backdoor: BackdoorPlan, Targeted: TargetedPlan, TextBackdoor: TextBackdoorPlan}
 
 
 def plan(attack: Attack, clean: Pairs, task: ZeroShotTask, *, side: int, seed: int) -> Plan:

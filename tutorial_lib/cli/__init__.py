@@ -12,7 +12,20 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-COMMANDS = ("doctor", "demo", "data", "poison", "train", "evaluate", "run", "status", "claims", "export", "figures", "bench")
+COMMANDS = (
+    "doctor",
+    "demo",
+    "data",
+    "poison",
+    "train",
+    "evaluate",
+    "run",
+    "status",
+    "claims",
+    "export",
+    "figures",
+    "bench",
+)
 
 #: Warnings that are shown; those of other libraries are not.
 NOTES = ("Note", "SkippedPairsWarning")
@@ -81,7 +94,9 @@ def _explain(error: Exception) -> str | None:
 
     from tutorial_lib.data.integrity import CorruptDataError
     from tutorial_lib.data.shards import ShardError
+    from tutorial_lib.engines import EngineError
     from tutorial_lib.model import CheckpointError
+    from tutorial_lib.store import StoreError
     from tutorial_lib.train import TrainingDivergedError
 
     text = " ".join(str(error).split())
@@ -92,6 +107,8 @@ def _explain(error: Exception) -> str | None:
         ShardError,
         CheckpointError,
         CorruptDataError,
+        EngineError,
+        StoreError,
         TrainingDivergedError,
         OSError,
         tarfile.TarError,

@@ -24,7 +24,7 @@ def add(subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     import torch
 
-    from tutorial_lib.data import emojicaps, integrity
+    from tutorial_lib.data import integrity
     from tutorial_lib.train import native_bfloat16
 
     body = _common.machine()

@@ -92,7 +92,12 @@ def run(args: argparse.Namespace) -> Result:
         warnings.warn(f"{count} trials failed: {message}", Note, stacklevel=2)
     for key, why in store.set_aside().items():
         warnings.warn(f"the record {key} was set aside: {why}", Note, stacklevel=2)
-    body |= {"made": result.made, "left": result.left, "failed": len(result.failed), "seconds": round(result.seconds, 1)}
+    body |= {
+        "made": result.made,
+        "left": result.left,
+        "failed": len(result.failed),
+        "seconds": round(result.seconds, 1),
+    }
     lines = [f"{result.made} trials in {costs.duration(result.seconds)}; {result.left} are left"]
     lines.append(_again(args) if result.left else f"export them with: tutorial export --profile {profile.name}")
     return body, "\n".join(lines), 1 if result.failed else 0

@@ -106,7 +106,9 @@ class Results:
     def __init__(self, profile: Profile, store: RunStore | None = None, folder: Path = RESULTS) -> None:
         self.profile = profile
         self.store = store
-        self._committed = {r.key: r for path in sorted((folder / profile.name).glob("*.jsonl")) for r in read_lines(path)}
+        self._committed = {
+            r.key: r for path in sorted((folder / profile.name).glob("*.jsonl")) for r in read_lines(path)
+        }
         self._local = store.keys() if store is not None else set()
 
     def get(self, trial: Trial) -> Record | None:

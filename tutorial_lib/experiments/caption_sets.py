@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -99,7 +100,7 @@ def idle_words_cost(results: Results) -> list[float]:
 
 
 #: What the figure shows: name and difference from plain prompts.
-VARIATIONS = (
+VARIATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("prompts", {}),
     ("searched", {"captions": "search"}),
     ("one searched, repeated", {"captions": "one"}),

@@ -116,8 +116,8 @@ def plot_left(results: Results) -> go.Figure:
     )
     for k, (which, name) in enumerate((("same_label", "same true label"), ("same_prediction", "classified the same"))):
         if records:
-            total = sum(np.array(r.metrics["pairs_by_similarity"]["clean"]) for r in records)
-            same = sum(np.array(r.metrics["pairs_by_similarity"][which]) for r in records)
+            total = np.sum([r.metrics["pairs_by_similarity"]["clean"] for r in records], axis=0)
+            same = np.sum([r.metrics["pairs_by_similarity"][which] for r in records], axis=0)
             kept = (total >= ENOUGH) & (same > 0)
             x, y = middles(len(total))[kept], same[kept] / total[kept]
             plots.line(fig, x.round(4).tolist(), y.round(6).tolist(), name, number=k)

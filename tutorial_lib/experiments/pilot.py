@@ -10,8 +10,8 @@ from dataclasses import replace
 from tutorial_lib.experiments import RESULTS, Results, Table
 from tutorial_lib.profiles import Profile
 from tutorial_lib.store import read_lines
-from tutorial_lib.triggers import Checkerboard
 from tutorial_lib.trials import Backdoor, Recipe, Record, Trial
+from tutorial_lib.triggers import Checkerboard
 
 TITLE = "The pilot: what moves the threshold"
 PAPER = "no figure of the papers: one model for each setting, to choose the grids of the profiles"

@@ -1,0 +1,54 @@
+"""Profiles are tables of numbers that fit together."""
+
+import pytest
+
+from tutorial_lib import experiments, profiles
+from tutorial_lib.data import emojicaps, integrity
+from tutorial_lib.data.captions import plain_label
+from tutorial_lib.model import config_names
+from tutorial_lib.tasks import class_concepts
+
+
+@pytest.mark.parametrize("name", profiles.NAMES)
+def test_numbers_fit_together(name):
+    p = profiles.get(name)
+    assert list(p.counts) == sorted(set(p.counts))
+    assert p.counts[0] == 0
+    assert {p.few, p.many} <= set(p.counts)
+    assert p.few in p.random_counts
+    assert set(p.random_counts) & set(p.counts)
+    assert list(p.patches) == sorted(p.patches)
+    assert {*p.models, p.base.model, p.targeted.model} <= set(config_names())
+    assert max(p.patches) + p.trigger.margin <= p.base.side
+    assert p.seeds >= (4 if name in ("cpu", "demo") else 2)
+
+
+@pytest.mark.parametrize("name", ["test", "demo", "cpu", "gpu"])
+def test_target_classes_exist(name):
+    p, data = profiles.get(name), emojicaps.load()
+    labels = {plain_label(data.concepts[c].label) for c in class_concepts(data, p.base.classes)}
+    assert set(p.targets) <= labels
+
+
+@pytest.mark.parametrize("name", profiles.NAMES)
+def test_every_experiment_has_trials_on_the_shipped_data(name):
+    p = profiles.get(name)
+    for experiment in experiments.NAMES:
+        trials = experiments.load(experiment).trials(p)
+        assert trials or not p.supervised_counts
+        assert {t.data for t in trials} <= {integrity.fingerprint()}
+    trials = experiments.trials(experiments.NAMES, p)
+    assert len({t.key for t in trials}) == len(trials)
+
+
+def test_all_seeds_differ_and_targets_take_turns():
+    p = profiles.get("cpu")
+    trials = [p.backdoor(8, seed) for seed in range(4)]
+    assert len({t.attack.target for t in trials}) == 4
+    assert [t.seeds.init for t in trials] == [0, 1, 2, 3]
+    assert p.backdoor(8, 0, attack_select="label-consistent").attack.select == "label-consistent"
+
+
+def test_unknown_profile_lists_what_exists():
+    with pytest.raises(ValueError, match="there is no profile 'laptop'; choose from test, demo, cpu, gpu, paper"):
+        profiles.get("laptop")
