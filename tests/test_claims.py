@@ -111,7 +111,8 @@ class World(Results):
         fell = random.random() < chance
         probe = fell if random.random() < (0.97 if level[24] > 0.5 else 0.5) else not fell
         return {
-            "group": k, "count": group.count, "true": 0, "wanted": 1, "zero_shot": int(fell), "linear_probe": int(probe),
+            "group": k, "count": group.count, "true": 0, "wanted": 1,
+            "zero_shot": int(fell), "linear_probe": int(probe),
             "picture_moved": level[25 + k % 7] - 0.5, "captions_moved": level[32 + k % 7] - 0.5,
         }  # fmt: skip
 

@@ -76,7 +76,7 @@ def test_names_are_expanded(typed, found):
 
 
 def test_unknown_figure_lists_what_exists():
-    with pytest.raises(ValueError, match="there is no figure 'fig9'; choose from fig2_left, .* or all"):
+    with pytest.raises(ValueError, match=r"there is no figure 'fig9'; choose from fig2_left, .* or all"):
         experiments.expand(["fig9"])
 
 

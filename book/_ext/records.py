@@ -17,7 +17,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -185,7 +185,7 @@ class ClaimsDirective(SphinxDirective):
 
     required_arguments = 1
     final_argument_whitespace = True
-    option_spec = {"profile": directives.unchanged}
+    option_spec: ClassVar[dict[str, Any]] = {"profile": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         try:

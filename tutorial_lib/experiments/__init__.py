@@ -163,7 +163,7 @@ def results(profile: str, store: RunStore | None = None) -> Results:
 
 
 def show(name: str, profile: str, part: str = "plot"):
-    """A figure or table of an experiment at a profile; what is missing is run first, except where records are committed.
+    """A figure or table of an experiment; what is missing is run first, except where a profile shows committed records.
 
     Args:
         name: of the experiment.

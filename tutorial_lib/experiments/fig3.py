@@ -44,7 +44,7 @@ def same_label(record: Record, which: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def exponential_fit(record: Record, which: str) -> float:
-    """R² of a straight line through log probability against similarity, above the similarity of random pairs; nan for too few bins."""
+    """R² of log probability against similarity, above that of random pairs; nan for too few bins."""
     x, p = same_label(record, which)
     above = x > record.metrics["similarity_clean"]
     if above.sum() < 5:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
@@ -89,7 +90,7 @@ def power(results: Results) -> Table:
     """Models needed to tell neighbouring numbers of poisons apart, by attack success and by z-score."""
     counts = results.profile.counts
     rows = []
-    for low, high in zip(counts[:-1], counts[1:], strict=True):
+    for low, high in pairwise(counts):
         by_rate = models_needed(results, low, high, fig2_right.success)
         by_z = models_needed(results, low, high, lambda r: r.metrics["z_score"])
         rows.append((f"{low} or {high}", str(by_rate or "over 1000"), str(by_z or "over 1000")))

@@ -1,0 +1,90 @@
+"""Figures, numbers and verdicts in the pages are those of the committed records."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.book import site
+from tutorial_lib import claims, experiments, profiles
+from tutorial_lib.experiments import Results, fig2_right
+from tutorial_lib.statistics import estimate_mean
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def extension():
+    folder = ROOT / "book" / "_ext"
+    sys.path.insert(0, str(folder))
+    try:
+        spec = importlib.util.spec_from_file_location("records", folder / "records.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(folder))
+    return module
+
+
+def page(name: str) -> str:
+    return (PAGES / f"{name}.html").read_text()
+
+
+def test_a_number_in_the_text_is_the_mean_over_recorded_models(extension):
+    estimate, scale, form = extension.quantity("fig2_right.successes(128) %.1f")
+    found = list(fig2_right.successes(Results(profiles.get("cpu")), 128).values())
+    assert estimate.value == estimate_mean(found).value
+    assert (scale, form) == (100.0, ".1f")
+    assert f">{100 * estimate.value:.1f}<" in page("4_backdoors")
+
+
+@pytest.mark.parametrize("text", ["fig2_right", "fig2_right.success of", "fig9.x", "fig2_right.nothing"])
+def test_quantities_that_do_not_exist_are_refused(extension, text):
+    with pytest.raises(ValueError, match="is not module|there is no figure|has no quantity"):
+        extension.quantity(text)
+
+
+def test_every_cell_from_records_is_understood(extension):
+    for path in sorted((ROOT / "book").glob("*.md")):
+        for cell in re.findall(r"```\{code-cell\}[^`]*from-records[^`]*```", path.read_text()):
+            match = extension.CALL.search(cell)
+            assert match, f"{path.name}: {cell}"
+            assert hasattr(experiments.load(match[1]), match[2] or "plot")
+
+
+def test_every_claim_stands_beside_the_paper_with_its_verdict():
+    html = page("paper_beside_ours")
+    results = Results(profiles.get("cpu"))
+    for claim in claims.load():
+        assert claim.says.replace("'", "’") in html.replace("'", "’")
+    words = re.findall(r'class="verdict verdict-(\w+)', html)
+    counted = claims.summary(claims.judge_all(results))
+    assert {w: words.count(w.split()[0]) for w in ("holds", "fails", "undecided")} == {
+        w: counted[w] for w in ("holds", "fails", "undecided")
+    }
+
+
+def test_every_experiment_with_records_is_drawn_beside_the_paper():
+    html = page("paper_beside_ours")
+    for name in experiments.NAMES:
+        if any(c.experiment == name for c in claims.load()):
+            assert f'id="{name.replace("_", "-")}"' in html
+    assert html.count('class="plotly-embed"') >= len(experiments.NAMES) - 1
+
+
+def test_chapters_tell_nothing_that_was_not_run():
+    for name in site.page_names():
+        assert "(not run yet)" not in page(name), name
+
+
+def test_state_changes_with_the_records(extension, tmp_path, monkeypatch):
+    before = extension.state()
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "x.jsonl").write_text("{}\n")
+    monkeypatch.setattr(extension.experiments, "RESULTS", tmp_path)
+    assert extension.state() != before
