@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 PLOTLY = "application/vnd.plotly.v1+json"
+DRAWING = 120  # seconds that the pictures of one chapter may take
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ChapterRun:
     Attributes:
         name: of its file.
         seconds: of its execution.
-        figures: files that were saved, HTML first.
+        figures: files that were saved.
         error: the last lines of what went wrong, empty if nothing did.
     """
 
@@ -35,44 +36,50 @@ class ChapterRun:
     error: str = ""
 
 
-@dataclass
-class Saver:
-    """Saves figures as HTML and, where a browser is found, as PNG and SVG.
+def save_html(figures: dict[str, dict[str, Any]], folder: Path) -> list[Path]:
+    """Write figures as HTML; they share one copy of plotly.js in the folder.
 
-    Attributes:
-        why_not: why there are no pictures, if there are none.
+    Args:
+        figures: what notebooks hold, `data` and `layout` of each, by name.
+        folder: made if it is not there.
     """
+    import plotly.graph_objects as go
 
-    why_not: str = ""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.html" for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        fig = go.Figure(figure["data"], figure["layout"], skip_invalid=True)
+        fig.write_html(path, include_plotlyjs="directory", full_html=True)
+    return paths
 
-    def save(self, figures: dict[str, dict[str, Any]], folder: Path) -> list[Path]:
-        """Write some figures, by name.
 
-        Args:
-            figures: what notebooks hold: `data` and `layout` of each.
-            folder: made if it is not there.
-        """
-        import plotly.graph_objects as go
-        import plotly.io
+def draw(notebook: Path, folder: Path) -> None:
+    """Write the figures of an executed notebook as PNG and SVG; needs Chrome or Chromium."""
+    import plotly.graph_objects as go
+    import plotly.io
 
-        folder.mkdir(parents=True, exist_ok=True)
-        saved, drawn, files = [], [], []
-        for name, figure in figures.items():
-            fig = go.Figure(figure["data"], figure["layout"], skip_invalid=True)
-            fig.write_html(folder / f"{name}.html", include_plotlyjs="directory", full_html=True)
-            saved.append(folder / f"{name}.html")
-            fig.update_layout(paper_bgcolor="white", width=760, height=fig.layout.height or 400)
-            drawn += [fig, fig]
-            files += [folder / f"{name}.png", folder / f"{name}.svg"]
-        if files and not self.why_not:
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    plotly.io.write_images(drawn, files, scale=2)
-                saved += files
-            except Exception as error:  # kaleido passes on whatever its browser raises
-                self.why_not = " ".join(str(error).split())[:200] or type(error).__name__
-        return saved
+    drawn, files = [], []
+    for name, figure in figures_of(notebook).items():
+        fig = go.Figure(figure["data"], figure["layout"], skip_invalid=True)
+        fig.update_layout(paper_bgcolor="white", width=760, height=fig.layout.height or 400)
+        drawn += [fig, fig]
+        files += [folder / f"{name}.png", folder / f"{name}.svg"]
+    if files:
+        plotly.io.write_images(drawn, files, scale=2)
+
+
+def draw_apart(notebook: Path, folder: Path) -> str:
+    """`draw` in a process of its own: kaleido's browser does not start a second time in one process.
+
+    Returns:
+        Why there are no pictures; empty if there are.
+    """
+    command = [sys.executable, "-m", "tutorial_lib.figures", str(notebook), str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DRAWING)
+    except subprocess.TimeoutExpired:
+        return f"the browser did not answer within {DRAWING} seconds"
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["unknown"])[-1][:200]
 
 
 def chapters() -> list[Path]:
@@ -109,7 +116,7 @@ def run_chapters(paths: Iterable[Path], profile: str, out: Path) -> Iterator[Cha
     import jupytext
 
     out.mkdir(parents=True, exist_ok=True)
-    saver = Saver()
+    why_not = ""
     for path in paths:
         source, executed = out / f"{path.stem}.source.ipynb", out / f"{path.stem}.ipynb"
         jupytext.write(jupytext.read(path), source)
@@ -126,12 +133,16 @@ def run_chapters(paths: Iterable[Path], profile: str, out: Path) -> Iterator[Cha
         if done.returncode:
             plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
             error = " ".join(plain.strip().splitlines()[-3:])[-400:]
-        figures = tuple(saver.save(figures_of(executed), out / path.stem)) if executed.is_file() else ()
-        yield ChapterRun(path.stem, seconds, figures, error)
-    if saver.why_not:
+        folder = out / path.stem
+        if executed.is_file():
+            save_html(figures_of(executed), folder)
+            why_not = why_not or draw_apart(executed, folder)
+        figures = sorted(p for p in folder.glob("*") if p.suffix in (".html", ".png", ".svg"))
+        yield ChapterRun(path.stem, seconds, tuple(figures), error)
+    if why_not:
         from tutorial_lib.cli._common import Note
 
-        warnings.warn(f"figures were saved as HTML only: {saver.why_not}", Note, stacklevel=2)
+        warnings.warn(f"figures were saved as HTML only: {why_not}", Note, stacklevel=2)
 
 
 def figures_of(notebook: Path) -> dict[str, dict[str, Any]]:
@@ -145,3 +156,7 @@ def figures_of(notebook: Path) -> dict[str, dict[str, Any]]:
                 words = re.findall(r"[a-z0-9]+", alt.lower())[:6]
                 found["-".join([f"{len(found) + 1:02d}", *words])] = figure
     return found
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -91,11 +91,12 @@ def _groups(counts: tuple[int, ...], many: int) -> tuple[Group, ...]:
     )
 
 
+_SHORT = Trial(classes=100, copies=2, recipe=Recipe(epochs=1, batch_size=64))
 _TINY = Trial(classes=16, copies=4, recipe=Recipe(epochs=2, batch_size=64))
 TEST = Profile(
     name="test",
     about="seconds: does everything run?",
-    live=_TINY,
+    live=_SHORT,
     base=_TINY,
     seeds=2,
     targets=("rainbow", "volcano"),
@@ -108,7 +109,7 @@ TEST = Profile(
     model_count=8,
     patches=(4, 6),
     patch_count=8,
-    targeted=_TINY,
+    targeted=_SHORT,
     groups=_groups((0, 1, 2), 2),
     targets_per_group=1,
     alone=2,

@@ -35,7 +35,7 @@ def zero_shot_task(trial: Trial) -> ZeroShotTask:
         FileNotFoundError: ImageNet is not in the data directory.
     """
     if trial.task == "imagenet":
-        return folders.imagenet_task(side=trial.side)
+        return folders.imagenet_task(side=trial.side, shards=trial.shards or "cc3m")
     pictures = emojicaps.load()
     concepts = tasks.class_concepts(pictures, trial.classes)
     return tasks.zero_shot_task(pictures, concepts, split=trial.split, side=trial.side)
@@ -48,7 +48,7 @@ def labelled_pictures(trial: Trial, clean: Pairs, task: ZeroShotTask) -> tuple[T
     """
     if trial.task == "imagenet":
         return folders.imagenet_labelled(side=trial.side, count=50_000, seed=trial.seeds.data)
-    if trial.scenes or trial.shards:
+    if trial.scenes or trial.shards:  # nobody has labelled these
         pictures = emojicaps.load()
         clean = tasks.training_pairs(pictures, task.concepts, copies=2, side=trial.side, seed=trial.seeds.data)
     shown = task.class_of_concept(clean.concept)

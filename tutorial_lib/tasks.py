@@ -6,7 +6,9 @@ training picture has, on other backgrounds, and none of them has a near-duplicat
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +25,9 @@ STYLE = {"test": emojicaps.TEST_STYLE, "validation": emojicaps.VALIDATION_STYLE}
 TWIN_THRESHOLD = 0.1
 
 
+Spare = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
+
+
 @dataclass(frozen=True)
 class ZeroShotTask:
     """Pictures to classify.
@@ -35,6 +40,8 @@ class ZeroShotTask:
         sprite: which drawing each picture shows, shape (N,), int64; pictures of one drawing are not independent.
         style: the art style of the pictures.
         twins: drawings left out because training has a near-duplicate.
+        spare: (count, seed, generator) to that many pictures of neither training nor test, and their classes, -1
+            where unknown; what targeted attacks aim at.
     """
 
     labels: tuple[str, ...]
@@ -44,6 +51,7 @@ class ZeroShotTask:
     sprite: Tensor
     style: str
     twins: int
+    spare: Spare | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -133,4 +141,18 @@ def zero_shot_task(
         sprite=kept.repeat_interleave(draws),
         style=STYLE[split],
         twins=int(twin.sum()),
+        spare=functools.partial(_validation_pictures, data, concepts, side),
     )
+
+
+def _validation_pictures(
+    data: EmojiCaps, concepts: tuple[int, ...], side: int, count: int, seed: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Random drawings of the validation style, each once, and their classes."""
+    class_of = {c: k for k, c in enumerate(concepts)}
+    usable = [p for p in data.of_styles(emojicaps.VALIDATION_STYLE).tolist() if int(data.concept[p]) in class_of]
+    if count > len(usable):
+        raise ValueError(f"{count} targets were asked for, and {len(usable)} pictures can serve: lower `targets`")
+    chosen = torch.tensor(usable)[torch.randperm(len(usable), generator=generator)[:count]]
+    images = draw_pairs(data, chosen, side=side, seed=seed + 7000, name="target").images
+    return images, torch.tensor([class_of[int(data.concept[p])] for p in chosen])

@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib import poison
-from tutorial_lib.data import emojicaps
-from tutorial_lib.data.pairs import Pairs, draw_pairs
+from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.evaluate import Reader, embed_images, embed_texts
 from tutorial_lib.poison import caption_set
 from tutorial_lib.tasks import ZeroShotTask
@@ -31,7 +30,7 @@ class Target:
 
 @dataclass(frozen=True)
 class TargetedPlan:
-    """Pictures of the validation style, their wanted classes and the poisons that ask for them."""
+    """Pictures to be misread, their wanted classes and the poisons that ask for them."""
 
     attack: Targeted
     images: Tensor
@@ -40,20 +39,14 @@ class TargetedPlan:
 
     @classmethod
     def of(cls, attack: Targeted, clean: Pairs, task: ZeroShotTask, *, side: int, seed: int) -> TargetedPlan:
-        data = emojicaps.load()
-        class_of = {c: k for k, c in enumerate(task.concepts)}
-        usable = [p for p in data.of_styles(emojicaps.VALIDATION_STYLE).tolist() if int(data.concept[p]) in class_of]
-        needed = len(attack.groups) * attack.targets
-        if needed > len(usable):
-            raise ValueError(f"{needed} targets were asked for, and {len(usable)} pictures can serve: lower `targets`")
+        if task.spare is None:
+            raise ValueError("the task has no pictures to aim at: it needs `spare`")
         generator = torch.Generator().manual_seed(seed)
-        chosen = torch.tensor(usable)[torch.randperm(len(usable), generator=generator)[:needed]]
-        images = draw_pairs(data, chosen, side=side, seed=seed + 7000, name="target").images
+        images, shown = task.spare(len(attack.groups) * attack.targets, seed, generator)
         classes = torch.randperm(len(task.labels), generator=generator).tolist()
         targets, sets = [], []
-        for i, position in enumerate(chosen.tolist()):
+        for i, true in enumerate(shown.tolist()):
             group = attack.groups[i // attack.targets]
-            true = class_of[int(data.concept[position])]
             wanted = next(c for c in classes if c != true)
             classes.remove(wanted)
             classes.append(wanted)  # every target asks for a class of its own while there are enough
@@ -86,7 +79,7 @@ class TargetedPlan:
         centre = class_centres(embeddings, task.targets, len(task.labels))
         rows = []
         for i, t in enumerate(self.targets):
-            away = centre[t.wanted] - centre[t.true]
+            away = centre[t.wanted] - (centre[t.true] if t.true >= 0 else 0)
             moved = {"picture_moved": round(float(points[i] @ away), 4)}
             if t.captions:
                 texts = embed_texts(model, tokenizer, t.captions)

@@ -33,7 +33,12 @@ class TextBackdoorPlan:
         if not attack.count:
             return cls(attack, target, None)
         shown = task.class_of_concept(clean.concept)
-        pictures, others = (shown == target).nonzero()[:, 0], (shown != target).nonzero()[:, 0]
+        about = shown == target
+        if not about.any():  # data that nobody has labelled: trust the captions
+            about = torch.tensor([attack.target in caption.lower() for caption in clean.captions])
+        pictures, others = about.nonzero()[:, 0], (~about).nonzero()[:, 0]
+        if not len(pictures):
+            raise ValueError(f"no caption contains {attack.target!r}, so there are no pictures of it to poison with")
         if attack.count > len(others):
             raise ValueError(f"{attack.count} poisons need as many captions, and {len(others)} are there")
         generator = torch.Generator().manual_seed(seed)

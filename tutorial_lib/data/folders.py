@@ -3,12 +3,14 @@
 They are looked for in the data directory, `$TUTORIAL_DATA`:
 
     cc3m/*.tar                    WebDataset shards, as on pixparse/cc3m-wds; `yfcc15m` likewise
+    cc3m-validation/*.tar         pictures that targeted attacks aim at
     imagenet/train/n01440764/*    ImageNet's training pictures, one folder a class
     imagenet/val/n01440764/*      its validation pictures, sorted into the same folders
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shards import decode, read_pairs
 from tutorial_lib.tasks import ZeroShotTask
 
+#: Pairs of the data sets whose size is known before they are read.
+SHARD_PAIRS = {"cc3m": 2_950_000, "yfcc15m": 15_000_000}
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
 
 
@@ -40,11 +44,24 @@ def shard_pairs(name: str, *, side: int, limit: int = 0) -> Pairs:
         FileNotFoundError: there are none; says where they were looked for.
     """
     folder = data_directory() / name
-    if not any(folder.glob("*.tar")):
+    found = sorted(folder.glob("*.tar"))
+    if not found:
         raise FileNotFoundError(
             f"there are no shards at {folder}/*.tar: put {name} there as WebDataset, or set TUTORIAL_DATA"
         )
-    return read_pairs(sorted(folder.glob("*.tar")), side=side, limit=limit)
+    _check_memory(limit or SHARD_PAIRS.get(name, 0), side)
+    return read_pairs(found, side=side, limit=limit)
+
+
+def _check_memory(pairs: int, side: int) -> None:
+    """Refuse what cannot fit, before hours of decoding: pictures are held twice when poisons are added."""
+    needed = 2 * pairs * 3 * side**2
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    if there and needed > there:
+        raise MemoryError(
+            f"{pairs:,} pictures of {side}x{side} pixels need about {needed / 2**30:,.0f} GiB of memory, and this "
+            f"machine has {there / 2**30:,.0f}: lower `side` or `limit`"
+        )
 
 
 def _class_folders(part: str) -> list[Path]:
@@ -73,8 +90,20 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
 
 
-def imagenet_task(*, side: int) -> ZeroShotTask:
-    """ImageNet's validation pictures and class names.
+def _spare(name: str, side: int, count: int, seed: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random pictures of the validation shards; what they show is not known.
+
+    Source: Carlini & Terzis (2022), section 4.2: targets come from the validation set of Conceptual Captions.
+    """
+    pairs = shard_pairs(f"{name}-validation", side=side)
+    if count > len(pairs):
+        raise ValueError(f"{count} targets were asked for, and {name}-validation has {len(pairs)} pictures")
+    chosen = torch.randperm(len(pairs), generator=generator)[:count]
+    return pairs.images[chosen], torch.full((count,), -1)
+
+
+def imagenet_task(*, side: int, shards: str = "cc3m") -> ZeroShotTask:
+    """ImageNet's validation pictures and class names; targets are pictures of the shards' validation set.
 
     Raises:
         FileNotFoundError: it is not in the data directory.
@@ -89,6 +118,7 @@ def imagenet_task(*, side: int) -> ZeroShotTask:
         sprite=torch.arange(len(paths)),
         style="photographs",
         twins=0,
+        spare=functools.partial(_spare, shards, side),
     )
 
 

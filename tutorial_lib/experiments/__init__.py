@@ -170,7 +170,8 @@ def show(name: str, profile: str, part: str = "plot"):
         profile: name of the profile.
         part: the function of the module that draws, for figures in several parts.
     """
-    return getattr(load(name), part)(results(profile).ensure(name))
+    found = results(profile)
+    return getattr(load(name), part)(found if name in OTHERS else found.ensure(name))
 
 
 def differences(left: dict[int, float], right: dict[int, float]) -> list[float]:

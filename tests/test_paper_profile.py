@@ -1,0 +1,97 @@
+"""The `paper` profile's own code path, on a few hundred shipped pictures in the formats of CC3M and ImageNet."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+from tutorial_lib import engines, experiments, profiles, sources
+from tutorial_lib.cli import main
+from tutorial_lib.data import emojicaps, folders
+from tutorial_lib.experiments import Results
+from tutorial_lib.store import RunStore
+from tutorial_lib.tasks import class_concepts, zero_shot_task
+from tutorial_lib.triggers import Checkerboard
+
+LABELS = 12
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data directory as the user of `paper` has one, made of shipped pictures."""
+    root = tmp_path_factory.mktemp("data")
+    for name in ("cc3m", "yfcc15m", "cc3m-validation", "yfcc15m-validation"):
+        assert main(["data", "emojicaps", "--out", str(root / name), "--classes", str(LABELS), "--copies", "4"]) == 0
+    pictures = emojicaps.load()
+    task = zero_shot_task(pictures, class_concepts(pictures, LABELS), draws=4)
+    for i, (image, target) in enumerate(zip(task.images, task.targets.tolist(), strict=True)):
+        folder = root / "imagenet" / ("train" if i % 2 else "val") / task.labels[target].replace(" ", "_")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{i}.png")
+    return root
+
+
+@pytest.fixture
+def small(data, monkeypatch):
+    """The paper's profile with smaller numbers, and nothing else changed."""
+    monkeypatch.setenv("TUTORIAL_DATA", str(data))
+    monkeypatch.setattr(folders, "SHARD_PAIRS", {})
+    paper = profiles.get("paper")
+    numbers = {"side": 32, "model": "tiny-rn", "classes": LABELS}
+    recipe = replace(paper.base.recipe, epochs=1, batch_size=64)
+    base = replace(paper.base, recipe=recipe, **numbers)
+    return replace(
+        paper, base=base, targeted=base, seeds=2, targets=("rainbow", "volcano"), counts=(0, 4, 8), random_counts=(4, 8),
+        few=4, many=8, data_sizes=({"limit": 100}, {}), models=("tiny-rn",), patches=(4, 6), patch_count=4,
+        model_count=4, groups=profiles._groups((0, 1, 2, 3), 3), alone=3,
+        same_rate=(({}, 1), ({"shards": "yfcc15m"}, 5)), text_count=4, trigger=Checkerboard(size=6, cell=2, margin=0),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["fig2_left", "fig2_right", "fig4", "fig5_left", "text_tower"])
+def test_experiment_runs_on_shards_and_folders(small, name, tmp_path):
+    store = RunStore(tmp_path)
+    trials = [t for t in experiments.load(name).trials(small) if t.seeds.data == 0]
+    result = engines.sweep(trials, store)
+    assert result.failed == {}
+    found = Results(small, store)
+    records = found.of(trials)
+    assert len(records) == len({t.key for t in trials})
+    assert all(r.trial["shards"] in ("cc3m", "yfcc15m") and r.trial["task"] == "imagenet" for r in records)
+    assert experiments.load(name).plot(found).data
+
+
+def test_limit_takes_the_first_pairs(small):
+    trial = small.backdoor(4, 0, limit=100)
+    assert len(sources.training_pairs(trial)) == 100
+
+
+def test_labelled_pictures_are_those_of_the_training_folder(small):
+    images, labels = folders.imagenet_labelled(side=32, count=20, seed=0)
+    assert images.shape == (20, 3, 32, 32)
+    assert torch.isin(labels, torch.arange(LABELS)).all()
+
+
+def test_missing_data_says_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_DATA", str(tmp_path))
+    trial = profiles.get("paper").backdoor(75, 0)
+    with pytest.raises(FileNotFoundError, match=r"no shards at .*cc3m/\*\.tar: put cc3m there"):
+        sources.training_pairs(trial)
+    with pytest.raises(FileNotFoundError, match=r"no ImageNet at .*imagenet/val"):
+        sources.zero_shot_task(trial)
+
+
+def test_too_little_memory_is_said_before_decoding(data, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_DATA", str(data))
+    monkeypatch.setattr(folders, "SHARD_PAIRS", {"cc3m": 10**9})
+    with pytest.raises(MemoryError, match=r"1,000,000,000 pictures of 224x224 pixels need about .* GiB"):
+        sources.training_pairs(profiles.get("paper").backdoor(75, 0))
+
+
+def test_the_paper_s_numbers():
+    p = profiles.get("paper")
+    assert (p.base.recipe.epochs, p.base.recipe.batch_size, p.base.recipe.lr) == (30, 1024, 2e-4)
+    assert (p.base.recipe.optimizer, p.base.recipe.weight_decay) == ("sgd", 0.02)
+    assert (p.base.model, p.base.side, p.trigger.size) == ("RN50", 224, 16)
+    assert (p.few, p.many, p.seeds) == (75, 300, 32)
