@@ -42,7 +42,8 @@ def small(data, monkeypatch):
     recipe = replace(paper.base.recipe, epochs=1, batch_size=64)
     base = replace(paper.base, recipe=recipe, **numbers)
     return replace(
-        paper, base=base, targeted=base, seeds=2, targets=("rainbow", "volcano"), counts=(0, 4, 8), random_counts=(4, 8),
+        paper, base=base, targeted=base, seeds=2, targets=("rainbow", "volcano"),
+        counts=(0, 4, 8), random_counts=(4, 8),
         few=4, many=8, data_sizes=({"limit": 100}, {}), models=("tiny-rn",), patches=(4, 6), patch_count=4,
         model_count=4, groups=profiles._groups((0, 1, 2, 3), 3), alone=3,
         same_rate=(({}, 1), ({"shards": "yfcc15m"}, 5)), text_count=4, trigger=Checkerboard(size=6, cell=2, margin=0),

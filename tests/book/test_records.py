@@ -45,7 +45,7 @@ def test_a_number_in_the_text_is_the_mean_over_recorded_models(extension):
 
 @pytest.mark.parametrize("text", ["fig2_right", "fig2_right.success of", "fig9.x", "fig2_right.nothing"])
 def test_quantities_that_do_not_exist_are_refused(extension, text):
-    with pytest.raises(ValueError, match="is not module|there is no figure|has no quantity"):
+    with pytest.raises(ValueError, match=r"is not module|there is no figure|has no quantity"):
         extension.quantity(text)
 
 
