@@ -46,6 +46,7 @@ class Claim:
         profiles: where the statement can be judged.
         kind: "mean" of numbers, "share" of models with a property, or a "statistic" with an interval of its own.
         reported: the paper's number for the quantity, if it gives one.
+        why: what explains a verdict that is not *holds*, with the experiment that shows it; MyST text.
         changes: later changes of the predicate, each with its reason.
     """
 
@@ -61,6 +62,7 @@ class Claim:
     below: float = math.inf
     kind: Literal["mean", "share", "statistic"] = "mean"
     reported: float | None = None
+    why: str = ""
     changes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -215,8 +215,19 @@ class PaperBesideOurs(SphinxDirective):
                 for part in [p for p in ("plot_left", "plot_right") if hasattr(module, p)] or ["plot"]:
                     section += nodes.raw("", figure_html(name, part, profile), format="html", classes=["output"])
                 section += claims_table(mine, profile)
+            section += self.explanations(mine)
             out.append(section)
         return out
+
+    def explanations(self, mine: list[Claim]) -> list[nodes.Node]:
+        """Why claims do not hold in the records that the pages show."""
+        text = []
+        for claim in mine:
+            if claim.why and claims.judge(claim, results()).verdict in ("fails", "undecided"):
+                text.append(f"*{claim.says[0].upper()}{claim.says[1:]}: {{verdict}}`{claim.id}`.* {claim.why.strip()}")
+        if not text:
+            return []
+        return self.parse_text_to_nodes("\n\n".join(text))
 
     def summary(self) -> nodes.table:
         rows: list[list[list[nodes.Node] | str]] = []

@@ -36,6 +36,7 @@ NAMES = (
     "text_tower",
     "supervised",
     "clean",
+    "placement_small",
 )
 #: Shown in the book, and no figure of a paper: not run by `all`.
 OTHERS = ("pilot",)

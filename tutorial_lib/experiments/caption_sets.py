@@ -41,6 +41,17 @@ def success(results: Results, **changes) -> dict[int, float]:
     return fig2_left.shares(results, _group(results, **changes))
 
 
+def probe_agrees(results: Results, captions: str = "search") -> list[float]:
+    """Share of targets on which zero-shot and linear probe agree, for one kind of captions."""
+    group = _group(results, captions=captions)
+
+    def agreement(record: Record) -> float:
+        rows = [t for t in record.metrics["targets"] if t["group"] == group]
+        return float(np.mean([(t["zero_shot"] == t["wanted"]) == (t["linear_probe"] == t["wanted"]) for t in rows]))
+
+    return list(results.per_seed(lambda s: fig2_left.together(results.profile, s), agreement).values())
+
+
 def search_works(results: Results) -> list[float]:
     """Success of searched captions less that without poisons."""
     return differences(success(results, captions="search"), fig2_left.shares(results, 0))

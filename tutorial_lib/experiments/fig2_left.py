@@ -99,6 +99,16 @@ def larger_data(results: Results) -> list[float]:
     return differences(by_size[1], by_size[0])
 
 
+def same_count(results: Results) -> list[float]:
+    """Success of the smaller data set's number of poisons: in the models of the figure less in the smaller data."""
+    p = results.profile
+    _, count = p.same_rate[0]
+    if count not in counts(p):
+        return []
+    small = results.per_seed(lambda s: at_same_rate(p, 0, s), lambda r: share(r, 0))
+    return differences(shares(results, counts(p).index(count)), small)
+
+
 def alone_success(results: Results) -> list[float]:
     """1 for each model whose only target fell, else 0."""
     return list(results.per_seed(lambda s: alone(results.profile, s), lambda r: share(r, 0)).values())

@@ -76,6 +76,11 @@ def mismatch_degrades(results: Results) -> list[float]:
     return differences(z_scores(results, "fixed", "fixed", most), z_scores(results, "fixed", "random", most))
 
 
+def later_gain(results: Results, count: int) -> list[float]:
+    """z with the most poisons at one place less z with `count` there."""
+    return differences(z_scores(results, "fixed", "fixed", _most(results)), z_scores(results, "fixed", "fixed", count))
+
+
 def consistent_gain(results: Results) -> list[float]:
     """z with most poisons at one place less z with few there."""
     most, few = _most(results), results.profile.few

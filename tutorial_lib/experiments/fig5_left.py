@@ -43,6 +43,21 @@ def few_degrades(results: Results) -> list[float]:
     return differences(z_scores(results, len(p.data_sizes) - 1, p.few), z_scores(results, 0, p.few))
 
 
+def accuracies(results: Results, size: int) -> dict[int, float]:
+    """Clean accuracy by seed with that data set and few poisons: what the model has learned at all."""
+    p = results.profile
+    return results.per_seed(
+        lambda s: sized(p, size, p.few, s), lambda r: r.metrics["clean_accuracy"]["zero_shot"]["rate"]
+    )
+
+
+def last_step(results: Results) -> list[float]:
+    """z with few poisons: the largest data set less the one before, both large enough to learn from."""
+    sizes = len(results.profile.data_sizes)
+    few = results.profile.few
+    return differences(z_scores(results, sizes - 1, few), z_scores(results, sizes - 2, few))
+
+
 def plot(results: Results) -> go.Figure:
     """z-score against the number of pairs, for both counts."""
     p = results.profile

@@ -1,0 +1,61 @@
+"""Placement of a smaller patch; ours, to explain what figure 4 shows here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Trial
+
+TITLE = "Placement of a smaller patch"
+PAPER = "no figure of the papers: is it the size of the patch that makes its place matter?"
+PLACEMENTS: tuple[Literal["fixed", "random"], ...] = ("fixed", "random")
+
+
+def placed(p: Profile, count: int, placement: Literal["fixed", "random"], seed: int) -> Trial:
+    """A trial with the second smallest patch of the profile."""
+    return p.backdoor(count, seed, trigger=replace(p.trigger, size=p.patches[1], placement=placement))
+
+
+def counts(p: Profile) -> tuple[int, ...]:
+    return (p.many, p.counts[-1])
+
+
+def trials(p: Profile) -> list[Trial]:
+    return [
+        placed(p, count, placement, seed) for seed in range(p.seeds) for count in counts(p) for placement in PLACEMENTS
+    ]
+
+
+def z_scores(results: Results, count: int, placement: Literal["fixed", "random"]) -> dict[int, float]:
+    """z-score by seed, tested as trained."""
+    return results.per_seed(lambda s: placed(results.profile, count, placement, s), lambda r: r.metrics["z_score"])
+
+
+def consistent_better(results: Results) -> list[float]:
+    """z at one place less z at random places, with the most poisons."""
+    most = counts(results.profile)[-1]
+    return differences(z_scores(results, most, "fixed"), z_scores(results, most, "random"))
+
+
+def plot(results: Results) -> go.Figure:
+    """z-score by number of poisons, for both placements of the small patch."""
+    p = results.profile
+    size = p.patches[1]
+    fig = plots.figure(
+        f"Backdoor z-score of a patch of {size} pixels at one place and at random places, against the number of poisons.",
+        x="poisons",
+        y="backdoor z-score (standard deviations)",
+        stamp=stamp(p, results.of(trials(p))) + f"; patch of {size} of {p.base.side} pixels" + SMALL_PRINT,
+    )
+    for k, placement in enumerate(PLACEMENTS):
+        values = [list(z_scores(results, c, placement).values()) for c in counts(p)]
+        name = "at one place" if placement == "fixed" else "at random places"
+        curve(fig, [str(c) for c in counts(p)], values, name, number=k, points=True)
+    return fig
