@@ -4,7 +4,7 @@ import pytest
 
 from tutorial_lib import engines, experiments, plots, profiles
 from tutorial_lib.experiments import Results, Table, fig2_left, fig2_right, pilot
-from tutorial_lib.statistics import mean_interval
+from tutorial_lib.statistics import estimate_mean
 from tutorial_lib.store import RunStore, read_lines
 
 CPU = Results(profiles.get("cpu"))
@@ -108,13 +108,13 @@ def test_pilot_is_complete():
 def test_records_support_chapter_2():
     found = list(experiments.load("clean").accuracies(CPU).values())
     assert len(found) >= 4
-    assert mean_interval(found).mean >= 0.3
+    assert estimate_mean(found).value >= 0.3
 
 
 def test_records_support_chapter_3():
     groups = [list(fig2_left.shares(CPU, k).values()) for k in range(len(fig2_left.counts(CPU.profile)))]
     assert all(len(g) >= 4 for g in groups)
-    means = [mean_interval(g).mean for g in groups]
+    means = [estimate_mean(g).value for g in groups]
     assert means[0] <= 0.05
     assert means[-1] >= 0.5
     assert means[1] <= means[2] <= means[-1]
@@ -123,7 +123,7 @@ def test_records_support_chapter_3():
 def test_records_support_chapter_4():
     successes = fig2_right.successes(CPU, 128)
     assert len(successes) >= 4
-    assert mean_interval(list(successes.values())).mean >= 0.9
+    assert estimate_mean(list(successes.values())).value >= 0.9
     assert 128 / (4000 + 128) <= 0.04
     assert max(fig2_right.control(CPU)) <= 0.02
 

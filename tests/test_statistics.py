@@ -1,46 +1,89 @@
-"""Intervals over models against textbook formulas."""
+"""Intervals over models against textbook formulas and simulation."""
+
+import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from tutorial_lib.statistics import mean_interval, non_inferiority
+from tutorial_lib.statistics import (
+    Estimate,
+    estimate_mean,
+    estimate_share,
+    estimate_statistic,
+    models_for_power,
+    models_needed,
+)
 
-T_975_3 = 3.182446305284263  # quantiles of Student's t from a table: 3 degrees of freedom
-T_950_3 = 2.353363434801824
+T_975_3 = 3.182446305284263  # quantile of Student's t from a table: 3 degrees of freedom
 
 
 def test_interval_is_mean_plus_minus_t_times_standard_error():
     values = [0.1, 0.3, 0.2, 0.6]
     mean = sum(values) / 4
-    error = (sum((v - mean) ** 2 for v in values) / 3 / 4) ** 0.5
-    found = mean_interval(values)
-    assert found.n == 4
-    assert np.allclose([found.mean, found.low, found.high], [mean, mean - T_975_3 * error, mean + T_975_3 * error])
+    spread = (sum((v - mean) ** 2 for v in values) / 3) ** 0.5
+    found = estimate_mean(values)
+    assert (found.n, found.spread) == (4, pytest.approx(spread))
+    half = T_975_3 * spread / 2
+    assert np.allclose([found.value, found.low, found.high], [mean, mean - half, mean + half])
 
 
-def test_interval_of_equal_values_has_no_width():
-    assert mean_interval([0.5, 0.5]).low == mean_interval([0.5, 0.5]).high == 0.5
+def test_models_that_agree_exactly_still_have_an_interval():
+    found = estimate_mean([0.5, 0.5, 0.5, 0.5])
+    assert found.low < 0.5 < found.high
+    assert found.high - found.low < 0.01
 
 
 def test_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    draws = [mean_interval(rng.normal(0.4, 0.1, 4)) for _ in range(1000)]
+    draws = [estimate_mean(rng.normal(0.4, 0.1, 4)) for _ in range(1000)]
     assert 0.93 <= np.mean([d.low <= 0.4 <= d.high for d in draws]) <= 0.97
 
 
-def test_non_inferiority_uses_pairs_and_a_one_sided_bound():
-    control, treated = [0.30, 0.34, 0.32, 0.36], [0.29, 0.34, 0.31, 0.35]
-    result = non_inferiority(treated, control, margin=0.03)
-    differences = np.subtract(treated, control)
-    bound = differences.mean() - T_950_3 * differences.std(ddof=1) / 2
-    assert result.low == pytest.approx(bound)
-    assert result.holds
-    assert not non_inferiority(treated, control, margin=0.01).holds
-    assert not non_inferiority([v - 0.05 for v in control], control, margin=0.03).holds
+def test_share_has_the_exact_interval():
+    found = estimate_share([True, False, False, False])
+    low = stats.beta.ppf(0.025, 1, 4)
+    assert (found.value, found.low, found.n) == (0.25, pytest.approx(low), 4)
+    assert estimate_share([False] * 4).low == 0
+    assert estimate_share([True] * 4).high == 1
+
+
+def test_bootstrap_of_the_mean_agrees_with_the_t_interval():
+    values = np.random.default_rng(1).normal(2, 1, 200)
+    booted, exact = estimate_statistic((values,), lambda x: float(np.mean(x))), estimate_mean(values)
+    assert booted.value == pytest.approx(exact.value)
+    assert booted.low == pytest.approx(exact.low, abs=0.03)
+    assert booted.high == pytest.approx(exact.high, abs=0.03)
+    assert estimate_statistic((values,), lambda x: float(np.mean(x))) == booted or math.isnan(booted.spread)
+
+
+def test_number_of_models_that_would_decide():
+    found = estimate_mean([0.9, 1.3, 0.8, 1.2])
+    n = models_needed(found, 1.0, math.inf)
+    assert stats.t.ppf(0.975, n - 1) * found.spread / n**0.5 < found.value - 1.0
+    assert stats.t.ppf(0.975, n - 2) * found.spread / (n - 1) ** 0.5 >= found.value - 1.0
+    assert models_needed(Estimate(1.0, 0.5, 1.5, 4, 0.2, ""), 1.0, math.inf) is None
+    assert models_needed(Estimate(1.0, 0.5, 1.5, 4, math.nan, ""), 0.0, math.inf) is None
+
+
+def test_power_is_what_simulation_finds():
+    n = models_for_power(1.0, 0.5)
+    rng = np.random.default_rng(0)
+
+    def power(size):
+        a, b = rng.normal(0, 0.5, (4000, size)), rng.normal(1, 0.5, (4000, size))
+        return np.mean(stats.ttest_ind(a, b, axis=1).pvalue < 0.05)
+
+    assert power(n) > 0.78
+    assert power(n - 1) < 0.82
+    assert models_for_power(1e-6, 1.0) is None
+    assert models_for_power(1.0, 0.0) == 2
 
 
 def test_bad_input():
     with pytest.raises(ValueError, match="at least two models, not 1"):
-        mean_interval([0.5])
-    with pytest.raises(ValueError, match="2 treated and 3 control"):
-        non_inferiority([1, 2], [1, 2, 3], margin=0.1)
+        estimate_mean([0.5])
+    with pytest.raises(ValueError, match="no models"):
+        estimate_share([])
+    with pytest.raises(ValueError, match="at least four models, not 2"):
+        estimate_statistic(([1, 2],), np.mean)
