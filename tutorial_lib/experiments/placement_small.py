@@ -49,7 +49,7 @@ def plot(results: Results) -> go.Figure:
     p = results.profile
     size = p.patches[1]
     fig = plots.figure(
-        f"Backdoor z-score of a patch of {size} pixels at one place and at random places, against the number of poisons.",
+        f"Backdoor z-score of a patch of {size} pixels, at one place and at random places, by number of poisons.",
         x="poisons",
         y="backdoor z-score (standard deviations)",
         stamp=stamp(p, results.of(trials(p))) + f"; patch of {size} of {p.base.side} pixels" + SMALL_PRINT,
