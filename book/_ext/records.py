@@ -157,7 +157,8 @@ def _numbers(verdict: Verdict) -> str:
     e = verdict.estimate
     if e is None:
         return "–"
-    return f"{e.value:.3g} [{e.low:.2g}, {e.high:.2g}], n = {e.n}"
+    text = f"{e.value:.3g}|[{e.low:.2g}, {e.high:.2g}]|n = {e.n}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("|", " ")  # breaks between the three only
 
 
 def claims_table(chosen: Iterable[Claim], profile: str = PROFILE) -> nodes.table:
@@ -177,7 +178,7 @@ def claims_table(chosen: Iterable[Claim], profile: str = PROFILE) -> nodes.table
                 word,
             ]
         )
-    return _table(["the paper says", "predicate", f"ours ({profile})", "verdict"], rows, [34, 30, 20, 16])
+    return _table(["the paper says", "predicate", f"ours ({profile})", "verdict"], rows, [32, 30, 20, 18])
 
 
 class ClaimsDirective(SphinxDirective):
