@@ -157,12 +157,15 @@ def _work(
             return
 
 
-def _worker(todo, store, deadline, device, threads, queue) -> None:
+def _worker(todo, store, deadline, device, threads, number, queue) -> None:
     import torch
 
     torch.set_num_threads(threads)
+    if device in (None, "cuda") and torch.cuda.is_available():
+        device = f"cuda:{number % torch.cuda.device_count()}"  # processes take turns on the GPUs
     result = Sweep()
-    _work(todo, store, deadline, result, device, lambda record, _: queue.put(record.key))
+    with contextlib.suppress(KeyboardInterrupt):  # the parent says what there is to say
+        _work(todo, store, deadline, result, device, lambda record, _: queue.put(record.key))
     queue.put(result)
 
 
@@ -189,8 +192,8 @@ def _share(todo, store: RunStore, deadline: Deadline, result: Sweep, jobs: int, 
     threads = max(1, (os.cpu_count() or 1) // jobs)
     with _threads_for_children(threads):
         workers = [
-            context.Process(target=_worker, args=(todo, store, deadline, device, threads, queue), daemon=True)
-            for _ in range(min(jobs, len(todo)))
+            context.Process(target=_worker, args=(todo, store, deadline, device, threads, k, queue), daemon=True)
+            for k in range(min(jobs, len(todo)))
         ]
         for worker in workers:
             worker.start()
