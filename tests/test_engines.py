@@ -131,8 +131,8 @@ RAY_SCRIPT = textwrap.dedent("""
     import ray
     from ray.cluster_utils import Cluster
     from tests.test_engines import trial
-    from tutorial_lib import ray_engine
     from tutorial_lib.engines import Deadline, Sweep
+    from tutorial_lib.engines import ray as ray_engine
     from tutorial_lib.store import RunStore
 
     def slow(trial, device):

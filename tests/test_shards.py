@@ -1,4 +1,4 @@
-"""Shards: what is written is read, the same bytes each time, and bad shards are named."""
+"""Shards and their writer: what is written is read, the same bytes each time, and bad shards are named."""
 
 import gzip
 import io
@@ -14,16 +14,8 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.data.shards import (
-    ShardError,
-    SkippedPairsWarning,
-    decode,
-    encode,
-    expand,
-    read_pairs,
-    samples,
-    write_pairs,
-)
+from tutorial_lib.data.shard_writer import encode, write_pairs
+from tutorial_lib.data.shards import ShardError, SkippedPairsWarning, decode, expand, read_pairs, samples
 
 
 def some_pairs(n: int = 7, side: int = 16, seed: int = 0) -> Pairs:

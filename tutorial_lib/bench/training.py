@@ -28,7 +28,8 @@ from tutorial_lib import train as training
 from tutorial_lib.augment import MEAN, STD, normalize, random_resized_crop
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.data.shards import decode, encode, write_pairs
+from tutorial_lib.data.shard_writer import encode, write_pairs
+from tutorial_lib.data.shards import decode
 from tutorial_lib.evaluate import accuracy, embed_images, predict, zero_shot_classifier
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.poison import prompt_captions

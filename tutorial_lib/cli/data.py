@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.data import emojicaps
     from tutorial_lib.data.captions import plain_label
     from tutorial_lib.data.pairs import Pairs
-    from tutorial_lib.data.shards import write_pairs
+    from tutorial_lib.data.shard_writer import write_pairs
     from tutorial_lib.tasks import class_concepts, training_pairs, zero_shot_task
 
     if args.side < 8:

@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> Result:
     from tqdm.auto import tqdm
 
     from tutorial_lib import poison as poisoning
-    from tutorial_lib.data.shards import ShardWriter, decode, expand, samples, write_pairs
+    from tutorial_lib.data.shard_writer import ShardWriter, write_pairs
+    from tutorial_lib.data.shards import decode, expand, samples
     from tutorial_lib.poison import caption_set
 
     _check(args)

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tutorial_lib.engines import Deadline, EngineError, Report, Sweep
+from tutorial_lib.engines.base import Deadline, EngineError, Report, Sweep
 from tutorial_lib.store import RunStore
 from tutorial_lib.trials import Record, Trial
 

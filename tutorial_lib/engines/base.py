@@ -1,0 +1,47 @@
+"""What the engines share: the outcome of a sweep, its deadline, the one who is told about each trial."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tutorial_lib.trials import Record, Trial
+
+#: Called with the record of each trial that has just ended, and the number of trials still to do.
+Report = Callable[[Record, int], None]
+
+
+class EngineError(RuntimeError):
+    """An engine cannot be used here."""
+
+
+@dataclass
+class Sweep:
+    """What became of the trials of a call.
+
+    Attributes:
+        found: trials that had a record before.
+        made: trials that this call ran.
+        elsewhere: trials that other processes on the same store finished meanwhile.
+        left: trials without a record.
+        failed: key and message of trials that raised an error.
+    """
+
+    found: int = 0
+    made: int = 0
+    elsewhere: int = 0
+    left: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """When no further trial may begin."""
+
+    at: float
+    estimate: Callable[[Trial], float] | None = None
+
+    def allows(self, trial: Trial) -> bool:
+        return time.monotonic() + (self.estimate(trial) if self.estimate else 0.0) < self.at
