@@ -139,6 +139,21 @@ def test_a_damaged_file_is_named(saved) -> None:
         models.load(saved)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("model.json", "{", "model.json is damaged"),
+        ("vocab.json", "[1, 2", "vocab.json is damaged"),
+        ("model.json", "{}", "does not describe an open_clip model"),
+        ("model.json", "[1]", "does not describe an open_clip model"),
+    ],
+)
+def test_a_damaged_description_is_named(saved, name, text, message) -> None:
+    (saved / name).write_text(text)
+    with pytest.raises(CheckpointError, match=message):
+        models.load(saved)
+
+
 @pytest.mark.parametrize("change", [{"embed_dim": 24}, {"vision_cfg": CONFIG["vision_cfg"] | {"layers": [2, 1, 1, 1]}}])
 def test_weights_of_another_architecture_are_refused(saved, change) -> None:
     settings = json.loads((saved / "model.json").read_text())

@@ -223,3 +223,9 @@ def test_impossible_recipes_are_refused(settings, message) -> None:
 def test_fewer_pairs_than_a_batch_are_refused() -> None:
     with pytest.raises(ValueError, match="15 pairs are fewer than one batch of 16: lower batch_size"):
         fit(pairs=PAIRS.take(range(15)))
+
+
+def test_a_damaged_state_is_named(tmp_path) -> None:
+    (tmp_path / "state.pt").write_bytes(b"half of it")
+    with pytest.raises(ValueError, match=r"state\.pt cannot be read as the state of a run: .*; remove it"):
+        fit(checkpoint=tmp_path / "state.pt")

@@ -97,6 +97,13 @@ def save(
     save_file(weights, folder / "model.safetensors")
 
 
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
 def load(path: Path, config: str | None = None) -> tuple[open_clip.CLIP, Tokenizer]:
     """Read a model directory, or a checkpoint that `open_clip_train` wrote.
 
@@ -115,9 +122,9 @@ def load(path: Path, config: str | None = None) -> tuple[open_clip.CLIP, Tokeniz
         needed = [path / "model.json", path / "model.safetensors"]
         if missing := [p.name for p in needed if not p.is_file()]:
             raise CheckpointError(f"{path} is not a model directory: {', '.join(missing)} is missing")
-        settings = json.loads(needed[0].read_text())
+        settings = _read_json(needed[0])
         if (path / "vocab.json").is_file():
-            vocab = json.loads((path / "vocab.json").read_text())
+            vocab = _read_json(path / "vocab.json")
         try:
             weights = load_file(needed[1])
         except SafetensorError as error:
@@ -132,8 +139,11 @@ def load(path: Path, config: str | None = None) -> tuple[open_clip.CLIP, Tokeniz
             raise CheckpointError(f"{path} cannot be read as weights: {error}") from error
         weights = weights.get("state_dict", weights)
         weights = {k.removeprefix("module."): v for k, v in weights.items()}
-    tokenizer = Tokenizer(settings["text_cfg"].get("context_length", 77), vocab)
-    model = build(settings, tokenizer)
+    try:
+        tokenizer = Tokenizer(settings["text_cfg"].get("context_length", 77), vocab)
+        model = build(settings, tokenizer)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} does not describe an open_clip model: {error!r}") from error
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

@@ -194,11 +194,13 @@ def _store(path: Path, signature: dict, model, optimizer, epoch: int, loss: list
 
 
 def _restore(path: Path, signature: dict, model, optimizer, device: torch.device) -> tuple[int, list[float]]:
-    state = torch.load(path, map_location=device, weights_only=True)
-    if state["signature"] != signature:
-        raise ValueError(
-            f"{path} belongs to another run: {state['signature']}, this one is {signature}; remove the file"
-        )
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        found = state["signature"]
+    except Exception as error:  # torch raises many kinds for a bad file
+        raise ValueError(f"{path} cannot be read as the state of a run: {error}; remove it to begin anew") from error
+    if found != signature:
+        raise ValueError(f"{path} belongs to another run: {found}, this one is {signature}; remove the file")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return state["epoch"], state["loss"]
