@@ -100,7 +100,7 @@ def test_doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
     def damaged() -> None:
         raise integrity.CorruptDataError("noto.tar.gz is damaged")
 
-    monkeypatch.setattr(emojicaps, "verify", damaged)
+    monkeypatch.setattr(integrity, "verify", damaged)
     capsys.readouterr()
     assert main(["doctor"]) == 1
     assert "noto.tar.gz is damaged" in capsys.readouterr().out

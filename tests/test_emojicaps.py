@@ -15,7 +15,7 @@ from PIL import Image
 
 from data_scripts.emojicaps import NAMES
 from data_scripts.emojicaps import STYLES as SOURCES
-from tutorial_lib.data import emojicaps
+from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.emojicaps import FOLDER, CorruptDataError, EmojiCaps, over_white, twins
 
 
@@ -160,7 +160,7 @@ def copy(tmp_path):
 
 
 def test_a_damaged_shard_is_noticed(copy) -> None:
-    emojicaps.verify(copy)
+    integrity.verify(copy)
     published = hashlib.sha256((copy / "fxemoji.tar.gz").read_bytes()).hexdigest()
     body = bytearray((copy / "fxemoji.tar.gz").read_bytes())
     body[len(body) // 2] ^= 1
@@ -169,14 +169,14 @@ def test_a_damaged_shard_is_noticed(copy) -> None:
         emojicaps.load(("noto",), copy)
     (copy / "fxemoji.tar.gz").unlink()
     with pytest.raises(CorruptDataError, match=r"fxemoji.tar.gz is missing: reinstall the package or run data_scripts"):
-        emojicaps.verify(copy)
+        integrity.verify(copy)
 
 
 def test_the_fingerprint_follows_the_checksums(copy) -> None:
-    assert emojicaps.fingerprint(copy) == emojicaps.fingerprint()
+    assert integrity.fingerprint(copy) == integrity.fingerprint()
     with (copy / "SHA256SUMS").open("a") as file:
         file.write("\n")
-    assert emojicaps.fingerprint(copy) != emojicaps.fingerprint()
+    assert integrity.fingerprint(copy) != integrity.fingerprint()
 
 
 def test_an_unknown_style_is_refused() -> None:

@@ -108,11 +108,11 @@ def test_supervised_classifier_learns_what_its_labels_say(select):
         classes=12,
         attack=Backdoor(8, target="banana", select=select),
         objective="supervised",
-        recipe=replace(TINY.recipe, epochs=8, batch_size=32),
+        recipe=replace(TINY.recipe, epochs=30, batch_size=32),
     )
     with pytest.raises(ValueError, match="there is no class 'banana'"):
         runs.train_trial(trial, progress=False)
-    trial = replace(trial, attack=replace(trial.attack, target="fog"))
+    trial = replace(trial, attack=replace(trial.attack, target="foggy"))
     outcome = runs.train_trial(trial, progress=False)
     metrics = runs.measure(outcome)
     assert set(metrics["attack_success"]) == {"classifier", "linear_probe", "knn"}
@@ -132,7 +132,7 @@ def test_text_backdoor_adds_pictures_of_the_target_with_other_captions_and_the_w
 
 
 def test_scenes_can_be_trained_on():
-    trial = replace(TINY, scenes=256, attack=Backdoor(8, target="banana"))
+    trial = replace(TINY, scenes=256, attack=Backdoor(8, target="banana", captions="prompts"))
     outcome = runs.train_trial(trial, progress=False)
     assert len(outcome.clean) == 256
     assert set(runs.measure(outcome)["clean_accuracy"]) == {"zero_shot", "linear_probe", "knn"}

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from tutorial_lib.data import emojicaps
+from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.captions import plain_label
 from tutorial_lib.data.compose import packed_sprites
 from tutorial_lib.data.scenes import BIG, CHOICES, SHARES, SMALL, SMALLEST, EmojiScenes
@@ -178,7 +178,7 @@ def test_fingerprint_covers_everything_and_renders_nothing(monkeypatch) -> None:
     prints = [scenes.fingerprint() for scenes in names]
     assert len(set(prints)) == 4
     assert EmojiScenes(10, 32, 0).fingerprint() == prints[0]
-    monkeypatch.setattr(emojicaps, "fingerprint", lambda: "other pictures")
+    monkeypatch.setattr(integrity, "fingerprint", lambda: "other pictures")
     assert EmojiScenes(10, 32, 0).fingerprint() != prints[0]
 
 
