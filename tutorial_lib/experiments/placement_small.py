@@ -38,10 +38,9 @@ def z_scores(results: Results, count: int, placement: Literal["fixed", "random"]
     return results.per_seed(lambda s: placed(results.profile, count, placement, s), lambda r: r.metrics["z_score"])
 
 
-def consistent_better(results: Results) -> list[float]:
-    """z at one place less z at random places, with the most poisons."""
-    most = counts(results.profile)[-1]
-    return differences(z_scores(results, most, "fixed"), z_scores(results, most, "random"))
+def consistent_better(results: Results, count: int) -> list[float]:
+    """z at one place less z at random places, each tested as it was trained."""
+    return differences(z_scores(results, count, "fixed"), z_scores(results, count, "random"))
 
 
 def plot(results: Results) -> go.Figure:
