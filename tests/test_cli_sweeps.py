@@ -14,7 +14,9 @@ import torch
 from tests.test_cli import refused, tutorial
 from tests.test_trials import record
 from tutorial_lib import claims, experiments, profiles, runs
+from tutorial_lib import model as models
 from tutorial_lib.cli import main
+from tutorial_lib.evaluate import embed_texts
 from tutorial_lib.store import RunStore, read_lines
 from tutorial_lib.trials import Seeds, Trial
 
@@ -75,6 +77,15 @@ def test_export_writes_what_is_read_back(capsys, store, tmp_path):
     assert {r.key for r in read_lines(tmp_path / "test" / "text_tower.jsonl")} == {t.key for t in TEXT}
     known = experiments.Results(profiles.get("test"), folder=tmp_path)
     assert len(known.of(TEXT)) == 4
+
+
+def test_models_are_kept_on_request(capsys, tmp_path):
+    arguments = ["run", "clean", "--profile", "test", "--store", tmp_path, "--jobs", "1", "--keep-models"]
+    assert tutorial(capsys, *arguments)["made"] == 2
+    folders = sorted((tmp_path / "models").iterdir())
+    assert [f.name for f in folders] == sorted(t.key for t in experiments.load("clean").trials(profiles.get("test")))
+    model, tokenizer = models.load(folders[0])
+    assert embed_texts(model, tokenizer, ["a banana"]).shape == (1, 128)
 
 
 def test_damaged_record_is_reported_and_made_again(capsys, tmp_path, monkeypatch):

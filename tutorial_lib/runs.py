@@ -158,10 +158,20 @@ def measure(outcome: Outcome, *, probes: bool = True) -> dict[str, Any]:
     return metrics
 
 
-def run(trial: Trial, *, progress: bool | None = None, device: str | None = None) -> Record:
-    """Train and measure one trial; a pure function of the trial on the same hardware and versions."""
+def run(trial: Trial, *, progress: bool | None = None, device: str | None = None, keep: Path | None = None) -> Record:
+    """Train and measure one trial; a pure function of the trial on the same hardware and versions.
+
+    Args:
+        trial: what to train.
+        progress: show a bar; by default only on a terminal.
+        device: by default the GPU if there is one.
+        keep: also save the model there, as a directory that `tutorial evaluate` reads (CLIP models only).
+    """
     started = time.perf_counter()
-    metrics = measure(train_trial(trial, progress=progress, device=device))
+    outcome = train_trial(trial, progress=progress, device=device)
+    metrics = measure(outcome)
+    if keep is not None and not isinstance(outcome.model, Classifier):
+        models.save(keep, outcome.model, models.model_config(trial.model), outcome.tokenizer, half=True)
     return Record(
         key=trial.key,
         trial=trial.as_dict(),

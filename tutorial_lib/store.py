@@ -29,6 +29,7 @@ class RunStore:
 
     Attributes:
         folder: holds `<key>.json`, one record each; `set-aside/` holds files that could not be read.
+        keep_models: the local engine also saves each model, as `models/<key>/` (a few MB each).
 
     Example:
         >>> store = RunStore(Path("build/runs"))
@@ -36,8 +37,9 @@ class RunStore:
         True
     """
 
-    def __init__(self, folder: Path | str = DEFAULT) -> None:
+    def __init__(self, folder: Path | str = DEFAULT, *, keep_models: bool = False) -> None:
         self.folder = Path(folder)
+        self.keep_models = keep_models
 
     def open_for_writing(self) -> RunStore:
         """Make the folder and try to write in it, before any long work.

@@ -54,6 +54,13 @@ def optimizer_for(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimiz
     return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
 
 
+def _resident(images: Tensor, device: torch.device) -> Tensor:
+    """The pictures on the device, or where they are if they would take more than half of its free memory."""
+    if device.type == "cuda" and images.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
+        return images
+    return images.to(device)
+
+
 def seeded(*numbers: int) -> torch.Generator:
     """A generator that depends on nothing but the numbers: an interrupted run draws what it would have drawn."""
     seed = 0
@@ -97,7 +104,7 @@ def train(
         raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.to(device, memory_format=torch.channels_last).train()
-    images = pairs.images.to(device)
+    images = _resident(pairs.images, device)
     tokens = tokenizer(pairs.captions)  # (N, L)
     lengths = tokens.argmax(1) + 1  # start and end included; id 0 pads, and is also the "!" of "!="
     optimizer = optimizer_for(model, recipe)
@@ -123,7 +130,9 @@ def train(
         for k in range(steps_per_epoch):
             step = epoch * steps_per_epoch + k
             batch = order[k * recipe.batch_size : (k + 1) * recipe.batch_size]
-            views = random_resized_crop(normalize(images[batch.to(device)]), seeded(seed, step, 1), scale=recipe.scale)
+            views = random_resized_crop(
+                normalize(images[batch.to(images.device)].to(device)), seeded(seed, step, 1), scale=recipe.scale
+            )
             text = tokens[batch, : int(lengths[batch].max())].to(device)  # causal text tower: padding has no effect
             for group in optimizer.param_groups:
                 group["lr"] = recipe.lr_at(step, total)

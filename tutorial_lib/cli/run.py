@@ -28,6 +28,9 @@ def add(subparsers) -> None:
         "--jobs", type=positive, help="trials at a time; by default one a GPU, and one a core without a GPU"
     )
     parser.add_argument("--time-limit", metavar="TIME", help="begin no trial that would end later: 90m, 2h")
+    parser.add_argument(
+        "--keep-models", action="store_true", help="also save each model in STORE/models (local engine)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print what would run and how long it takes")
 
 
@@ -42,7 +45,7 @@ def run(args: argparse.Namespace) -> Result:
         raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: run that one")
     names = experiments.expand(args.figures)
     limit = costs.parse_duration(args.time_limit) if args.time_limit else float("inf")
-    store = RunStore(args.store)
+    store = RunStore(args.store, keep_models=args.keep_models)
     known = experiments.Results(profile, store)
     trials = experiments.trials(names, profile)
     missing = [t for t in trials if known.get(t) is None]

@@ -38,7 +38,8 @@ def work(
                 if not deadline.allows(trial):
                     continue
                 try:
-                    record = run(trial, progress=False, device=device)
+                    keep = store.folder / "models" / trial.key if store.keep_models else None
+                    record = run(trial, progress=False, device=device, keep=keep)
                 except (ValueError, RuntimeError, MemoryError) as error:
                     result.failed[trial.key] = f"{type(error).__name__}: {' '.join(str(error).split())}"
                     continue
