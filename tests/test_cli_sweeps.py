@@ -123,7 +123,13 @@ def test_status_is_quick_with_ten_thousand_records(tmp_path):
 
 def test_interrupted_run_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-m", "tutorial_lib.cli", "run", "fig2", "--profile", "test", "--store", str(tmp_path)]
-    process = subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        [*command, "--jobs", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background inherit "ignore"
+    )
     try:
         while not any(tmp_path.glob("*.json")):
             assert process.poll() is None, process.stderr.read()
