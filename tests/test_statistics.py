@@ -8,6 +8,7 @@ from scipy import stats
 
 from tutorial_lib.statistics import (
     Estimate,
+    detectable_difference,
     estimate_mean,
     estimate_share,
     estimate_statistic,
@@ -78,6 +79,15 @@ def test_power_is_what_simulation_finds():
     assert power(n - 1) < 0.82
     assert models_for_power(1e-6, 1.0) is None
     assert models_for_power(1.0, 0.0) == 2
+
+
+def test_detectable_difference_is_what_simulation_finds():
+    found = Estimate(0.0, -1, 1, 4, 0.5, "")
+    difference = detectable_difference(found)
+    draws = np.random.default_rng(0).normal(difference, 0.5, (20_000, 4))
+    low = draws.mean(1) - T_975_3 * draws.std(1, ddof=1) / 2
+    assert np.mean(low > 0) == pytest.approx(0.8, abs=0.01)
+    assert detectable_difference(Estimate(1.0, 0.5, 1.5, 4, math.nan, "")) is None
 
 
 def test_bad_input():

@@ -18,7 +18,13 @@ import yaml
 
 from tutorial_lib import experiments, profiles
 from tutorial_lib.experiments import Results
-from tutorial_lib.statistics import Estimate, estimate_mean, estimate_share, models_needed
+from tutorial_lib.statistics import (
+    Estimate,
+    detectable_difference,
+    estimate_mean,
+    estimate_share,
+    models_needed,
+)
 
 PATH = Path(__file__).resolve().parent / "claims.yml"
 
@@ -87,7 +93,8 @@ class Verdict:
 
     Attributes:
         estimate: of the quantity, `None` where there are too few models.
-        needed: models that would decide an undecided claim, `None` where that cannot be said.
+        needed: models that would decide an undecided claim, `None` where that cannot be said. `as_dict` also tells the
+            power: how far from a bound the truth must be for so many models to show it with a chance of 80 %.
     """
 
     claim: Claim
@@ -111,6 +118,7 @@ class Verdict:
             "predicate": self.claim.predicate,
             "reported": self.claim.reported,
             "models_needed": self.needed,
+            "detectable": None if e is None else detectable_difference(e),
             "experiment": self.claim.experiment,
             "says": self.claim.says,
         }

@@ -119,6 +119,27 @@ def models_needed(estimate: Estimate, low: float, high: float) -> int | None:
     return None
 
 
+def detectable_difference(estimate: Estimate, *, power: float = 0.8) -> float | None:
+    """How far from a bound the true mean must be for as many models, as variable as these, to show it.
+
+    Args:
+        estimate: gives number and spread of the models.
+        power: chance that the 95 % interval then lies on the right side of the bound.
+
+    Returns:
+        `None` where the quantity is not a mean.
+    """
+    if not np.isfinite(estimate.spread) or estimate.n < 2:
+        return None
+    freedom = estimate.n - 1
+    critical = stats.t.ppf(0.975, freedom)
+    low, high = 0.0, 200.0
+    while high - low > 1e-4:
+        shift = (low + high) / 2
+        low, high = (low, shift) if 1 - stats.nct.cdf(critical, freedom, shift) >= power else (shift, high)
+    return high * estimate.spread / estimate.n**0.5
+
+
 def models_for_power(difference: float, spread: float, *, power: float = 0.8, limit: int = 1000) -> int | None:
     """Models a group that a two-sided two-sample t test at 5 % needs to see a difference.
 

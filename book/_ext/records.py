@@ -30,7 +30,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from tutorial_lib import claims, experiments, profiles
 from tutorial_lib.claims import Claim, Verdict
 from tutorial_lib.experiments import Results
-from tutorial_lib.statistics import Estimate, estimate_mean
+from tutorial_lib.statistics import Estimate, detectable_difference, estimate_mean
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,9 @@ def _numbers(verdict: Verdict) -> str:
     if e is None:
         return "–"
     text = f"{e.value:.3g}|[{e.low:.2g}, {e.high:.2g}]|n = {e.n}"
-    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("|", " ")  # breaks between the three only
+    if (found := detectable_difference(e)) is not None:
+        text += f"|detects {found:.2g}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("|", " ")  # breaks between these only
 
 
 def claims_table(chosen: Iterable[Claim], profile: str = PROFILE) -> nodes.table:
