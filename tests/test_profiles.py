@@ -3,6 +3,7 @@
 import pytest
 
 from tutorial_lib import experiments, profiles
+from tutorial_lib import model as models
 from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.captions import plain_label
 from tutorial_lib.model import config_names
@@ -52,3 +53,13 @@ def test_all_seeds_differ_and_targets_take_turns():
 def test_unknown_profile_lists_what_exists():
     with pytest.raises(ValueError, match="there is no profile 'laptop'; choose from test, demo, cpu, gpu, paper"):
         profiles.get("laptop")
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu", "paper"])
+def test_model_sizes_ascend_and_reach_the_paper_s(name):
+    sizes = [models.parameter_count(models.build(m).visual) for m in profiles.get(name).models]
+    assert len(sizes) >= 5
+    assert sizes == sorted(set(sizes))
+    if name != "cpu":
+        assert sizes[0] < 1.5e6
+        assert sizes[-1] > 27e6

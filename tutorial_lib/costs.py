@@ -44,7 +44,7 @@ def relative_cost(model: str, side: int) -> float:
     if not path.is_file():
         return 700 * (side / 224) ** 2  # ResNet-50 at 224 pixels: 6.1 GFLOPs against 9 MFLOPs
     vision = json.loads(path.read_text())["vision_cfg"]
-    return (0.35 + 0.65 * (vision["width"] / 16) ** 2 * sum(vision["layers"]) / 4) * (side / vision["image_size"]) ** 2
+    return (0.35 + 0.65 * (vision["width"] / 16) ** 2 * sum(vision["layers"]) / 4) * (side / 32) ** 2
 
 
 class CostModel:

@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> Result:
     profile = profiles.get(args.profile)
     if profile.reference:
         raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: run that one")
+    if args.keep_models and args.engine == "ray":
+        raise ValueError("--keep-models works with the local engine only: workers of ray have no folder of the store")
     names = experiments.expand(args.figures)
     limit = costs.parse_duration(args.time_limit) if args.time_limit else float("inf")
     store = RunStore(args.store, keep_models=args.keep_models)

@@ -18,12 +18,11 @@ import open_clip
 import torch
 from torch import Tensor
 
+from tutorial_lib.costs import SHARD_PAIRS
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shards import decode, read_pairs
 from tutorial_lib.tasks import ZeroShotTask
 
-#: Pairs of the data sets whose size is known before they are read.
-SHARD_PAIRS = {"cc3m": 2_950_000, "yfcc15m": 15_000_000}
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
 
 

@@ -56,11 +56,9 @@ def sweep(
     if engine not in ENGINES:
         raise EngineError(f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}")
     store.open_for_writing()
-    todo = missing(trials, store)
-    for trial in trials:  # a damaged record counts as missing
-        if trial not in todo and store.read(trial) is None:
-            todo.append(trial)
-    result = Sweep(found=len({t.key for t in trials}) - len(todo))
+    unique = {t.key: t for t in trials}
+    todo = [t for t in unique.values() if store.read(t) is None]  # a damaged record counts as missing
+    result = Sweep(found=len(unique) - len(todo))
     started = time.monotonic()
     deadline = Deadline(started + time_limit, estimate)
     if todo:

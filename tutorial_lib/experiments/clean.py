@@ -9,12 +9,12 @@ import plotly.graph_objects as go
 from tutorial_lib import plots
 from tutorial_lib.experiments import Results, stamp
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.experiments.fig2_right import READERS
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Record, Seeds, Trial
 
 TITLE = "Accuracy of unpoisoned models"
 PAPER = "no figure of the papers: what the models of chapter 2 can do, over several seeds"
-READERS = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"), ("knn", "nearest neighbours"))
 
 
 def unpoisoned(p: Profile, seed: int) -> Trial:
