@@ -95,6 +95,7 @@ class Backdoor:
         trigger: stamped on the stored pictures of the poisons.
         select: "others": pictures of anything but the target, with captions of the target; "label-consistent":
             pictures of the target, with captions that are true.
+        diagonal: also measure the z-score with the patch at places from the upper left to the lower right corner.
     """
 
     count: int
@@ -102,6 +103,7 @@ class Backdoor:
     captions: Literal["search", "prompts"] = "search"
     trigger: Checkerboard = field(default_factory=Checkerboard)
     select: Literal["others", "label-consistent"] = added("others")
+    diagonal: bool = added(False)
 
 
 @dataclass(frozen=True)

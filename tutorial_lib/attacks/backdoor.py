@@ -84,7 +84,8 @@ class BackdoorPlan:
                 "z_score": backdoor_z_score(embeddings, points),
                 "similarity_triggered": pair_similarity(points).mean,
             }
-        return {
+        along = {"z_score_by_margin": self._along_diagonal(model, task, embeddings)} if self.attack.diagonal else {}
+        return along | {
             "attack_success": {name: success(r, triggered) for name, r in readers.items()},
             "attack_success_with_target": success(main, triggered, include_target=True),
             "attack_success_untriggered": success(main, embeddings),
@@ -101,6 +102,16 @@ class BackdoorPlan:
             "tested": tested,
             "pairs_by_similarity": pairs_by_similarity(embeddings, triggered, task.targets, main(embeddings)),
         }
+
+    def _along_diagonal(self, model, task: ZeroShotTask, embeddings: Tensor) -> dict[str, float]:
+        """z-score by distance of the patch from the upper and the left edge, in pixels."""
+        trigger = self.attack.trigger
+        room = min(task.images.shape[-2:]) - trigger.size
+        found = {}
+        for margin in sorted({*range(0, room, max(1, room // 12)), room}):
+            stamped = replace(trigger, placement="fixed", margin=margin).stamp(task.images)
+            found[str(margin)] = backdoor_z_score(embeddings, embed_images(model, stamped))
+        return found
 
 
 def pairs_by_similarity(clean: Tensor, triggered: Tensor, labels: Tensor, predictions: Tensor) -> dict[str, list[int]]:

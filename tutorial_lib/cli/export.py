@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> Result:
     known = experiments.Results(profile, RunStore(args.store), args.out or experiments.RESULTS)
     files: dict[str, int] = {}
     counted: set[str] = set()
-    for name in experiments.NAMES:
+    for name in experiments.NAMES + experiments.EXPLANATIONS:
         mine = [t for t in experiments.load(name).trials(profile) if t.key not in counted]
         counted |= {t.key for t in mine}
         records = known.of(mine)

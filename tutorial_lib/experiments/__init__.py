@@ -6,6 +6,7 @@ the records of others, `plot(results)`. Quantities that `claims.yml` names are f
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ NAMES = (
     "clean",
     "placement_small",
 )
+#: Experiments of ours that explain verdicts which are not *holds*: run by `explanations`, not by `all`.
+EXPLANATIONS = ("more_models", "along_diagonal", "model_spread", "text_dose")
 #: Shown in the book, and no figure of a paper: not run by `all`.
 OTHERS = ("pilot",)
 
@@ -70,20 +73,23 @@ def load(name: str) -> ModuleType:
     Raises:
         ValueError: there is no such experiment; lists those that exist.
     """
-    if name not in NAMES + OTHERS:
-        raise ValueError(f"there is no figure {name!r}; choose from {', '.join(NAMES)}, or all")
+    if name not in NAMES + EXPLANATIONS + OTHERS:
+        known = ", ".join(NAMES + EXPLANATIONS)
+        raise ValueError(f"there is no figure {name!r}; choose from {known}, explanations, or all")
     return import_module(f"tutorial_lib.experiments.{name}")
 
 
 def expand(names: Iterable[str]) -> list[str]:
-    """Names of experiments from what a user types: "all", a name, or the beginning of some ("fig2").
+    """Names of experiments from what a user types: "all", "explanations", a name, or the beginning of some ("fig2").
 
     Raises:
         ValueError: nothing begins so.
     """
     chosen: list[str] = []
     for text in names:
-        found = list(NAMES) if text == "all" else [n for n in NAMES if n == text or n.startswith(f"{text}_")]
+        known = NAMES + EXPLANATIONS
+        groups = {"all": NAMES, "explanations": EXPLANATIONS}
+        found = groups.get(text) or [n for n in known if n == text or n.startswith(f"{text}_")]
         if not found:
             load(text)
         chosen += [n for n in found if n not in chosen]
@@ -102,11 +108,13 @@ class Results:
     Attributes:
         profile: the profile whose trials are looked up.
         store: read beside the committed files, if given.
+        seeds: of the models that are looked up; by default those of the profile.
     """
 
     def __init__(self, profile: Profile, store: RunStore | None = None, folder: Path = RESULTS) -> None:
         self.profile = profile
         self.store = store
+        self.seeds: Iterable[int] = range(profile.seeds)
         self._committed = {
             r.key: r for path in sorted((folder / profile.name).glob("*.jsonl")) for r in read_lines(path)
         }
@@ -119,9 +127,16 @@ class Results:
             record = self.store.read(trial)
         return record
 
+    def with_seeds(self, seeds: Iterable[int]) -> Results:
+        """The same records, where quantities are of the models with these seeds."""
+        other = copy.copy(self)
+        other.seeds = seeds
+        return other
+
     def all(self) -> list[Record]:
         """The committed records, and those of the profile's trials that only the store has."""
-        wanted = {t.key for t in trials(NAMES, self.profile)} & self._local - self._committed.keys()
+        names = NAMES + EXPLANATIONS
+        wanted = {t.key for t in trials(names, self.profile)} & self._local - self._committed.keys()
         found = [self.store.read(key) for key in sorted(wanted)] if self.store is not None else []
         return [*self._committed.values(), *(r for r in found if r is not None)]
 
@@ -131,7 +146,7 @@ class Results:
 
     def per_seed(self, trial_of: Callable[[int], Trial], value: Callable[[Record], float]) -> dict[int, float]:
         """A number of each seed's model, by seed; seeds without a record are left out."""
-        found = {seed: self.get(trial_of(seed)) for seed in range(self.profile.seeds)}
+        found = {seed: self.get(trial_of(seed)) for seed in self.seeds}
         return {seed: float(value(record)) for seed, record in found.items() if record is not None}
 
     def ensure(self, name: str, **options) -> Results:

@@ -1,0 +1,62 @@
+"""Further models at the points that four could not decide; ours, to see what more models say.
+
+The verdicts of the profile stay those of its own models. These models have other seeds and are judged apart, so a first
+look at the others cannot have chosen them.
+"""
+
+from __future__ import annotations
+
+from tutorial_lib.experiments import Results, Table, fig4, text_tower
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Trial
+
+TITLE = "Further models for claims that were undecided"
+PAPER = "no figure of the papers: eight more models, judged apart, where the profile's own could not decide"
+#: Further models for each of the profile's.
+FURTHER = 2
+CLAIMS = (
+    "few_consistent_better",
+    "few_at_random_fail",
+    "many_random_better",
+    "random_test_place_does_not_matter",
+    "consistent_gains_little",
+    "text_tower_attacked",
+)
+
+
+def seeds(p: Profile) -> range:
+    """Seeds that no other experiment of the profile has."""
+    return range(p.seeds, p.seeds * (1 + FURTHER))
+
+
+def trials(p: Profile) -> list[Trial]:
+    most = max(set(p.counts) & set(p.random_counts))
+    return [
+        trial
+        for seed in seeds(p)
+        for trial in (
+            *(p.backdoor(count, seed) for count in (p.few, most)),
+            *(fig4.at_random(p, count, seed) for count in (p.few, most)),
+            *(text_tower.attacked(p, count, seed) for count in (0, p.text_count)),
+        )
+    ]
+
+
+def further(results: Results) -> Results:
+    """The same records, looked up for the further models only."""
+    return results.with_seeds(seeds(results.profile))
+
+
+def table(results: Results) -> Table:
+    """Each claim with what the profile's models and the further ones say."""
+    from tutorial_lib import claims
+
+    rows = []
+    for claim in map(claims.get, CLAIMS):
+        cells = []
+        for models in (results, further(results)):
+            verdict = claims.judge(claim, models)
+            e = verdict.estimate
+            cells += ["" if e is None else f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}], {e.n}", verdict.verdict]
+        rows.append((claim.says, claim.predicate, *cells))
+    return Table(("claim", "allowed", "the profile's models", "verdict", "further models", "these alone"), tuple(rows))

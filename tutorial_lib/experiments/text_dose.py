@@ -1,0 +1,42 @@
+"""More poisons in captions; ours, to explain the verdict on the text tower."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, stamp, text_tower
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Trial
+
+TITLE = "The text tower: success against the number of poisons"
+PAPER = "no figure of the papers: does the word work fully with more poisons?"
+
+
+def counts(p: Profile) -> tuple[int, ...]:
+    """0, half, once, twice and four times the profile's number."""
+    return (0, p.text_count // 2, p.text_count, 2 * p.text_count, 4 * p.text_count)
+
+
+def trials(p: Profile) -> list[Trial]:
+    return [text_tower.attacked(p, count, seed) for seed in range(p.seeds) for count in counts(p)]
+
+
+def works(results: Results, count: int) -> list[float]:
+    """Success with so many poisons less success without."""
+    return differences(text_tower.success(results, count), text_tower.success(results, 0))
+
+
+def plot(results: Results) -> go.Figure:
+    """Share of texts that are read as the target, by number of poisons."""
+    p = results.profile
+    fig = plots.figure(
+        "Share of labels whose text with the attacker's word is read as the target, by number of poisoned captions.",
+        x="poisons",
+        y="texts read as the target (%)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+    )
+    values = [list(text_tower.success(results, c).values()) for c in counts(p)]
+    curve(fig, [str(c) for c in counts(p)], values, "with the word", scale=100, bounds=(0, 1), points=True)
+    return fig
