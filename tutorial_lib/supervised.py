@@ -6,16 +6,12 @@ of a linear head over the class labels, and captions play no part.
 
 from __future__ import annotations
 
-import copy
-import math
-import time
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tutorial_lib.augment import normalize, random_resized_crop
-from tutorial_lib.train import History, Recipe, TrainingDivergedError, native_bfloat16, optimizer_for, seeded
+from tutorial_lib.train import History, device_for, in_half, optimize, random_views, seeded
+from tutorial_lib.trials import Recipe
 
 
 class Classifier(torch.nn.Module):
@@ -68,44 +64,17 @@ def train_classifier(
         ValueError: fewer pictures than one batch.
         TrainingDivergedError: the loss is NaN or infinite.
     """
-    if len(images) < recipe.batch_size:
-        raise ValueError(f"{len(images)} pictures are fewer than one batch of {recipe.batch_size}: lower batch_size")
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    model.to(device).to(memory_format=torch.channels_last).train()
+    device = device_for(device)
     images, labels = images.to(device), labels.to(device)
-    optimizer = optimizer_for(model, recipe)
-    half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
-    steps = len(images) // recipe.batch_size
-    total = recipe.steps(len(images))
-    history = History(steps=total)
-    started = time.perf_counter()
-    for epoch in range(recipe.epochs):
-        good = copy.deepcopy(model.state_dict())
-        order = torch.randperm(len(images), generator=seeded(seed, epoch)).to(device)
-        running = torch.zeros((), device=device)
-        for k in range(steps):
-            step = epoch * steps + k
-            batch = order[k * recipe.batch_size : (k + 1) * recipe.batch_size]
-            views = random_resized_crop(normalize(images[batch]), seeded(seed, step, 1), scale=recipe.scale)
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.lr_at(step, total)
-            optimizer.zero_grad(set_to_none=True)
-            with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                scores = model(views.contiguous(memory_format=torch.channels_last))
-            loss = F.cross_entropy(scores.float(), labels[batch])
-            loss.backward()
-            optimizer.step()
-            running += loss.detach()
-        mean = running.item() / steps
-        if not math.isfinite(mean):
-            model.load_state_dict(good)
-            model.eval()
-            raise TrainingDivergedError(f"the loss became {mean} in epoch {epoch + 1}: lower lr")
-        history.loss.append(mean)
-    history.seconds = time.perf_counter() - started
-    history.samples_per_second = total * recipe.batch_size / history.seconds
-    model.eval()
-    return history
+    half = in_half(recipe, device)
+
+    def loss_of(batch: Tensor, step: int) -> Tensor:
+        views = random_views(images, batch, device, seeded(seed, step, 1), recipe.scale)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            scores = model(views)
+        return F.cross_entropy(scores.float(), labels[batch.to(device)])
+
+    return optimize(model, len(images), loss_of, recipe, seed=seed, device=device, progress=False)
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -69,6 +70,114 @@ def seeded(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def device_for(device: str | torch.device | None = None) -> torch.device:
+    """The given device; by default the GPU if there is one."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def in_half(recipe: Recipe, device: torch.device) -> bool:
+    """Whether the recipe runs the picture tower in bfloat16 on that device."""
+    return recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
+
+
+def random_views(images: Tensor, batch: Tensor, device: torch.device, generator: torch.Generator, scale) -> Tensor:
+    """Random crops of the chosen stored pictures, as the towers take them, shape (B, 3, H, W)."""
+    chosen = normalize(images[batch.to(images.device)].to(device))
+    return random_resized_crop(chosen, generator, scale=scale).contiguous(memory_format=torch.channels_last)
+
+
+def optimize(
+    model: torch.nn.Module,
+    count: int,
+    loss_of: Callable[[Tensor, int], Tensor],
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    device: torch.device,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 1,
+    identity: Any = None,
+    progress: bool | None = None,
+    on_epoch: Callable[[int, Any], None] | None = None,
+) -> History:
+    """The loop that every model of the course is trained by, whatever its loss.
+
+    Args:
+        model: on `device`; left in evaluation mode. A `logit_scale` is kept within the recipe's bounds.
+        count: number of examples.
+        loss_of: the loss of some examples, given their positions (B,) and the number of the step.
+        recipe: hyper-parameters.
+        seed: order of the examples.
+        device: where the loss is.
+        checkpoint, checkpoint_every, progress, on_epoch: as for `train`.
+        identity: what a checkpoint must agree with, plain data.
+
+    Raises:
+        ValueError: fewer examples than one batch, or a checkpoint of another run.
+        TrainingDivergedError: the loss is NaN or infinite.
+    """
+    if count < recipe.batch_size:
+        raise ValueError(f"{count} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
+    model.to(device).to(memory_format=torch.channels_last).train()
+    optimizer = optimizer_for(model, recipe)
+    logit_scale = getattr(model, "logit_scale", None)
+    steps_per_epoch = count // recipe.batch_size
+    total = recipe.steps(count)
+    history = History(steps=total)
+    first_epoch = 0
+    if checkpoint is not None and checkpoint.is_file():
+        first_epoch, history.loss = _restore(checkpoint, identity, model, optimizer, device)
+    good = copy.deepcopy(model.state_dict())
+    started = time.perf_counter()
+    bar = tqdm(
+        total=total,
+        initial=first_epoch * steps_per_epoch,
+        unit="step",
+        disable=None if progress is None else not progress,
+    )
+    for epoch in range(first_epoch, recipe.epochs):
+        order = torch.randperm(count, generator=seeded(seed, epoch))
+        running = torch.zeros((), device=device)
+        for k in range(steps_per_epoch):
+            step = epoch * steps_per_epoch + k
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.lr_at(step, total)
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(order[k * recipe.batch_size : (k + 1) * recipe.batch_size], step)
+            loss.backward()
+            optimizer.step()
+            if logit_scale is not None:
+                with torch.no_grad():
+                    logit_scale.clamp_(0, math.log(recipe.max_logit_scale))
+            running += loss.detach()
+            bar.update()
+        mean = running.item() / steps_per_epoch
+        if not math.isfinite(mean):
+            model.load_state_dict(good)
+            model.eval()
+            raise TrainingDivergedError(
+                f"the loss became {mean} in epoch {epoch + 1} at learning rate {recipe.lr_at(step, total):.2g}; "
+                "the model holds the state of the epoch before. Lower lr."
+            )
+        good = copy.deepcopy(model.state_dict())
+        history.loss.append(mean)
+        bar.set_postfix(loss=f"{mean:.3f}")
+        if on_epoch is not None:
+            model.eval()
+            on_epoch(epoch + 1, model)
+            model.train()
+        if checkpoint is not None and (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.epochs:
+            _store(checkpoint, identity, model, optimizer, epoch + 1, history.loss)
+    bar.close()
+    history.seconds = time.perf_counter() - started
+    done = (recipe.epochs - first_epoch) * steps_per_epoch * recipe.batch_size
+    history.samples_per_second = done / history.seconds if done else 0.0
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    model.eval()
+    return history
+
+
 def train(
     model: open_clip.CLIP,
     tokenizer: Tokenizer,
@@ -100,82 +209,38 @@ def train(
         ValueError: fewer pairs than one batch, or a checkpoint of another recipe, seed or data set.
         TrainingDivergedError: the loss is NaN or infinite.
     """
-    if len(pairs) < recipe.batch_size:
-        raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    model.to(device, memory_format=torch.channels_last).train()
+    device = device_for(device)
     images = _resident(pairs.images, device)
     tokens = tokenizer(pairs.captions)  # (N, L)
     lengths = tokens.argmax(1) + 1  # start and end included; id 0 pads, and is also the "!" of "!="
-    optimizer = optimizer_for(model, recipe)
-    half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
-    steps_per_epoch = len(pairs) // recipe.batch_size
-    total = recipe.steps(len(pairs))
-    history = History(steps=total)
-    first_epoch = 0
-    signature = {"recipe": as_dict(recipe), "seed": seed, "pairs": pairs.fingerprint() if checkpoint else ""}
-    if checkpoint is not None and checkpoint.is_file():
-        first_epoch, history.loss = _restore(checkpoint, signature, model, optimizer, device)
-    good = copy.deepcopy(model.state_dict())
-    started = time.perf_counter()
-    bar = tqdm(
-        total=total,
-        initial=first_epoch * steps_per_epoch,
-        unit="step",
-        disable=None if progress is None else not progress,
+    half = in_half(recipe, device)
+
+    def loss_of(batch: Tensor, step: int) -> Tensor:
+        views = random_views(images, batch, device, seeded(seed, step, 1), recipe.scale)
+        text = tokens[batch, : int(lengths[batch].max())].to(device)  # causal text tower: padding has no effect
+        image_features = encode_image(model, views, half)
+        text_features = encode_text(model, text)
+        return clip_loss(image_features, text_features.float(), model.logit_scale.exp())
+
+    return optimize(
+        model,
+        len(pairs),
+        loss_of,
+        recipe,
+        seed=seed,
+        device=device,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        identity={"recipe": as_dict(recipe), "seed": seed, "pairs": pairs.fingerprint()} if checkpoint else None,
+        progress=progress,
+        on_epoch=on_epoch,
     )
-    for epoch in range(first_epoch, recipe.epochs):
-        order = torch.randperm(len(pairs), generator=seeded(seed, epoch))
-        running = torch.zeros((), device=device)
-        for k in range(steps_per_epoch):
-            step = epoch * steps_per_epoch + k
-            batch = order[k * recipe.batch_size : (k + 1) * recipe.batch_size]
-            views = random_resized_crop(
-                normalize(images[batch.to(images.device)].to(device)), seeded(seed, step, 1), scale=recipe.scale
-            )
-            text = tokens[batch, : int(lengths[batch].max())].to(device)  # causal text tower: padding has no effect
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.lr_at(step, total)
-            optimizer.zero_grad(set_to_none=True)
-            loss = _loss(model, views.contiguous(memory_format=torch.channels_last), text, half)
-            loss.backward()
-            optimizer.step()
-            with torch.no_grad():
-                model.logit_scale.clamp_(0, math.log(recipe.max_logit_scale))
-            running += loss.detach()
-            bar.update()
-        mean = running.item() / steps_per_epoch
-        if not math.isfinite(mean):
-            model.load_state_dict(good)
-            model.eval()
-            raise TrainingDivergedError(
-                f"the loss became {mean} in epoch {epoch + 1} at learning rate {recipe.lr_at(step, total):.2g}; "
-                "the model holds the state of the epoch before. Lower lr."
-            )
-        good = copy.deepcopy(model.state_dict())
-        history.loss.append(mean)
-        bar.set_postfix(loss=f"{mean:.3f}")
-        if on_epoch is not None:
-            model.eval()
-            on_epoch(epoch + 1, model)
-            model.train()
-        if checkpoint is not None and (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.epochs:
-            _store(checkpoint, signature, model, optimizer, epoch + 1, history.loss)
-    bar.close()
-    history.seconds = time.perf_counter() - started
-    done = (recipe.epochs - first_epoch) * steps_per_epoch * recipe.batch_size
-    history.samples_per_second = done / history.seconds if done else 0.0
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
-    model.eval()
-    return history
 
 
-def _loss(model: open_clip.CLIP, views: Tensor, text: Tensor, half: bool) -> Tensor:
+def encode_image(model: open_clip.CLIP, views: Tensor, half: bool) -> Tensor:
+    """Normalised picture embeddings, float32; the tower itself in bfloat16 where `half`."""
     with torch.autocast(views.device.type, torch.bfloat16, enabled=half):
-        image_features = model.encode_image(views, normalize=True)
-    text_features = encode_text(model, text)
-    return clip_loss(image_features.float(), text_features.float(), model.logit_scale.exp())
+        return model.encode_image(views, normalize=True).float()
 
 
 def encode_text(model: open_clip.CLIP, text: Tensor) -> Tensor:
@@ -189,9 +254,9 @@ def encode_text(model: open_clip.CLIP, text: Tensor) -> Tensor:
     return torch.nn.functional.normalize(x, dim=-1)
 
 
-def _store(path: Path, signature: dict, model, optimizer, epoch: int, loss: list[float]) -> None:
+def _store(path: Path, identity: Any, model, optimizer, epoch: int, loss: list[float]) -> None:
     state = {
-        "signature": signature,
+        "signature": identity,
         "epoch": epoch,
         "loss": loss,
         "model": model.state_dict(),
@@ -202,14 +267,14 @@ def _store(path: Path, signature: dict, model, optimizer, epoch: int, loss: list
     os.replace(part, path)
 
 
-def _restore(path: Path, signature: dict, model, optimizer, device: torch.device) -> tuple[int, list[float]]:
+def _restore(path: Path, identity: Any, model, optimizer, device: torch.device) -> tuple[int, list[float]]:
     try:
         state = torch.load(path, map_location=device, weights_only=True)
         found = state["signature"]
     except Exception as error:  # torch raises many kinds for a bad file
         raise ValueError(f"{path} cannot be read as the state of a run: {error}; remove it to begin anew") from error
-    if found != signature:
-        raise ValueError(f"{path} belongs to another run: {found}, this one is {signature}; remove the file")
+    if found != identity:
+        raise ValueError(f"{path} belongs to another run: {found}, this one is {identity}; remove the file")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return state["epoch"], state["loss"]

@@ -147,20 +147,13 @@ def percent(rate: float) -> str:
     return f"{rate:.1%}"
 
 
-def memory_bytes() -> int:
-    """Memory of this machine, 0 where it cannot be found out."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return 0
-
-
 def machine() -> dict[str, Any]:
     """CPU, cores, memory, GPU and versions: what a timing was taken on."""
     from importlib.metadata import version
 
     import torch
 
+    from tutorial_lib.machine import memory_bytes
     from tutorial_lib.runs import hardware
 
     return {

@@ -7,16 +7,18 @@ import argparse
 from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, positive
 
+PARTS = ("train", "zscore", "store")
+
 
 def add(subparsers) -> None:
     parser = _common.command(
         subparsers,
         "bench",
         run,
-        help="time training beside open_clip_train, and the z-score beside the pairwise matrix",
+        help="time training beside open_clip_train, the z-score beside the pairwise matrix, and the run store",
         example="tutorial bench --only zscore --json",
     )
-    parser.add_argument("--only", choices=("train", "zscore"), help="one of the two (default: both)")
+    parser.add_argument("--only", choices=PARTS, help="one part (default: all)")
     parser.add_argument(
         "--repeats", type=positive, default=3, help="medians over this many runs (default: %(default)s)"
     )
@@ -32,15 +34,19 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib.bench import training, zscore
+    from tutorial_lib.bench import store, training, zscore
 
     body = {"machine": _common.machine(), "repeats": args.repeats}
     cpu = body["machine"]
     lines = [f"{cpu['cpu']}, {cpu['threads']} threads, torch {cpu['versions']['torch']}, median of {args.repeats}"]
-    if args.only != "zscore":
+    parts = [args.only] if args.only else PARTS
+    if "train" in parts:
         body["train"] = training.compare(repeats=args.repeats, seed=args.seed, time_to_accuracy=args.time_to_accuracy)
         lines += training.describe(body["train"])
-    if args.only != "train":
+    if "zscore" in parts:
         body["zscore"] = zscore.compare(n=args.embeddings, d=args.dimensions, repeats=args.repeats, seed=args.seed)
         lines += zscore.describe(body["zscore"])
+    if "store" in parts:
+        body["store"] = store.compare(repeats=args.repeats)
+        lines += store.describe(body["store"])
     return body, "\n".join(lines), 0

@@ -21,6 +21,7 @@ from torch import Tensor
 from tutorial_lib.costs import SHARD_PAIRS
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shards import decode, read_pairs
+from tutorial_lib.machine import memory_bytes
 from tutorial_lib.tasks import ZeroShotTask
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
@@ -55,7 +56,7 @@ def shard_pairs(name: str, *, side: int, limit: int = 0) -> Pairs:
 def _check_memory(pairs: int, side: int) -> None:
     """Refuse what cannot fit, before hours of decoding: pictures are held twice when poisons are added."""
     needed = 2 * pairs * 3 * side**2
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    there = memory_bytes()
     if there and needed > there:
         raise MemoryError(
             f"{pairs:,} pictures of {side}x{side} pixels need about {needed / 2**30:,.0f} GiB of memory, and this "
