@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tutorial_lib.data.captions import search_captions
 from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.triggers import Checkerboard
+from tutorial_lib.triggers import Trigger, WaNet
 
 #: Words that say nothing: they make captions differ without changing what they describe.
 IDLE_WORDS = (
@@ -133,10 +133,11 @@ def backdoor(
     captions: Sequence[str] | None,
     count: int,
     *,
-    trigger: Checkerboard,
+    trigger: Trigger,
     target: str,
     seed: int = 0,
     exclude: Tensor | None = None,
+    cover: int = 0,
 ) -> Poison:
     """P = {(x_i ⊕ bd, c): c in the caption set}: different pictures, one trigger, captions of one class.
 
@@ -148,9 +149,10 @@ def backdoor(
         target: label of the attacker's class, for the manifest.
         seed: draws pictures, captions and, where random, places.
         exclude: pairs whose pictures are not used, shape (len(clean),), bool: those that show the target.
+        cover: further pairs with noisy warps and their own captions (WaNet only).
 
     Raises:
-        ValueError: more poisons than pictures, or an empty caption set.
+        ValueError: more poisons than pictures, an empty caption set, or a cover without noise mode.
 
     Source: Carlini & Terzis (2022), section 3.3.
     """
@@ -168,11 +170,27 @@ def backdoor(
     own = [clean.captions[i] for i in chosen.tolist()]
     drawn = own if captions is None else _draw(captions, count, generator)
     keys = tuple(f"backdoor-{i:05d}" for i in range(count))
-    return Poison(
-        Pairs(trigger.stamp(clean.images[chosen], seed), tuple(drawn), keys, clean.concept[chosen]),
-        tuple(PoisonedPair(k, clean.keys[i], c, target) for k, i, c in zip(keys, chosen.tolist(), drawn, strict=True)),
-        {"attack": "backdoor", "count": count, "target": target, "seed": seed, "trigger": asdict(trigger)},
-    )
+    made = Pairs(trigger.stamp(clean.images[chosen], seed), tuple(drawn), keys, clean.concept[chosen])
+    sources = [clean.keys[i] for i in chosen.tolist()]
+    settings: dict[str, Any] = {
+        "attack": "backdoor",
+        "count": count,
+        "target": target,
+        "seed": seed,
+        "trigger": asdict(trigger),
+    }
+    if cover:
+        if not isinstance(trigger, WaNet):
+            raise ValueError(f"only WaNet has a noise mode, and the trigger is {trigger.name}")
+        if cover > len(clean):
+            raise ValueError(f"a cover of {cover} needs as many pictures, and there are {len(clean)}")
+        plain = clean.take(torch.randperm(len(clean), generator=generator)[:cover])
+        names = tuple(f"cover-{i:05d}" for i in range(cover))
+        made = made + Pairs(trigger.noisy(plain.images, seed), plain.captions, names, plain.concept)
+        sources += plain.keys
+        settings["cover"] = cover
+    lines = zip(made.keys, sources, made.captions, strict=True)
+    return Poison(made, tuple(PoisonedPair(k, s, c, target) for k, s, c in lines), settings)
 
 
 def disguise(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tutorial_lib.trials import Backdoor, Group, Recipe, Seeds, Trial
-from tutorial_lib.triggers import Checkerboard
+from tutorial_lib.triggers import Checkerboard, Patch, Trigger
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class Profile:
     same_rate: tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int]]
     text_count: int
     supervised_counts: tuple[int, ...]
-    trigger: Checkerboard = field(default_factory=Checkerboard)
+    trigger: Patch = field(default_factory=Checkerboard)
     gpu: bool = False
     reference: str = ""
 
-    def backdoor(self, count: int, seed: int, *, trigger: Checkerboard | None = None, **changes) -> Trial:
+    def backdoor(self, count: int, seed: int, *, trigger: Trigger | None = None, **changes) -> Trial:
         """A backdoor trial of this profile; `changes` are fields of `Trial` or, as `attack_…`, of `Backdoor`."""
         attack = {name.removeprefix("attack_"): changes.pop(name) for name in [*changes] if name.startswith("attack_")}
         target = self.targets[seed % len(self.targets)]

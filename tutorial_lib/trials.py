@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tutorial_lib.data.integrity import fingerprint
 from tutorial_lib.schema import added, as_dict, digest
-from tutorial_lib.triggers import Checkerboard
+from tutorial_lib.triggers import Checkerboard, Trigger
 
 #: Raised whenever a change of the code changes results; older records are then not read.
 RECIPE_VERSION = 1
@@ -94,16 +94,19 @@ class Backdoor:
         captions: "search" as in the paper's section 3.3, or "prompts".
         trigger: stamped on the stored pictures of the poisons.
         select: "others": pictures of anything but the target, with captions of the target; "label-consistent":
-            pictures of the target, with captions that are true.
+            pictures of the target, with captions that are true; "named": pictures whose caption names the target, with
+            that caption, which is what an attacker without labels can select (Bansal et al. 2023, label-consistent).
         diagonal: also measure the z-score with the patch at places from the upper left to the lower right corner.
+        cover: further pairs with noisy warps and their own captions, the noise mode of WaNet.
     """
 
     count: int
     target: str = "banana"
     captions: Literal["search", "prompts"] = "search"
-    trigger: Checkerboard = field(default_factory=Checkerboard)
-    select: Literal["others", "label-consistent"] = added("others")
+    trigger: Trigger = field(default_factory=Checkerboard)
+    select: Literal["others", "label-consistent", "named"] = added("others")
     diagonal: bool = added(False)
+    cover: int = added(0)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tutorial_lib.evaluate import Reader, accuracy, attack_success_rate, embed_i
 from tutorial_lib.poison import Poison, caption_set
 from tutorial_lib.tasks import ZeroShotTask
 from tutorial_lib.trials import Backdoor
-from tutorial_lib.triggers import Checkerboard
+from tutorial_lib.triggers import Patch
 from tutorial_lib.zscore import backdoor_z_score, pair_similarity
 
 #: Bins of the histograms of pair similarities, over [-1, 1], and the most pictures that are paired.
@@ -38,14 +38,14 @@ class BackdoorPlan:
     @classmethod
     def of(cls, attack: Backdoor, clean: Pairs, task: ZeroShotTask, *, side: int, seed: int) -> BackdoorPlan:
         target = task.class_of(attack.target)
-        attack.trigger.stamp(clean.images[:1])  # says at once if the patch does not fit
+        attack.trigger.stamp(clean.images[:1])  # says at once if the trigger does not fit
+        if attack.diagonal and not isinstance(attack.trigger, Patch):
+            raise ValueError(f"only a patch can be moved along the diagonal, and the trigger is {attack.trigger.name}")
         unseen = torch.arange(len(task.labels))
         unseen = unseen[(unseen % 4 == 0) & (unseen != target)]
         made = None
         if attack.count:
-            shown = task.class_of_concept(clean.concept)
             others = attack.select == "others"
-            excluded = (shown == target) | torch.isin(shown, unseen) if others else shown != target
             made = poison.backdoor(
                 clean,
                 caption_set(attack.captions, attack.target, clean.captions) if others else None,
@@ -53,7 +53,8 @@ class BackdoorPlan:
                 trigger=attack.trigger,
                 target=attack.target,
                 seed=seed,
-                exclude=excluded,
+                exclude=_excluded(attack, clean, task, target, unseen),
+                cover=attack.cover,
             )
         return cls(attack, target, unseen, made, seed)
 
@@ -63,7 +64,7 @@ class BackdoorPlan:
         """Success by downstream reader, with the controls that must stand beside it."""
         trigger = self.attack.trigger
         triggered = embed_images(model, trigger.stamp(task.images, self.seed))
-        other = embed_images(model, other_patch(trigger).stamp(task.images, self.seed))
+        other = embed_images(model, trigger.control().stamp(task.images, self.seed))
 
         def success(read: Reader, points: Tensor, keep: Tensor | None = None, **options) -> dict[str, Any]:
             keep = torch.ones(len(task), dtype=torch.bool) if keep is None else keep
@@ -72,13 +73,10 @@ class BackdoorPlan:
 
         main = next(iter(readers.values()))
         tested = {}
-        for placement in ("fixed", "random"):
-            same = placement == trigger.placement
-            points = (
-                triggered
-                if same
-                else embed_images(model, replace(trigger, placement=placement).stamp(task.images, self.seed))
-            )
+        for placement in trigger.placements:
+            points = triggered
+            if isinstance(trigger, Patch) and placement != trigger.placement:
+                points = embed_images(model, replace(trigger, placement=placement).stamp(task.images, self.seed))
             tested[placement] = {
                 "attack_success": success(main, points),
                 "z_score": backdoor_z_score(embeddings, points),
@@ -106,12 +104,21 @@ class BackdoorPlan:
     def _along_diagonal(self, model, task: ZeroShotTask, embeddings: Tensor) -> dict[str, float]:
         """z-score by distance of the patch from the upper and the left edge, in pixels."""
         trigger = self.attack.trigger
+        assert isinstance(trigger, Patch)  # checked in `of`
         room = min(task.images.shape[-2:]) - trigger.size
         found = {}
         for margin in sorted({*range(0, room, max(1, room // 12)), room}):
             stamped = replace(trigger, placement="fixed", margin=margin).stamp(task.images)
             found[str(margin)] = backdoor_z_score(embeddings, embed_images(model, stamped))
         return found
+
+
+def _excluded(attack: Backdoor, clean: Pairs, task: ZeroShotTask, target: int, unseen: Tensor) -> Tensor:
+    """The pairs whose pictures the attacker does not use, shape (len(clean),), bool."""
+    if attack.select == "named":
+        return torch.tensor([attack.target not in caption.lower() for caption in clean.captions])
+    shown = task.class_of_concept(clean.concept)
+    return shown != target if attack.select == "label-consistent" else (shown == target) | torch.isin(shown, unseen)
 
 
 def pairs_by_similarity(clean: Tensor, triggered: Tensor, labels: Tensor, predictions: Tensor) -> dict[str, list[int]]:
@@ -141,19 +148,3 @@ def pairs_by_similarity(clean: Tensor, triggered: Tensor, labels: Tensor, predic
         "same_prediction": histogram(similar[predictions[i] == predictions[j]]),
         "triggered": histogram((triggered @ triggered.T)[i, j].clamp(-1, 1)),
     }
-
-
-@dataclass(frozen=True)
-class _Stripes(Checkerboard):
-    """The control patch: same place, size, colours and cells, but horizontal stripes."""
-
-    name: str = "stripes"
-
-    def pattern(self) -> Tensor:
-        rows = (torch.arange(self.size) // self.cell % 2).to(torch.uint8) * 255
-        return rows[:, None].expand(3, self.size, self.size)
-
-
-def other_patch(trigger: Checkerboard) -> Checkerboard:
-    """A patch of the same place, size and colours that is not the trigger."""
-    return _Stripes(trigger.size, trigger.cell, trigger.placement, trigger.margin)

@@ -42,17 +42,38 @@ def positive(text: str) -> int:
 def add_trigger(parser: argparse.ArgumentParser) -> None:
     """The options that define a trigger."""
     group = parser.add_argument_group("trigger")
-    group.add_argument("--trigger", default="checkerboard", help="pattern (default: %(default)s)")
-    group.add_argument("--size", type=positive, default=6, help="width and height in pixels (default: %(default)s)")
-    group.add_argument("--cell", type=positive, default=2, help="width of one cell in pixels (default: %(default)s)")
-    group.add_argument("--placement", choices=("fixed", "random"), default="fixed", help="(default: %(default)s)")
+    group.add_argument(
+        "--trigger",
+        default="checkerboard",
+        help="checkerboard, noise-patch, stripes, blended, sig, watermark or wanet (default: %(default)s)",
+    )
+    group.add_argument("--size", type=positive, help="of a patch: width and height in pixels (default: 6)")
+    group.add_argument("--cell", type=positive, help="width of one cell in pixels (default: 2)")
+    group.add_argument("--placement", choices=("fixed", "random"), help="of a patch (default: fixed)")
+    group.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="another setting of the trigger: alpha=0.1"
+    )
 
 
 def trigger(args: argparse.Namespace):
     """The trigger that the options define."""
+    import json
+
     from tutorial_lib.triggers import make_trigger
 
-    return make_trigger(args.trigger, size=args.size, cell=args.cell, placement=args.placement)
+    settings = {k: v for k in ("size", "cell", "placement") if (v := getattr(args, k)) is not None}
+    for text in args.set:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise ValueError(f"--set needs NAME=VALUE, as in alpha=0.1; not {text!r}")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError:
+            settings[name] = value
+    try:
+        return make_trigger(args.trigger, **settings)
+    except TypeError as error:
+        raise ValueError(f"a setting of the trigger has the wrong type: {error}") from error
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,57 @@
+"""Backdoor triggers: what an attacker does to stored pictures. Introduced in chapters 4 and 7.
+
+Each is defined once, seeded, and never redrawn. A trigger is part of a trial's description, so these modules import
+torch only where pictures are stamped: `tutorial status` reads thousands of trials and answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from tutorial_lib.triggers.base import Placement, Trigger
+from tutorial_lib.triggers.overlay import Blended, Sinusoid, Watermark
+from tutorial_lib.triggers.patch import Checkerboard, NoisePatch, Patch, Stripes
+from tutorial_lib.triggers.warp import Resampled, WaNet
+
+__all__ = [
+    "TRIGGERS",
+    "Blended",
+    "Checkerboard",
+    "NoisePatch",
+    "Patch",
+    "Placement",
+    "Resampled",
+    "Sinusoid",
+    "Stripes",
+    "Trigger",
+    "WaNet",
+    "Watermark",
+    "make_trigger",
+]
+
+#: Triggers by the name that the command line uses.
+TRIGGERS: dict[str, type[Trigger]] = {
+    "checkerboard": Checkerboard,
+    "noise-patch": NoisePatch,
+    "stripes": Stripes,
+    "blended": Blended,
+    "sig": Sinusoid,
+    "watermark": Watermark,
+    "wanet": WaNet,
+    "resampled": Resampled,
+}
+
+
+def make_trigger(name: str, **settings: Any) -> Trigger:
+    """The trigger of that name.
+
+    Raises:
+        ValueError: there is no such trigger, or it has no such setting.
+    """
+    if name not in TRIGGERS:
+        raise ValueError(f"there is no trigger {name!r}; choose from {', '.join(TRIGGERS)}")
+    known = [f.name for f in fields(TRIGGERS[name]) if f.name != "name"]
+    if unknown := sorted(settings.keys() - set(known)):
+        raise ValueError(f"the trigger {name} has no {', '.join(unknown)}; it has {', '.join(known)}")
+    return TRIGGERS[name](**settings)

@@ -1,0 +1,44 @@
+"""What every trigger can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Placement = Literal["fixed", "random"]
+
+
+@dataclass(frozen=True)
+class Trigger(ABC):
+    """A change of stored pictures that an attacker can make again at test time.
+
+    Attributes:
+        placements: where it can be put; a trigger of the whole picture knows only "fixed".
+    """
+
+    placements: ClassVar[tuple[Placement, ...]] = ("fixed",)
+
+    if TYPE_CHECKING:
+
+        @property
+        def name(self) -> str: ...  # a field of every subclass
+
+    @abstractmethod
+    def stamp(self, images: Tensor, seed: int = 0) -> Tensor:
+        """Copies of the pictures with the trigger: x ⊕ bd.
+
+        Args:
+            images: shape (N, 3, H, W), uint8.
+            seed: of whatever differs from picture to picture; picture `i` is changed in the same way each time.
+
+        Raises:
+            ValueError: the trigger does not fit the pictures.
+        """
+
+    @abstractmethod
+    def control(self) -> Trigger:
+        """A trigger of the same kind, place and strength that is not this one."""

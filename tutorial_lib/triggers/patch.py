@@ -1,0 +1,144 @@
+"""Triggers that are a patch of pixels. Introduced in chapters 4 and 7."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from tutorial_lib.triggers.base import Placement, Trigger
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Patch(Trigger):
+    """`size` x `size` opaque pixels in cells; the patterns are below.
+
+    Attributes:
+        size: width and height of the patch, in pixels.
+        cell: width and height of one cell, in pixels.
+        placement: "fixed" puts it in the upper left corner, `margin` pixels from the edges; "random" draws a
+            place for each picture from a seed.
+        margin: distance from the upper and left edge where the placement is fixed, in pixels.
+    """
+
+    placements: ClassVar[tuple[Placement, ...]] = ("fixed", "random")
+
+    size: int = 6
+    cell: int = 2
+    placement: Placement = "fixed"
+    margin: int = 1
+    name: str = "patch"
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.cell < 1:
+            raise ValueError(f"size and cell must be at least 1 pixel, not {self.size} and {self.cell}")
+        if self.margin < 0:
+            raise ValueError(f"margin must be at least 0 pixels, not {self.margin}")
+        if self.placement not in ("fixed", "random"):
+            raise ValueError(f"placement must be 'fixed' or 'random', not {self.placement!r}")
+
+    @abstractmethod
+    def pattern(self) -> Tensor:
+        """The patch, shape (3, size, size), uint8."""
+
+    def stamp(self, images: Tensor, seed: int = 0) -> Tensor:
+        import torch
+
+        height, width = images.shape[-2:]
+        margin = self.margin if self.placement == "fixed" else 0
+        if self.size + margin > min(height, width):
+            raise ValueError(
+                f"a {self.size}x{self.size} patch with margin {margin} does not fit into {height}x{width} pixels"
+            )
+        out = images.clone()
+        pattern = self.pattern().to(images.device)
+        if self.placement == "fixed":
+            out[:, :, margin : margin + self.size, margin : margin + self.size] = pattern
+            return out
+        generator = torch.Generator().manual_seed(seed)
+        free = torch.tensor([height - self.size + 1, width - self.size + 1])
+        places = (torch.rand(len(images), 2, generator=generator) * free).long()  # (N, 2): row by row, so N is free
+        for i, (top, left) in enumerate(places.tolist()):
+            out[i, :, top : top + self.size, left : left + self.size] = pattern
+        return out
+
+
+@dataclass(frozen=True)
+class Checkerboard(Patch):
+    """The BadNets checkerboard of black and white cells.
+
+    Source: Gu et al. (2017); Carlini & Terzis (2022), figure 1: 16x16 pixels in the upper left corner of
+    224x224. Here 6x6 pixels of 2-pixel cells at 32x32: under CLIP's random crops, 1-pixel cells are blurred away.
+    """
+
+    name: str = "checkerboard"
+
+    def pattern(self) -> Tensor:
+        import torch
+
+        cells = torch.arange(self.size) // self.cell
+        board = ((cells[:, None] + cells[None]) % 2).to(torch.uint8) * 255
+        return board.expand(3, -1, -1)
+
+    def control(self) -> Patch:
+        return Stripes(self.size, self.cell, self.placement, self.margin)
+
+
+@dataclass(frozen=True)
+class Stripes(Patch):
+    """Horizontal stripes, `cell` pixels high; other attributes as for `Checkerboard`.
+
+    Attributes:
+        pattern_seed: draws a colour for each stripe, one of the eight corners of the colour cube; `None` alternates
+            black and white.
+
+    Source: Singh et al. (2024), PAR, draw stripes of random colours in a patch of 16 of 224 pixels; here one draw is
+    kept for all pictures.
+    """
+
+    name: str = "stripes"
+    pattern_seed: int | None = None
+
+    def pattern(self) -> Tensor:
+        import torch
+
+        stripe = torch.arange(self.size) // self.cell
+        if self.pattern_seed is None:
+            colour = (stripe % 2).expand(3, -1)
+        else:
+            generator = torch.Generator().manual_seed(self.pattern_seed)
+            colour = torch.randint(0, 2, (3, int(stripe[-1]) + 1), generator=generator)[:, stripe]
+        return (colour.to(torch.uint8) * 255)[:, :, None].expand(3, self.size, self.size)
+
+    def control(self) -> Patch:
+        return Checkerboard(self.size, self.cell, self.placement, self.margin)
+
+
+@dataclass(frozen=True)
+class NoisePatch(Patch):
+    """A patch of Gaussian noise, drawn once: BadNets as the code of CleanCLIP has it, mended.
+
+    Attributes:
+        pattern_seed: draws the cells, N(1/2, 1) of full brightness, clamped to [0, 1].
+
+    Source: Bansal et al. (2023): 16 of 224 pixels. Their code draws the noise anew for every picture and lets values
+    out of range wrap around; here it is one draw, clamped, and of cells that survive the crops of training.
+    """
+
+    name: str = "noise-patch"
+    pattern_seed: int = 0
+
+    def pattern(self) -> Tensor:
+        import torch
+
+        generator = torch.Generator().manual_seed(self.pattern_seed)
+        cells = -(-self.size // self.cell)
+        drawn = (0.5 + torch.randn(3, cells, cells, generator=generator)).clamp(0, 1)
+        large = drawn.repeat_interleave(self.cell, 1).repeat_interleave(self.cell, 2)
+        return (255 * large).round().to(torch.uint8)[:, : self.size, : self.size]
+
+    def control(self) -> Patch:
+        return replace(self, pattern_seed=self.pattern_seed + 1)
