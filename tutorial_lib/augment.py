@@ -1,4 +1,4 @@
-"""Random views of pictures, in batches. Introduced in chapter 1."""
+"""Random views of pictures, in batches. Introduced in chapters 1 (crops) and 8 (AutoAugment)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms import v2
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # open_clip's OPENAI_DATASET_MEAN
 STD = (0.26862954, 0.26130258, 0.27577711)
@@ -67,3 +68,28 @@ def random_resized_crop(
     size = (batch, 3, side or height, side or width)
     grid = F.affine_grid(theta.to(images.device), list(size), align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def autoaugment(images: Tensor, seed: int, *, group: int = 4) -> Tensor:
+    """Each picture changed by a random one of the 25 policies that AutoAugment found for ImageNet.
+
+    Pictures of a group share the policy that torchvision draws, and groups are drawn anew each time: a picture sees
+    every policy as often as alone, at a fraction of the time.
+
+    Args:
+        images: shape (B, 3, H, W), uint8.
+        seed: of groups and policies; the global random state is left as it was.
+        group: pictures per policy.
+
+    Returns:
+        Shape (B, 3, H, W), uint8, in the order of `images`.
+
+    Source: Cubuk et al. (2019), implemented by torchvision; Bansal et al. (2023) use it for CleanCLIP.
+    """
+    policy = v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET)
+    out = torch.empty_like(images)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for chosen in torch.randperm(len(images)).split(group):
+            out[chosen.to(images.device)] = policy(images[chosen.to(images.device)])
+    return out

@@ -155,3 +155,32 @@ def attack_success_rate(
     if not others.any():
         raise ValueError(f"all {len(labels)} pictures have the target class {target}: nothing to attack")
     return Proportion.of(predictions[others] == target)
+
+
+def recall_at(queries: Tensor, keys: Tensor, k: int) -> float:
+    """Share of queries whose own key is among the k most similar ones; `keys[i]` belongs to `queries[i]`.
+
+    Args:
+        queries, keys: normalised embeddings, shape (N, d).
+        k: rank.
+    """
+    if queries.shape != keys.shape:
+        raise ValueError(f"queries {tuple(queries.shape)} and keys {tuple(keys.shape)} must have the same shape")
+    similarity = queries @ keys.T
+    own = similarity.diagonal()[:, None]
+    return float(((similarity > own).sum(1) < k).float().mean())
+
+
+def linear_cka(left: Tensor, right: Tensor) -> float:
+    """Linear centred kernel alignment of two sets of embeddings of the same pictures, in [0, 1].
+
+    Args:
+        left, right: shapes (N, d) and (N, e); 1 means equal up to rotation and scale.
+
+    Source: Kornblith et al. (2019), equation 3.
+    """
+    if len(left) != len(right) or len(left) < 2:
+        raise ValueError(f"as many embeddings on both sides are needed, at least 2, not {len(left)} and {len(right)}")
+    a, b = left.double() - left.double().mean(0), right.double() - right.double().mean(0)
+    scale = (a.T @ a).norm() * (b.T @ b).norm()
+    return float((a.T @ b).square().sum() / scale) if scale > 0 else 0.0

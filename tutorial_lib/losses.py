@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -36,6 +38,63 @@ def clip_loss(image: Tensor, text: Tensor, logit_scale: Tensor | float) -> Tenso
     Source: Radford et al. (2021), figure 3; introduced in chapter 2.
     """
     return (info_nce(image, text, logit_scale) + info_nce(text, image, logit_scale)) / 2
+
+
+def in_modal_loss(
+    views: Tensor, other_views: Tensor, logit_scale: Tensor | float, *, both_ways: bool = False
+) -> Tensor:
+    """InfoNCE between two views of the same pictures, or of the same captions.
+
+    Args:
+        views, other_views: normalised embeddings, shape (B, d); CleanCLIP has the view that the CLIP loss sees first,
+            and an augmented one second.
+        logit_scale: 1 / temperature; CleanCLIP shares that of the CLIP loss.
+        both_ways: also pick each augmented view's own view, and take the mean; CleanCLIP's code has one way.
+
+    Source: Bansal et al. (2023), equation 2; introduced in chapter 8.
+    """
+    one = info_nce(views, other_views, logit_scale)
+    return (one + info_nce(other_views, views, logit_scale)) / 2 if both_ways else one
+
+
+def cleanclip_loss(
+    image: Tensor,
+    text: Tensor,
+    image_view: Tensor,
+    text_view: Tensor,
+    logit_scale: Tensor | float,
+    *,
+    lambda_clip: float = 1.0,
+    lambda_self: float = 1.0,
+    both_ways: bool = False,
+) -> Tensor:
+    """λ₁ L_CLIP + λ₂ L_SS, where L_SS is the mean of the in-modal losses of pictures and captions.
+
+    Args:
+        image, text: normalised embeddings of the pairs, shape (B, d).
+        image_view, text_view: of augmented views of the same pictures and captions, shape (B, d).
+        logit_scale: 1 / temperature.
+        lambda_clip, lambda_self: λ₁ and λ₂; with λ₁ = 0 it is self-supervision only.
+        both_ways: see `in_modal_loss`.
+
+    Raises:
+        ValueError: a weight is negative or not a number, or both are 0.
+
+    Source: Bansal et al. (2023), equation 3; introduced in chapter 8.
+    """
+    check_weights(lambda_clip, lambda_self)
+    own = in_modal_loss(image, image_view, logit_scale, both_ways=both_ways)
+    own = (own + in_modal_loss(text, text_view, logit_scale, both_ways=both_ways)) / 2
+    return lambda_clip * clip_loss(image, text, logit_scale) + lambda_self * own if lambda_clip else lambda_self * own
+
+
+def check_weights(lambda_clip: float, lambda_self: float) -> None:
+    """Raises ValueError unless both weights are finite, none is negative and one is positive."""
+    for name, value in (("lambda_clip", lambda_clip), ("lambda_self", lambda_self)):
+        if not (value >= 0 and math.isfinite(value)):
+            raise ValueError(f"{name} is the weight of a loss, a number of at least 0, not {value}")
+    if lambda_clip == lambda_self == 0:
+        raise ValueError("lambda_clip and lambda_self are both 0: there is no loss to train with")
 
 
 def margin_loss(anchor: Tensor, other: Tensor, same: Tensor, margin: float = 1.0) -> Tensor:

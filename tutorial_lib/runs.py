@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import os
 import platform
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tutorial_lib import attacks, sources
 from tutorial_lib import model as models
 from tutorial_lib.attacks import Plan
 from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.defenses import Cleaned
+from tutorial_lib.defenses.cleanclip import train_with_views
 from tutorial_lib.evaluate import (
     LinearProbe,
     Reader,
@@ -32,7 +40,7 @@ from tutorial_lib.poison import prompt_captions
 from tutorial_lib.supervised import Classifier, read_with_head, train_classifier
 from tutorial_lib.tasks import ZeroShotTask
 from tutorial_lib.tokenizer import Tokenizer
-from tutorial_lib.train import History, train
+from tutorial_lib.train import History, device_for, train
 from tutorial_lib.trials import RECIPE_VERSION, Backdoor, Record, Seeds, Trial
 
 __all__ = [
@@ -62,6 +70,7 @@ class Outcome:
     history: History
     trial: Trial
     fingerprint: str
+    cleaned: Cleaned | None = None
 
 
 @functools.lru_cache(maxsize=1)
@@ -72,21 +81,44 @@ def _data(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
 def prepare(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
     """The clean training pairs and the pictures to classify of a trial (kept for the next one)."""
     seeds = Seeds(data=trial.seeds.data)
-    return _data(replace(trial, attack=None, model="", recipe=type(trial.recipe)(), seeds=seeds, objective="clip"))
+    return _data(
+        Trial(
+            classes=trial.classes,
+            copies=trial.copies,
+            side=trial.side,
+            seeds=seeds,
+            split=trial.split,
+            data=trial.data,
+            scenes=trial.scenes,
+            shards=trial.shards,
+            limit=trial.limit,
+            task=trial.task,
+        )
+    )
 
 
-def train_trial(trial: Trial, *, progress: bool | None = None, device: str | None = None, **options) -> Outcome:
-    """Train the model of a trial.
+def train_trial(
+    trial: Trial,
+    *,
+    progress: bool | None = None,
+    device: str | None = None,
+    weights: Path | None = None,
+    **options,
+) -> Outcome:
+    """Train the model of a trial, up to its defense (see `tutorial_lib.cleaning` for what comes after).
 
     Args:
         trial: what to train.
         progress: show a bar; by default only on a terminal.
         device: by default the GPU if there is one.
+        weights: a file that holds the trained weights, or shall hold them: several trials that clean one model then
+            train it once.
         options: more keyword arguments of `train`.
 
     Raises:
         ValueError: the attack does not fit the data.
     """
+    trial = trial.trained
     clean, task = prepare(trial)
     plan = None
     if trial.attack is not None:
@@ -96,17 +128,54 @@ def train_trial(trial: Trial, *, progress: bool | None = None, device: str | Non
     config = models.model_config(trial.model)
     prompts = [p for label in task.labels for p in prompt_captions(label)]
     tokenizer = models.tokenizer_for(config, [*pairs.captions, *prompts])
-    clip = models.build(config, tokenizer, seed=trial.seeds.init)
+    if trial.start:
+        clip, tokenizer = models.load(models.CHECKPOINTS / trial.start)
+    else:
+        clip = models.build(config, tokenizer, seed=trial.seeds.init)
     model: open_clip.CLIP | Classifier = clip
+    fit = functools.partial(_fit, trial, clip, tokenizer, pairs, device=device, progress=progress, **options)
     if trial.objective == "supervised":
         model = Classifier(clip.visual, config["embed_dim"], len(task.labels), seed=trial.seeds.init)
         labels = _labels(trial, clean, poisons, task)
         history = train_classifier(model, pairs.images, labels, trial.recipe, seed=trial.seeds.order, device=device)
+    elif weights is None:
+        history = fit()
     else:
-        history = train(
-            clip, tokenizer, pairs, trial.recipe, seed=trial.seeds.order, device=device, progress=progress, **options
-        )
+        history = _once(clip, weights, fit, device)
     return Outcome(model, tokenizer, clean, poisons, plan, task, history, trial, pairs.fingerprint())
+
+
+def _fit(trial: Trial, clip: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs, **options) -> History:
+    if trial.self_supervision:
+        return train_with_views(
+            clip,
+            tokenizer,
+            pairs,
+            trial.recipe,
+            lambda_self=trial.self_supervision,
+            seed=trial.seeds.order,
+            **options,
+        )
+    return train(clip, tokenizer, pairs, trial.recipe, seed=trial.seeds.order, **options)
+
+
+def _once(clip: open_clip.CLIP, weights: Path, fit: Callable[[], History], device: str | None) -> History:
+    """Load the weights if they are there; train and keep them if not. Processes wait for the one that trains."""
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(weights.with_suffix(".lock")):
+        if weights.is_file():
+            with contextlib.suppress(SafetensorError, RuntimeError, ValueError):
+                with safe_open(weights, "pt") as file:
+                    history = History(**json.loads(file.metadata()["history"]))
+                clip.load_state_dict(load_file(weights))
+                clip.to(device_for(device), memory_format=torch.channels_last).eval()
+                return history
+        history = fit()
+        part = weights.with_suffix(f".{os.getpid()}.part")
+        state = {k: v.cpu().contiguous() for k, v in clip.state_dict().items()}
+        save_file(state, part, metadata={"history": json.dumps(asdict(history))})
+        os.replace(part, weights)
+        return history
 
 
 def _labels(trial: Trial, clean: Pairs, poisons: Pairs | None, task: ZeroShotTask) -> Tensor:
@@ -158,18 +227,34 @@ def measure(outcome: Outcome, *, probes: bool = True) -> dict[str, Any]:
     return metrics
 
 
-def run(trial: Trial, *, progress: bool | None = None, device: str | None = None, keep: Path | None = None) -> Record:
-    """Train and measure one trial; a pure function of the trial on the same hardware and versions.
+def run(
+    trial: Trial,
+    *,
+    progress: bool | None = None,
+    device: str | None = None,
+    keep: Path | None = None,
+    weights: Path | None = None,
+) -> Record:
+    """Train, clean where a defense is given, and measure one trial.
+
+    It is a pure function of the trial on the same hardware and versions.
 
     Args:
         trial: what to train.
         progress: show a bar; by default only on a terminal.
         device: by default the GPU if there is one.
         keep: also save the model there, as a directory that `tutorial evaluate` reads (CLIP models only).
+        weights: of the model before the defense, see `train_trial`.
     """
+    from tutorial_lib import cleaning  # it builds on this module
+
     started = time.perf_counter()
-    outcome = train_trial(trial, progress=progress, device=device)
+    outcome = train_trial(trial, progress=progress, device=device, weights=weights)
+    if trial.defense is not None:
+        outcome = cleaning.apply(outcome, trial.defense, device=device, progress=progress)
     metrics = measure(outcome)
+    if trial.defense is not None:
+        metrics |= cleaning.measure(outcome)
     if keep is not None and not isinstance(outcome.model, Classifier):
         models.save(keep, outcome.model, models.model_config(trial.model), outcome.tokenizer, half=True)
     return Record(

@@ -31,6 +31,8 @@ class RunStore:
         folder: holds `<key>.json`, one record each; `set-aside/` holds files that could not be read.
         keep_models: the local engine also saves each model, as `models/<key>/` (a few MB each).
 
+    `weights/` holds models that several trials clean, each trained once; it can be removed at any time.
+
     Example:
         >>> store = RunStore(Path("build/runs"))
         >>> store.read(Trial()) is None  # doctest: +SKIP
@@ -58,6 +60,10 @@ class RunStore:
 
     def path(self, trial: Trial | str) -> Path:
         return self.folder / f"{trial if isinstance(trial, str) else trial.key}.json"
+
+    def weights_of(self, trial: Trial) -> Path | None:
+        """Where the model that a trial's defense starts from is kept; `None` for a trial without defense."""
+        return None if trial.defense is None else self.folder / "weights" / f"{trial.trained.key}.safetensors"
 
     def keys(self) -> set[str]:
         """Keys of all records that are there; nothing is read."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from tutorial_lib.data.integrity import fingerprint
@@ -163,6 +163,46 @@ Attack = Backdoor | Targeted | TextBackdoor
 
 
 @dataclass(frozen=True)
+class Defense:
+    """What a defender does to a trained model with pairs that she trusts.
+
+    Attributes:
+        method: "none" only measures; "finetune" goes on with the CLIP loss; "cleanclip" adds self-supervision;
+            "self_supervised" has nothing else; "supervised" trains the image tower with class labels; "anti_backdoor"
+            finds suspicious training pairs and unlearns them.
+        recipe: hyper-parameters.
+        share: of the clean training pairs, drawn at random.
+        lambda_self: weight λ₂ of self-supervision.
+        both_ways: of the in-modal loss, see `tutorial_lib.losses.in_modal_loss`.
+        dirty: poisons that are left among the trusted pairs.
+        shrink, perturb: first multiply all weights and add Gaussian noise of this standard deviation.
+        isolate: share of the training pairs that "anti_backdoor" takes to be poisons.
+    """
+
+    method: Literal["none", "finetune", "cleanclip", "self_supervised", "supervised", "anti_backdoor"] = "none"
+    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=64, lr=1e-3))
+    share: float = 0.03
+    lambda_self: float = 1.0
+    both_ways: bool = False
+    dirty: int = 0
+    shrink: float = 1.0
+    perturb: float = 0.0
+    isolate: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is of the clean pairs, in (0, 1], not {self.share}")
+        if not (self.lambda_self >= 0 and math.isfinite(self.lambda_self)):
+            raise ValueError(f"lambda_self is the weight of a loss, a number of at least 0, not {self.lambda_self}")
+        if self.dirty < 0:
+            raise ValueError(f"dirty is a number of poisons, not {self.dirty}")
+        if not 0 < self.shrink <= 1 or self.perturb < 0:
+            raise ValueError(f"shrink must be in (0, 1] and perturb at least 0, not {self.shrink} and {self.perturb}")
+        if not 0 < self.isolate < 1:
+            raise ValueError(f"isolate is a share of the training pairs, in (0, 1), not {self.isolate}")
+
+
+@dataclass(frozen=True)
 class Trial:
     """One model to train and measure.
 
@@ -181,6 +221,9 @@ class Trial:
         limit: of those shards, the first so many pairs only.
         task: what is classified: "emoji", the drawings of an unseen style, or "imagenet".
         objective: "clip", or "supervised": the image tower with class labels, for comparison.
+        self_supervision: weight of the in-modal loss in training itself, λ₂ of CleanCLIP; 0 is plain CLIP.
+        start: name of a checkpoint that ships with the course, to train further; "" begins with random weights.
+        defense: what is done to the trained model before it is measured.
     """
 
     attack: Attack | None = None
@@ -198,6 +241,9 @@ class Trial:
     limit: int = added(0)
     task: Literal["emoji", "imagenet"] = added("emoji")
     objective: Literal["clip", "supervised"] = added("clip")
+    self_supervision: float = added(0.0)
+    start: str = added("")
+    defense: Defense | None = added(None)
 
     def as_dict(self) -> dict[str, Any]:
         body = as_dict(self)
@@ -209,6 +255,11 @@ class Trial:
     def key(self) -> str:
         """Hash of the canonical JSON, 16 hexadecimal digits."""
         return digest(self.as_dict())
+
+    @property
+    def trained(self) -> Trial:
+        """The trial whose model a defense starts from."""
+        return replace(self, defense=None)
 
 
 class RecordError(ValueError):

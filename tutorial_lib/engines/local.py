@@ -39,7 +39,8 @@ def work(
                     continue
                 try:
                     keep = store.folder / "models" / trial.key if store.keep_models else None
-                    record = run(trial, progress=False, device=device, keep=keep)
+                    weights = store.weights_of(trial)
+                    record = run(trial, progress=False, device=device, keep=keep, weights=weights)
                 except (ValueError, RuntimeError, MemoryError) as error:
                     result.failed[trial.key] = f"{type(error).__name__}: {' '.join(str(error).split())}"
                     continue

@@ -37,7 +37,7 @@ class Blended(Trigger):
         pattern_seed: draws the pattern.
 
     Source: Chen et al. (2017) blend one fixed pattern with alpha 0.2, as Bansal et al. (2023) name it; their code draws
-    the noise anew for every picture. Stripes: Singh et al. (2024), with alpha 0.03 at 224 pixels. Here cells are 2 of 32
+    the noise anew for every picture. Stripes: Singh et al. (2024), alpha 0.03 at 224 pixels. Here cells are 2 of 32
     pixels: crops blur finer ones.
     """
 

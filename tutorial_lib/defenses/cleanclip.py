@@ -1,0 +1,116 @@
+"""CleanCLIP: finetuning with self-supervision within each modality. Introduced in chapter 8.
+
+A backdoor ties a patch of pixels to a caption. A picture and its augmented view share what the picture shows, and less
+of what a trigger is; so do a caption and its paraphrase. Asking each tower to recognise its own views loosens the tie.
+
+Source: Bansal et al. (2023).
+"""
+
+from __future__ import annotations
+
+import open_clip
+import torch
+from torch import Tensor
+
+from tutorial_lib.augment import autoaugment
+from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.defenses.base import Cleaned, Material, Run
+from tutorial_lib.losses import check_weights, cleanclip_loss
+from tutorial_lib.text_augment import augment_all
+from tutorial_lib.tokenizer import Tokenizer
+from tutorial_lib.train import (
+    History,
+    device_for,
+    encode_image,
+    encode_text,
+    in_half,
+    optimize,
+    random_views,
+    seeded,
+)
+from tutorial_lib.trials import Defense, Recipe
+
+
+def cleanclip(model: open_clip.CLIP, tokenizer: Tokenizer, material: Material, defense: Defense, run: Run) -> Cleaned:
+    """λ₁ L_CLIP + λ₂ L_SS on the trusted pairs; λ₁ is 0 for the control with self-supervision only."""
+    history = train_with_views(
+        model,
+        tokenizer,
+        material.pairs,
+        defense.recipe,
+        lambda_clip=0.0 if defense.method == "self_supervised" else 1.0,
+        lambda_self=defense.lambda_self,
+        both_ways=defense.both_ways,
+        seed=run.seed,
+        device=run.device,
+        progress=run.progress,
+    )
+    return Cleaned(model, history)
+
+
+def train_with_views(
+    model: open_clip.CLIP,
+    tokenizer: Tokenizer,
+    pairs: Pairs,
+    recipe: Recipe,
+    *,
+    lambda_clip: float = 1.0,
+    lambda_self: float = 1.0,
+    both_ways: bool = False,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    progress: bool | None = None,
+) -> History:
+    """Train a CLIP model in place with the loss of CleanCLIP; augmented views are drawn anew in every step.
+
+    Args:
+        model: moved to `device` and left there in evaluation mode.
+        tokenizer: of the model.
+        pairs: to train on.
+        recipe: hyper-parameters; the random crop is applied to both views of a picture.
+        lambda_clip, lambda_self, both_ways: of the loss, see `tutorial_lib.losses.cleanclip_loss`.
+        seed: order of the pairs and augmentation.
+        device: by default the GPU if there is one.
+        progress: show a bar; by default only on a terminal.
+
+    Raises:
+        ValueError: a weight is negative, or there are fewer pairs than one batch.
+        TrainingDivergedError: the loss is NaN or infinite.
+    """
+    check_weights(lambda_clip, lambda_self)
+    device = device_for(device)
+    half = in_half(recipe, device)
+    tokens = tokenizer(pairs.captions)  # (N, L)
+
+    def loss_of(batch: Tensor, step: int) -> Tensor:
+        size = len(batch)
+        draw = seeded(seed, step, 1)
+        changed = autoaugment(pairs.images[batch], _number(seed, step, 2))
+        views = torch.cat(
+            [
+                random_views(pairs.images, batch, device, draw, recipe.scale),
+                random_views(changed, torch.arange(size), device, draw, recipe.scale),
+            ]
+        ).contiguous(memory_format=torch.channels_last)
+        other_text = augment_all([pairs.captions[i] for i in batch.tolist()], _number(seed, step, 3))
+        text = torch.cat([tokens[batch], tokenizer(other_text)])
+        text = text[:, : int(text.argmax(1).max()) + 1].to(device)  # causal text tower: padding has no effect
+        image, image_view = encode_image(model, views, half).split(size)
+        text, text_view = encode_text(model, text).float().split(size)
+        return cleanclip_loss(
+            image,
+            text,
+            image_view,
+            text_view,
+            model.logit_scale.exp(),
+            lambda_clip=lambda_clip,
+            lambda_self=lambda_self,
+            both_ways=both_ways,
+        )
+
+    return optimize(model, len(pairs), loss_of, recipe, seed=seed, device=device, progress=progress)
+
+
+def _number(*parts: int) -> int:
+    """A seed for generators that are not torch's."""
+    return int(torch.randint(1 << 31, (), generator=seeded(*parts)))
