@@ -6,8 +6,10 @@ look at the others cannot have chosen them.
 
 from __future__ import annotations
 
-from tutorial_lib.experiments import Results, Table, fig4, text_tower
+from tutorial_lib import claims
+from tutorial_lib.experiments import Results, Table, fig2_left, fig4, text_tower
 from tutorial_lib.profiles import Profile
+from tutorial_lib.statistics import Estimate
 from tutorial_lib.trials import Trial
 
 TITLE = "Further models for claims that were undecided"
@@ -21,6 +23,7 @@ CLAIMS = (
     "random_test_place_does_not_matter",
     "consistent_gains_little",
     "text_tower_attacked",
+    "diversity_moves_picture",
 )
 
 
@@ -38,6 +41,7 @@ def trials(p: Profile) -> list[Trial]:
             *(p.backdoor(count, seed) for count in (p.few, most)),
             *(fig4.at_random(p, count, seed) for count in (p.few, most)),
             *(text_tower.attacked(p, count, seed) for count in (0, p.text_count)),
+            fig2_left.together(p, seed),
         )
     ]
 
@@ -47,10 +51,13 @@ def further(results: Results) -> Results:
     return results.with_seeds(seeds(results.profile))
 
 
+def judged(results: Results, claim: str) -> Estimate | None:
+    """The quantity of a claim over the further models alone."""
+    return claims.judge(claims.get(claim), further(results)).estimate
+
+
 def table(results: Results) -> Table:
     """Each claim with what the profile's models and the further ones say."""
-    from tutorial_lib import claims
-
     rows = []
     for claim in map(claims.get, CLAIMS):
         cells = []
