@@ -3,11 +3,22 @@
 import pytest
 
 from tutorial_lib import engines, experiments, plots, profiles
-from tutorial_lib.experiments import Results, Table, fig2_left, fig2_right, pilot
+from tutorial_lib.experiments import (
+    Results,
+    Table,
+    along_diagonal,
+    fig2_left,
+    fig2_right,
+    fig4,
+    more_models,
+    pilot,
+    text_dose,
+)
 from tutorial_lib.statistics import estimate_mean
 from tutorial_lib.store import RunStore, read_lines
 
 CPU = Results(profiles.get("cpu"))
+ALL = experiments.NAMES + experiments.EXPLANATIONS
 
 
 @pytest.fixture(scope="module")
@@ -15,30 +26,34 @@ def miniature(tmp_path_factory):
     """All trials of the `test` profile, trained."""
     store = RunStore(tmp_path_factory.mktemp("store"))
     profile = profiles.get("test")
-    result = engines.sweep(experiments.trials(experiments.NAMES, profile), store)
+    result = engines.sweep(experiments.trials(ALL, profile), store)
     assert not result.failed
     assert result.left == 0
     return Results(profile, store)
 
 
-@pytest.mark.parametrize("name", experiments.NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_experiment_end_to_end(miniature, name):
     module = experiments.load(name)
     assert len(miniature.of(module.trials(miniature.profile))) == len(module.trials(miniature.profile))
+    assert module.TITLE
+    assert module.PAPER
+    if not hasattr(module, "plot"):
+        assert module.table(miniature).rows
+        return
     for part in [p for p in ("plot_left", "plot_right") if hasattr(module, p)] or ["plot"]:
         fig = getattr(module, part)(miniature)
         assert any(len(trace.x) for trace in fig.data)
         assert fig.layout.meta["alt"]
         assert any("profile test" in a.text for a in fig.layout.annotations)
-    assert module.TITLE
-    assert module.PAPER
 
 
 def test_figures_without_records_say_so(tmp_path):
     nothing = Results(profiles.get("gpu"), folder=tmp_path)
-    for name in experiments.NAMES:
-        fig = experiments.load(name).plot(nothing)
-        assert any("no records yet" in a.text for a in fig.layout.annotations), name
+    for module in map(experiments.load, ALL):
+        if hasattr(module, "plot"):
+            assert any("no records yet" in a.text for a in module.plot(nothing).layout.annotations), module.TITLE
+    assert all("not run" in row for row in more_models.table(nothing).rows)
 
 
 def test_tables(miniature):
@@ -69,6 +84,7 @@ def test_demo_shows_committed_records_and_runs_nothing(monkeypatch):
         (["fig2"], ["fig2_left", "fig2_right"]),
         (["fig4", "fig4"], ["fig4"]),
         (["all"], list(experiments.NAMES)),
+        (["explanations"], list(experiments.EXPLANATIONS)),
     ],
 )
 def test_names_are_expanded(typed, found):
@@ -138,3 +154,22 @@ def test_stamp_names_profile_models_and_machine():
 
 def test_legend_stays_off_the_plot():
     assert plots.figure("x").layout.legend.orientation == "h"
+
+
+def test_further_models_are_looked_up_apart_and_leave_verdicts_alone():
+    further = more_models.further(CPU)
+    mine, theirs = (set(fig4.z_scores(r, "fixed", "fixed", CPU.profile.few)) for r in (CPU, further))
+    assert mine == set(range(4))
+    assert theirs == set(range(4, 12))
+    assert more_models.judged(CPU, "many_random_better").n == 8
+    assert len(text_dose.of_target(CPU, "banana")) == 3
+
+
+def test_the_diagonal_begins_in_the_corner_and_ends_at_the_edge():
+    record = CPU.get(along_diagonal.measured(CPU.profile, "fixed", 0))
+    margins = sorted(map(int, record.metrics["z_score_by_margin"]))
+    assert (margins[0], margins[-1]) == (0, 32 - 6)
+
+
+def test_the_pilot_tells_one_models_number():
+    assert len(pilot.z_score(CPU, "64 poisons")) == 1

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -84,11 +85,16 @@ def quantity(text: str) -> tuple[Estimate | None, float, str]:
     if isinstance(found, dict):
         found = list(found.values())
     scale = 100.0 if match["unit"] else 1.0
-    if isinstance(found, Estimate) or found is None:
-        estimate = found
-    else:
-        estimate = estimate_mean([float(v) for v in found]) if len(found) > 1 else None
+    ready = isinstance(found, Estimate) or found is None
+    estimate = found if ready else _over_models([float(v) for v in found])
     return estimate, scale, match["format"] or (".0f" if match["unit"] else ".2f")
+
+
+def _over_models(values: list[float]) -> Estimate | None:
+    """The mean and its interval; a single model has none."""
+    if len(values) == 1:
+        return Estimate(values[0], math.nan, math.nan, 1, math.nan, "one model")
+    return estimate_mean(values) if values else None
 
 
 class MeasuredRole(SphinxRole):
@@ -114,7 +120,7 @@ class IntervalRole(SphinxRole):
         text = "(not run yet)"
         if estimate is not None:
             low, high = (format(scale * v, form) for v in (estimate.low, estimate.high))
-            text = f"[{low}, {high}], {estimate.n} models"
+            text = f"[{low}, {high}], {estimate.n} models" if estimate.n > 1 else "one model"
         return [nodes.inline("", text, classes=["measured"])], []
 
 

@@ -47,6 +47,13 @@ def trials(p: Profile | None = None) -> list[Trial]:
     return [trial for _, trial in SETTINGS]
 
 
+def z_score(results: Results, setting: str) -> list[float]:
+    """z-score of the one model of a setting."""
+    records = {r.key: r for r in read_lines(RECORDS)}
+    record = records.get(dict(SETTINGS)[setting].key)
+    return [] if record is None else [record.metrics["z_score"]]
+
+
 def table(results: Results | None = None) -> Table:
     """Clean accuracy, attack success and z-score of every setting."""
     records: dict[str, Record] = {r.key: r for r in read_lines(RECORDS)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp, text_tower
+from tutorial_lib.experiments import Results, differences, more_models, stamp, text_tower
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Trial
@@ -26,6 +26,14 @@ def trials(p: Profile) -> list[Trial]:
 def works(results: Results, count: int) -> list[float]:
     """Success with so many poisons less success without."""
     return differences(text_tower.success(results, count), text_tower.success(results, 0))
+
+
+def of_target(results: Results, target: str) -> list[float]:
+    """Success with the profile's number of poisons of all models, further ones too, that were attacked for a target."""
+    p = results.profile
+    models = [*range(p.seeds), *more_models.seeds(p)]
+    found = text_tower.success(results.with_seeds(models), p.text_count)
+    return [rate for seed, rate in found.items() if p.targets[seed % len(p.targets)] == target]
 
 
 def plot(results: Results) -> go.Figure:
