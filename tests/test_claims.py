@@ -11,6 +11,7 @@ from tutorial_lib.attacks.backdoor import BINS
 from tutorial_lib.claims import ClaimError, judge, load
 from tutorial_lib.costs import pairs as pairs_of
 from tutorial_lib.experiments import Results, zscore_success
+from tutorial_lib.schema import digest
 from tutorial_lib.statistics import estimate_statistic
 from tutorial_lib.trials import Backdoor, Record, Targeted, TextBackdoor
 
@@ -48,6 +49,8 @@ class World(Results):
         if isinstance(trial.attack, TextBackdoor):
             rate = np.clip(level[0] * (trial.attack.count > 0) + wobble(), 0, 1)
             return {"text_attack_success": {"rate": rate}, "text_attack_success_without_word": {"rate": 0.0}}
+        if trial.defense is not None:
+            return self.cleaned(trial, wobble)
         if trial.attack is None:
             return {"clean_accuracy": {r: {"rate": 0.5} for r in ("zero_shot", "linear_probe", "knn")}}
         attack: Backdoor = trial.attack
@@ -102,6 +105,36 @@ class World(Results):
                 "same_prediction": (clean * shape).astype(int).tolist(),
                 "triggered": clean.astype(int).tolist(),
             },
+        }
+
+    def cleaned(self, trial, wobble):
+        """A model after a defense: each setting of the defense and each property of the model has an effect."""
+        e, level, defense, attack = self.effect, self.level, trial.defense, trial.attack
+        kind = [type(attack.trigger).__name__, attack.select, trial.start, trial.self_supervision, attack.count]
+        own = np.random.default_rng([self.number, int(digest(kind), 16)])
+        start = own.uniform(0, 1) if own.random() < 0.5 else own.choice([0.0, 1.0])
+        strength = 0.0
+        if defense.method != "none":
+            method = np.random.default_rng([self.number, int(digest(defense.method), 16)])
+            strength = method.normal(0.5, 1) + 0.5 * e[0] * math.log10(defense.recipe.lr / 1e-3)
+            strength += e[1] * math.log10(defense.share) + e[2] * math.log2(defense.lambda_self) / 2
+            strength += e[3] * math.log2(1 + defense.dirty) + 2 * e[5] * math.log2(pairs_of(trial) / 4000)
+        left = float(np.clip(start - np.clip(strength, 0, 1) + wobble(), 0, 1))
+        weight = math.log2(defense.lambda_self) * (defense.method == "cleanclip")
+        right = 0.5 + 0.1 * (level[7] - 0.5) * (defense.method != "none") + 0.02 * e[6] * weight + wobble(0.003)
+        right += 0.1 * e[7] * (defense.method == "self_supervised")
+        neighbours = left * level[1] if level[0] > 0.5 else left
+        return {
+            "pairs": pairs_of(trial),
+            "attack_success": {
+                "zero_shot": {"rate": left},
+                "linear_probe": {"rate": left},
+                "knn": {"rate": neighbours},
+            },
+            "clean_accuracy": {name: {"rate": right} for name in ("zero_shot", "linear_probe", "knn")},
+            "accuracy_on_triggered": {"zero_shot": {"rate": right}},
+            "validation_accuracy": {"rate": right + wobble(0.003)},
+            "embedding_distance": 1.0 - (level[8] * strength if strength > 0 else 0.0) * 0.9 + wobble(0.01),
         }
 
     def target(self, trial, k, random):
@@ -203,7 +236,9 @@ def test_claims_are_about_the_paper():
     assert len(ids) == len(set(ids)) >= 25
     assert {c.source for c in load()} <= {"carlini_terzis", "cleanclip"}
     assert all(c.section and c.says and c.what for c in load())
-    assert {c.experiment for c in load()} == set(experiments.NAMES) - {"clean", "placement_small"}
+    assert {c.experiment for c in load()} == set(experiments.NAMES) - {"clean", "placement_small", "cc_stealth"}
+    papers = {"carlini_terzis": experiments.CARLINI_TERZIS, "cleanclip": experiments.CLEANCLIP}
+    assert all(c.experiment in papers[c.source] for c in load())
     with pytest.raises(ValueError, match="there is no claim 'x'"):
         claims.get("x")
 

@@ -33,8 +33,15 @@ def pairs(trial: Trial) -> int:
 
 
 def samples(trial: Trial) -> int:
-    """Pairs that pass through the model in all epochs, without poisons."""
-    return pairs(trial) * trial.recipe.epochs
+    """Pairs that pass through the model in all epochs, without poisons.
+
+    Models that a defense cleans are trained once; that is counted where they are measured as they are.
+    """
+    defense = trial.defense
+    if defense is None or defense.method == "none":
+        return round(pairs(trial) * trial.recipe.epochs * (2.2 if trial.self_supervision else 1))
+    views = 2.2 if defense.method in ("cleanclip", "self_supervised", "anti_backdoor") else 1
+    return round(pairs(trial) * defense.share * defense.recipe.epochs * views)
 
 
 @cache
@@ -62,6 +69,8 @@ class CostModel:
             if hardware and not record.hardware.startswith(hardware):
                 continue
             body = record.trial
+            if body.get("defense"):
+                continue
             passed = record.metrics.get("steps", 0) * body["recipe"]["batch_size"]
             if passed:
                 work = passed * relative_cost(body["model"], body["side"])

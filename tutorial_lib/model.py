@@ -97,6 +97,28 @@ def save(
     save_file(weights, folder / "model.safetensors")
 
 
+def pretrained(name: str, config: str) -> tuple[open_clip.CLIP, Tokenizer]:
+    """A trained model to go on with.
+
+    Args:
+        name: a checkpoint that ships with the course, or open_clip's name of weights ("openai"), which are fetched.
+        config: name of the model config, for open_clip's weights.
+
+    Raises:
+        CheckpointError: there is neither, or the weights cannot be fetched.
+    """
+    if (CHECKPOINTS / name).is_dir():
+        return load(CHECKPOINTS / name)
+    if (config.lower(), name) not in {(m.lower(), tag) for m, tag in open_clip.list_pretrained()}:
+        shipped = ", ".join(sorted(p.name for p in CHECKPOINTS.iterdir() if p.is_dir()))
+        raise CheckpointError(f"no checkpoint {name!r} ships with the course ({shipped}), and open_clip has none of it")
+    try:
+        model = open_clip.create_model(config, pretrained=name)
+    except Exception as error:  # every kind of network failure
+        raise CheckpointError(f"the weights {name!r} of {config} could not be fetched: {error}") from error
+    return model.eval(), Tokenizer(model.context_length)
+
+
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text())

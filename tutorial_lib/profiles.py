@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tutorial_lib import cleaning_profiles
+from tutorial_lib.cleaning_profiles import Cleaning
 from tutorial_lib.trials import Backdoor, Group, Recipe, Seeds, Trial
 from tutorial_lib.triggers import Checkerboard, Patch, Trigger
 
@@ -40,6 +42,7 @@ class Profile:
         same_rate: (changes of `targeted`, poisons a target) twice: a data set and one five times as large.
         text_count: poisons of the text backdoor.
         supervised_counts: poisons of the supervised classifiers, ascending.
+        cleaning: numbers of the experiments on defenses.
         gpu: the profile needs one.
         reference: show the committed records of this profile instead of running experiments.
     """
@@ -66,6 +69,7 @@ class Profile:
     same_rate: tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int]]
     text_count: int
     supervised_counts: tuple[int, ...]
+    cleaning: Cleaning
     trigger: Patch = field(default_factory=Checkerboard)
     gpu: bool = False
     reference: str = ""
@@ -116,6 +120,7 @@ TEST = Profile(
     same_rate=(({"copies": 2}, 1), ({"copies": 10}, 5)),
     text_count=8,
     supervised_counts=(0, 4),
+    cleaning=cleaning_profiles.TEST,
 )
 
 _LAPTOP = Trial(classes=100, copies=8, recipe=Recipe(epochs=20))
@@ -142,6 +147,7 @@ CPU = Profile(
     same_rate=(({"copies": 2}, 1), ({"copies": 10}, 5)),
     text_count=64,
     supervised_counts=(0, 16, 32),
+    cleaning=cleaning_profiles.CPU,
 )
 
 DEMO = replace(CPU, name="demo", about="live in a chapter, with the records of cpu beside it", reference="cpu")
@@ -170,6 +176,7 @@ GPU = Profile(
     same_rate=(({"scenes": 600_000}, 3), ({"scenes": 3_000_000}, 15)),
     text_count=300,
     supervised_counts=(),
+    cleaning=cleaning_profiles.GPU,
     gpu=True,
 )
 
@@ -206,6 +213,7 @@ PAPER = Profile(
     same_rate=(({}, 3), ({"shards": "yfcc15m"}, 15)),
     text_count=300,
     supervised_counts=(),
+    cleaning=cleaning_profiles.PAPER,
     trigger=Checkerboard(size=16, cell=4, margin=0),
     gpu=True,
 )

@@ -129,7 +129,7 @@ def train_trial(
     prompts = [p for label in task.labels for p in prompt_captions(label)]
     tokenizer = models.tokenizer_for(config, [*pairs.captions, *prompts])
     if trial.start:
-        clip, tokenizer = models.load(models.CHECKPOINTS / trial.start)
+        clip, tokenizer = models.pretrained(trial.start, trial.model)
     else:
         clip = models.build(config, tokenizer, seed=trial.seeds.init)
     model: open_clip.CLIP | Classifier = clip

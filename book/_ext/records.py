@@ -217,13 +217,17 @@ class PaperBesideOurs(SphinxDirective):
             section = nodes.section(ids=[name.replace("_", "-")])
             section += nodes.title("", module.TITLE)
             section += nodes.paragraph("", "", nodes.strong("", "The paper: "), nodes.Text(module.PAPER + "."))
+            recorded = False
             for profile in profiles.NAMES:
                 found = results(profile)
                 if profiles.get(profile).reference or profile == "test" or not found.of(module.trials(found.profile)):
                     continue
-                for part in [p for p in ("plot_left", "plot_right") if hasattr(module, p)] or ["plot"]:
+                for part in experiments.plots(name):
                     section += nodes.raw("", figure_html(name, part, profile), format="html", classes=["output"])
                 section += claims_table(mine, profile)
+                recorded = True
+            if not recorded:
+                section += claims_table(mine)
             section += self.explanations(mine)
             out.append(section)
         return out

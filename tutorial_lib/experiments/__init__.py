@@ -23,8 +23,8 @@ from tutorial_lib.trials import Record, Trial
 #: Committed records: one sorted JSON-lines file per experiment, in a folder per profile.
 RESULTS = Path(__file__).resolve().parents[2] / "book" / "results"
 
-#: Experiments in the order of the paper. A record that several need is committed with the first.
-NAMES = (
+#: Experiments in the order of the papers. A record that several need is committed with the first.
+CARLINI_TERZIS = (
     "fig2_left",
     "fig2_right",
     "fig3",
@@ -39,6 +39,16 @@ NAMES = (
     "clean",
     "placement_small",
 )
+CLEANCLIP = (
+    "cc_attacks",
+    "cc_frontier",
+    "cc_budget",
+    "cc_strength",
+    "cc_factors",
+    "cc_critique",
+    "cc_stealth",
+)
+NAMES = CARLINI_TERZIS + CLEANCLIP
 #: Experiments of ours that explain verdicts which are not *holds*: run by `explanations`, not by `all`.
 EXPLANATIONS = ("more_models", "along_diagonal", "model_spread", "text_dose")
 #: Shown in the book, and no figure of a paper: not run by `all`.
@@ -75,12 +85,24 @@ def load(name: str) -> ModuleType:
     """
     if name not in NAMES + EXPLANATIONS + OTHERS:
         known = ", ".join(NAMES + EXPLANATIONS)
-        raise ValueError(f"there is no figure {name!r}; choose from {known}, explanations, or all")
+        raise ValueError(
+            f"there is no figure {name!r}; choose from {known}, carlini_terzis, cleanclip, explanations, or all"
+        )
     return import_module(f"tutorial_lib.experiments.{name}")
 
 
+def plots(name: str) -> list[str]:
+    """Names of an experiment's functions that draw: the halves of a figure where there are some, then what it adds."""
+    module = load(name)
+    halves = [p for p in ("plot_left", "plot_right") if hasattr(module, p)]
+    whole = ["plot"] if not halves and hasattr(module, "plot") else []
+    return [*halves, *whole, *(p for p in ("plot_distance", "plot_dirty") if hasattr(module, p))]
+
+
 def expand(names: Iterable[str]) -> list[str]:
-    """Names of experiments from what a user types: "all", "explanations", a name, or the beginning of some ("fig2").
+    """Names of experiments from what a user types: a group, a name, or the beginning of some ("fig2").
+
+    Groups are "all", the figures of one paper ("carlini_terzis", "cleanclip"), and "explanations".
 
     Raises:
         ValueError: nothing begins so.
@@ -88,7 +110,12 @@ def expand(names: Iterable[str]) -> list[str]:
     chosen: list[str] = []
     for text in names:
         known = NAMES + EXPLANATIONS
-        groups = {"all": NAMES, "explanations": EXPLANATIONS}
+        groups = {
+            "all": NAMES,
+            "carlini_terzis": CARLINI_TERZIS,
+            "cleanclip": CLEANCLIP,
+            "explanations": EXPLANATIONS,
+        }
         found = groups.get(text) or [n for n in known if n == text or n.startswith(f"{text}_")]
         if not found:
             load(text)
@@ -97,9 +124,12 @@ def expand(names: Iterable[str]) -> list[str]:
 
 
 def trials(names: Iterable[str], profile: Profile) -> list[Trial]:
-    """The trials of some experiments, each once; all first models come before all second ones."""
+    """The trials of some experiments, each once; all first models come before all second ones.
+
+    Models are measured as they are before any is cleaned, so that two processes train two models and not the same.
+    """
     unique = {t.key: t for name in names for t in load(name).trials(profile)}
-    return sorted(unique.values(), key=lambda t: t.seeds.data)
+    return sorted(unique.values(), key=lambda t: (t.seeds.data, t.defense is not None and t.defense.method != "none"))
 
 
 class Results:

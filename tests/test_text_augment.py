@@ -1,0 +1,103 @@
+"""Easy data augmentation: four operations, seeded, keyed by word and by nothing else."""
+
+import hashlib
+import random
+from collections import Counter
+
+import pytest
+
+from tutorial_lib.text_augment import (
+    SYNONYMS,
+    augment,
+    augment_all,
+    delete_words,
+    insert_synonyms,
+    replace_synonyms,
+    swap_words,
+    synonyms,
+)
+
+CAPTION = "a small picture of the dog, smiling"
+
+
+def draws(n: int = 200):
+    return [random.Random(seed) for seed in range(n)]
+
+
+def test_the_table_is_pinned():
+    """Trials depend on it: another table needs another RECIPE_VERSION."""
+    assert hashlib.sha256(SYNONYMS.read_bytes()).hexdigest()[:12] == "be85c5f3e117"
+
+
+def test_the_table_is_of_single_words_and_has_no_grammar():
+    table = synonyms()
+    assert len(table) > 2000
+    assert all(w.isalpha() and w not in others for w, others in table.items())
+    assert not {"a", "the", "of", "in"} & table.keys()
+    assert "little" in table["small"]
+
+
+def test_synonyms_replace_only_words_that_have_some():
+    words = CAPTION.split()
+    for draw in draws():
+        out = replace_synonyms(words, 1, draw)
+        changed = [(a, b) for a, b in zip(words, out, strict=True) if a != b]
+        assert len(changed) == 1
+        old, new = (w.strip(",") for w in changed[0])
+        assert new in synonyms()[old]
+        assert changed[0][0].endswith(",") == changed[0][1].endswith(",")
+
+
+def test_insertions_are_synonyms_of_words_that_are_there():
+    words = CAPTION.split()
+    allowed = {s for w in words for s in synonyms().get(w.strip(","), [])}
+    for draw in draws():
+        out = insert_synonyms(words, 1, draw)
+        left = list(out)
+        for w in words:
+            left.remove(w)
+        assert len(out) == len(words) + 1
+        assert left[0] in allowed
+
+
+def test_swaps_keep_the_words_and_move_two():
+    words = CAPTION.split()
+    for draw in draws():
+        out = swap_words(words, 1, draw)
+        assert Counter(out) == Counter(words)
+        assert sum(a != b for a, b in zip(words, out, strict=True)) == 2
+
+
+def test_deletions_have_the_rate_and_leave_a_word():
+    words = ["w"] * 50
+    kept = sum(len(delete_words(words, 0.1, draw)) for draw in draws(400)) / (400 * 50)
+    assert kept == pytest.approx(0.9, abs=0.01)
+    assert delete_words(["one"], 1.0, random.Random(0)) == ["one"]
+
+
+def test_each_operation_is_drawn_a_quarter_of_the_time():
+    kinds = Counter()
+    for seed in range(2000):
+        out = augment("dog dog dog dog dog dog dog dog dog dog", random.Random(seed)).split()
+        kinds[len(out)] += 1
+    assert kinds[11] == pytest.approx(500, abs=90)  # insertions of one word; some synonyms are of two words
+
+
+@pytest.mark.parametrize("caption", ["", "x", "of the", "!?", "狐"])
+def test_captions_too_short_to_change_stay(caption):
+    for draw in draws(40):
+        assert Counter(augment(caption, draw).split()) <= Counter(caption.split())
+
+
+def test_it_is_a_function_of_captions_and_seed():
+    captions = [CAPTION] * 20
+    assert augment_all(captions, 3) == augment_all(captions, 3)
+    assert augment_all(captions, 3) != augment_all(captions, 4)
+    assert len(set(augment_all(captions, 3))) > 5
+
+
+def test_alpha_is_a_share():
+    with pytest.raises(ValueError, match=r"in \[0, 1\], not 2"):
+        augment("a b", random.Random(0), alpha=2)
+    long = " ".join(["dog"] * 40)
+    assert max(len(augment(long, d, alpha=0.5).split()) for d in draws(40)) >= 60

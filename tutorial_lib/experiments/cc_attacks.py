@@ -1,0 +1,142 @@
+"""The main table: four attacks, before and after (Bansal et al. 2023)."""
+
+from __future__ import annotations
+
+import functools
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, Table, differences, stamp
+from tutorial_lib.experiments._cleaning import WORDS, accuracy, by_seed, numbers, on_triggered, percent, success
+from tutorial_lib.experiments._cleaning import with_before as _with_before
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Record, Trial
+
+TITLE = "Four attacks, before and after CleanCLIP"
+PAPER = (
+    "BadNets falls from 99.9 to 10.5 % and Blended from 99.5 to 9.8 % for about a point of accuracy; WaNet and "
+    "label-consistent poisons are cleaned too; plain finetuning does not remove the backdoor"
+)
+METHODS = ("finetune", "cleanclip")
+
+
+def trials(p: Profile) -> list[Trial]:
+    c = p.cleaning
+    sweeps = [d for method in METHODS for d in c.sweep(method)]
+    return [
+        t for seed in range(c.seeds) for attack in c.attacks for t in _with_before(c.attacked(attack, seed), sweeps)
+    ]
+
+
+def measured(results: Results, attack: str, method: str = "none", value=success) -> dict[int, float]:
+    """A number of the models of an attack, after the setting of a method that a defender takes; "none" is before."""
+    c = numbers(results)
+    defenses = [] if method == "none" else c.sweep(method)
+    return by_seed(results, lambda s: c.attacked(attack, s), defenses, value)
+
+
+def successes(results: Results, attack: str, method: str = "none") -> dict[int, float]:
+    return measured(results, attack, method)
+
+
+def accuracies(results: Results, attack: str, method: str = "none") -> dict[int, float]:
+    return measured(results, attack, method, accuracy)
+
+
+def _before(results: Results, attack: str) -> list[float]:
+    return list(successes(results, attack).values())
+
+
+badnets_before = functools.partial(_before, attack="badnets")
+blended_before = functools.partial(_before, attack="blended")
+wanet_before = functools.partial(_before, attack="wanet")
+label_consistent_before = functools.partial(_before, attack="label-consistent")
+
+
+def _removed(results: Results, attack: str) -> list[float]:
+    """Success before less success after CleanCLIP."""
+    return differences(successes(results, attack), successes(results, attack, "cleanclip"))
+
+
+badnets_removed = functools.partial(_removed, attack="badnets")
+blended_removed = functools.partial(_removed, attack="blended")
+wanet_removed = functools.partial(_removed, attack="wanet")
+label_consistent_removed = functools.partial(_removed, attack="label-consistent")
+
+
+def accuracy_kept(results: Results) -> list[float]:
+    """Clean accuracy after CleanCLIP less before, BadNets."""
+    return differences(accuracies(results, "badnets", "cleanclip"), accuracies(results, "badnets"))
+
+
+def left_by_finetuning(results: Results) -> list[float]:
+    """Attack success after plain finetuning, BadNets."""
+    return list(successes(results, "badnets", "finetune").values())
+
+
+def better_than_finetuning(results: Results) -> list[float]:
+    """Attack success after plain finetuning less after CleanCLIP, BadNets."""
+    return differences(successes(results, "badnets", "finetune"), successes(results, "badnets", "cleanclip"))
+
+
+def distance(record: Record) -> float:
+    return record.metrics["embedding_distance"]
+
+
+def distances(results: Results, method: str = "none") -> dict[int, float]:
+    """Distance of the embeddings of triggered pictures from those of the same pictures without trigger, BadNets."""
+    return measured(results, "badnets", method, distance)
+
+
+def _ratio(results: Results, method: str) -> list[float]:
+    start, after = distances(results), distances(results, method)
+    return [after[s] / start[s] for s in sorted(start.keys() & after.keys())]
+
+
+distance_ratio_cleanclip = functools.partial(_ratio, method="cleanclip")
+distance_ratio_finetune = functools.partial(_ratio, method="finetune")
+
+
+def table(results: Results) -> Table:
+    """Success, clean accuracy and accuracy on triggered pictures of every attack."""
+    rows = []
+    for attack in numbers(results).attacks:
+        for method in ("none", *METHODS):
+            cells = (percent(measured(results, attack, method, v).values()) for v in (success, accuracy, on_triggered))
+            rows.append((attack, WORDS[method], *cells))
+    head = ("attack", "model", "attack success (%)", "clean accuracy (%)", "accuracy on triggered (%)")
+    return Table(head, tuple(rows))
+
+
+def plot(results: Results) -> go.Figure:
+    """Attack success of every model, before and after."""
+    p, c = results.profile, numbers(results)
+    fig = plots.figure(
+        "Attack success of four attacks before cleaning, after plain finetuning and after CleanCLIP, each with the "
+        "setting that a defender would choose on clean validation pictures.",
+        x="attack",
+        y="attack success (%)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+    )
+    for k, method in enumerate(("none", *METHODS)):
+        values = [list(successes(results, a, method).values()) for a in c.attacks]
+        curve(fig, list(c.attacks), values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+    return fig
+
+
+def plot_distance(results: Results) -> go.Figure:
+    """Distance between embeddings with and without trigger."""
+    p = results.profile
+    fig = plots.figure(
+        "Distance between the embeddings of pictures with and without trigger, before, after plain finetuning and "
+        "after CleanCLIP.",
+        x="model",
+        y="distance of embeddings",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+    )
+    methods = ("none", *METHODS)
+    values = [list(distances(results, m).values()) for m in methods]
+    curve(fig, [WORDS[m] for m in methods], values, "BadNets", points=True)
+    return fig

@@ -1,0 +1,152 @@
+"""Does it hold? Pre-trained models, self-supervised pre-training, dirty cleaning sets, structured triggers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments._cleaning import WORDS, accuracy, by_seed, numbers, success, with_before
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Defense, Trial
+
+TITLE = "Does it hold? What the field asked after CleanCLIP"
+PAPER = (
+    "CleanCLIP cleans a CLIP that was pre-trained on 400 million pairs and poisoned later, to about 17 %; later work "
+    "says that it weakens where the model was pre-trained with a self-supervised term (Verma et al. 2023), that five "
+    "poisons among the trusted pairs undo it (the same), and that structured triggers survive it (Singh et al. 2024)"
+)
+METHODS = ("none", "finetune", "cleanclip")
+
+
+def poisoned(p: Profile, seed: int) -> Trial:
+    return p.cleaning.attacked("badnets", seed)
+
+
+def pretrained(p: Profile, seed: int) -> Trial:
+    """A clean model that ships with the course, poisoned by further training."""
+    c = p.cleaning
+    return replace(
+        c.attacked("badnets", seed),
+        **{
+            k: getattr(c.pretrained, k)
+            for k in ("classes", "copies", "recipe", "start", "model", "side", "shards", "task")
+        },
+    )
+
+
+def self_supervised(p: Profile, seed: int) -> Trial:
+    """Pre-trained with the loss of CleanCLIP itself."""
+    return p.cleaning.attacked("badnets", seed, self_supervision=p.cleaning.self_supervision)
+
+
+def structured(p: Profile, name: str, seed: int) -> Trial:
+    return p.cleaning.attacked(name, seed)
+
+
+def sweeps(p: Profile) -> list[Defense]:
+    return [d for method in METHODS[1:] for d in p.cleaning.sweep(method, few=True)]
+
+
+def dirty(p: Profile, count: int) -> list[Defense]:
+    """CleanCLIP with poisons among the trusted pairs."""
+    return p.cleaning.sweep("cleanclip", few=True, dirty=count)
+
+
+def trials(p: Profile) -> list[Trial]:
+    c = p.cleaning
+    out = []
+    for seed in range(c.seeds):
+        bases = [poisoned(p, seed), pretrained(p, seed), self_supervised(p, seed)]
+        bases += [structured(p, name, seed) for name in c.structured]
+        out += [t for base in bases for t in with_before(base, sweeps(p))]
+        out += with_before(poisoned(p, seed), [d for n in c.dirty for d in dirty(p, n)])
+    return out
+
+
+def _settings(results: Results, method: str) -> Sequence[Defense]:
+    return [] if method == "none" else numbers(results).sweep(method, few=True)
+
+
+def measured(results: Results, which: str, method: str, value=success) -> dict[int, float]:
+    """A number by seed. `which` is "poisoned", "pretrained", "self_supervised" or the name of a structured trigger."""
+    p = results.profile
+    make = {"poisoned": poisoned, "pretrained": pretrained, "self_supervised": self_supervised}.get(which)
+    base_of = functools.partial(make, p) if make else functools.partial(structured, p, which)
+    return by_seed(results, base_of, _settings(results, method), value)
+
+
+def successes(results: Results, which: str, method: str) -> dict[int, float]:
+    return measured(results, which, method)
+
+
+def accuracies(results: Results, which: str, method: str) -> dict[int, float]:
+    return measured(results, which, method, accuracy)
+
+
+def with_dirt(results: Results, count: int) -> dict[int, float]:
+    """Attack success after CleanCLIP with so many poisons among the trusted pairs."""
+    p = results.profile
+    defenses = dirty(p, count) if count else _settings(results, "cleanclip")
+    return by_seed(results, lambda s: poisoned(p, s), defenses, success)
+
+
+def pretrained_left(results: Results) -> list[float]:
+    """Attack success on the model poisoned by further training, after CleanCLIP."""
+    return list(measured(results, "pretrained", "cleanclip").values())
+
+
+def self_supervision_protects_backdoor(results: Results) -> list[float]:
+    """Success after CleanCLIP: pre-trained with a self-supervised term less without."""
+    return differences(measured(results, "self_supervised", "cleanclip"), measured(results, "poisoned", "cleanclip"))
+
+
+def dirt_undoes(results: Results) -> list[float]:
+    """Success after CleanCLIP with the second number of poisons left less with none."""
+    counts = numbers(results).dirty
+    return differences(with_dirt(results, counts[min(1, len(counts) - 1)]), with_dirt(results, 0))
+
+
+def structure_survives(results: Results) -> list[float]:
+    """Success after CleanCLIP: the stripes less the noise patch."""
+    first = next(iter(numbers(results).structured))
+    return differences(measured(results, first, "cleanclip"), measured(results, "poisoned", "cleanclip"))
+
+
+def plot(results: Results) -> go.Figure:
+    """Attack success before and after, for each way to make it harder."""
+    p, c = results.profile, numbers(results)
+    fig = plots.figure(
+        "Attack success before, after plain finetuning and after CleanCLIP: for the model of the main table, a "
+        "pre-trained model poisoned later, a model pre-trained with self-supervision, and structured triggers.",
+        x="backdoored model",
+        y="attack success (%)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+        height=420,
+    )
+    names = {"poisoned": "main table", "pretrained": "poisoned later", "self_supervised": "pre-trained with views"}
+    names |= {name: name for name in c.structured}
+    for k, method in enumerate(METHODS):
+        values = [list(measured(results, which, method).values()) for which in names]
+        curve(fig, list(names.values()), values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+    return fig
+
+
+def plot_dirty(results: Results) -> go.Figure:
+    """Attack success after CleanCLIP by number of poisons among the trusted pairs."""
+    p, c = results.profile, numbers(results)
+    fig = plots.figure(
+        "Attack success after CleanCLIP by the number of poisons that were left among the trusted pairs.",
+        x="poisons among the trusted pairs",
+        y="attack success (%)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+    )
+    counts = (0, *c.dirty)
+    values = [list(with_dirt(results, n).values()) for n in counts]
+    curve(fig, [str(n) for n in counts], values, "CleanCLIP", scale=100, bounds=(0, 1), points=True)
+    return fig

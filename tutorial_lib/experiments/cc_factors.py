@@ -1,0 +1,107 @@
+"""Factors of the pre-training: number of poisons and size of the data (Bansal et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments._cleaning import WORDS, by_seed, numbers, success, with_before
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Record, Trial
+
+TITLE = "Number of poisons and size of the pre-training data"
+PAPER = "the effect of CleanCLIP is analysed against the number of poisons and the size of the pre-training data"
+METHODS = ("none", "finetune", "cleanclip")
+
+
+def counted(p: Profile, count: int, seed: int) -> Trial:
+    c = p.cleaning
+    return c.attacked(dict(c.attacks["badnets"]) | {"count": count}, seed)
+
+
+def sized(p: Profile, size: dict[str, Any], seed: int) -> Trial:
+    return p.cleaning.attacked("badnets", seed, **size)
+
+
+def trials(p: Profile) -> list[Trial]:
+    c = p.cleaning
+    sweeps = [d for method in METHODS[1:] for d in c.sweep(method, few=True)]
+    bases = [
+        base
+        for seed in range(c.seeds)
+        for base in (*(counted(p, n, seed) for n in c.counts), *(sized(p, size, seed) for size in c.sizes))
+    ]
+    return [t for base in bases for t in with_before(base, sweeps)]
+
+
+def _measured(
+    results: Results, base_of: Callable[[int], Trial], method: str, value: Callable[[Record], float] = success
+) -> dict[int, float]:
+    return by_seed(results, base_of, [] if method == "none" else numbers(results).sweep(method, few=True), value)
+
+
+def by_count(results: Results, count: int, method: str) -> dict[int, float]:
+    """Attack success by seed, for a number of poisons."""
+    return _measured(results, lambda s: counted(results.profile, count, s), method)
+
+
+def by_size(results: Results, number: int, method: str) -> dict[int, float]:
+    """Attack success by seed, for the data set with that position among the profile's sizes."""
+    size = numbers(results).sizes[number]
+    return _measured(results, lambda s: sized(results.profile, size, s), method)
+
+
+def more_poisons_harder(results: Results) -> list[float]:
+    """Attack success after CleanCLIP: the most poisons less the fewest."""
+    counts = numbers(results).counts
+    return differences(by_count(results, counts[-1], "cleanclip"), by_count(results, counts[0], "cleanclip"))
+
+
+def larger_pretraining_harder(results: Results) -> list[float]:
+    """Attack success after CleanCLIP: the largest data less the smallest."""
+    last = len(numbers(results).sizes) - 1
+    return differences(by_size(results, last, "cleanclip"), by_size(results, 0, "cleanclip"))
+
+
+def plot_left(results: Results) -> go.Figure:
+    """Attack success by number of poisons."""
+    p, c = results.profile, numbers(results)
+    fig = plots.figure(
+        "Attack success before, after plain finetuning and after CleanCLIP, by the number of poisons.",
+        x="poisons",
+        y="attack success (%)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+    )
+    for k, method in enumerate(METHODS):
+        values = [list(by_count(results, n, method).values()) for n in c.counts]
+        names = [str(n) for n in c.counts]
+        curve(fig, names, values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+    return fig
+
+
+def plot_right(results: Results) -> go.Figure:
+    """Attack success by size of the pre-training data."""
+    p, c = results.profile, numbers(results)
+    fig = plots.figure(
+        "Attack success before, after plain finetuning and after CleanCLIP, by the size of the pre-training data.",
+        x="clean training pairs",
+        y="attack success (%)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+    )
+    pairs = [
+        next((r.metrics["pairs"] for s in results.seeds if (r := results.get(with_before(sized(p, size, s))[0]))), 0)
+        for size in c.sizes
+    ]
+    for k, method in enumerate(METHODS):
+        values = [list(by_size(results, n, method).values()) for n in range(len(c.sizes))]
+        names = [f"{n:,}" for n in pairs]
+        curve(fig, names, values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+    return fig
+
+
+plot = plot_left

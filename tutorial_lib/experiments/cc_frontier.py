@@ -1,0 +1,159 @@
+"""Every defense with its own sweep: accuracy against attack success (Bansal et al. 2023, and the controls)."""
+
+from __future__ import annotations
+
+import functools
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.experiments import Results, Table, differences, stamp
+from tutorial_lib.experiments._cleaning import (
+    WORDS,
+    accuracy,
+    before,
+    by_seed,
+    chosen,
+    cleaned,
+    numbers,
+    oracle,
+    percent,
+    success,
+    with_before,
+)
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Record, Trial
+
+TITLE = "Every defense with its own sweep"
+PAPER = (
+    "self-supervision is needed, and alone it is not enough; supervised finetuning of the picture tower removes the "
+    "backdoor nearly wholly"
+)
+METHODS = (
+    "finetune",
+    "cleanclip",
+    "self_supervised",
+    "supervised",
+    "weight_decay",
+    "shrink_and_perturb",
+    "anti_backdoor",
+)
+
+
+def poisoned(p: Profile, seed: int) -> Trial:
+    return p.cleaning.attacked("badnets", seed)
+
+
+def filtered(p: Profile, seed: int) -> Trial:
+    """From scratch without the poisons, which somebody has found all: the ceiling."""
+    return before(p.cleaning.attacked(dict(p.cleaning.attacks["badnets"]) | {"count": 0}, seed))
+
+
+def trials(p: Profile) -> list[Trial]:
+    sweeps = [d for method in METHODS for d in p.cleaning.sweep(method)]
+    return [t for s in range(p.cleaning.seeds) for t in (filtered(p, s), *with_before(poisoned(p, s), sweeps))]
+
+
+def measured(results: Results, method: str, value=success, pick=chosen) -> dict[int, float]:
+    """A number of each seed's model after the setting that is picked."""
+    return by_seed(results, lambda s: poisoned(results.profile, s), numbers(results).sweep(method), value, pick)
+
+
+def successes(results: Results, method: str) -> dict[int, float]:
+    return measured(results, method)
+
+
+def accuracies(results: Results, method: str) -> dict[int, float]:
+    return measured(results, method, accuracy)
+
+
+def supervised_left(results: Results) -> list[float]:
+    """Attack success after supervised finetuning."""
+    return list(successes(results, "supervised").values())
+
+
+def clip_loss_needed(results: Results) -> list[float]:
+    """Clean accuracy at the strongest setting: CleanCLIP less self-supervision only."""
+    strongest = {m: numbers(results).sweep(m)[-1] for m in ("cleanclip", "self_supervised")}
+
+    def at(method: str) -> dict[int, float]:
+        return results.per_seed(lambda s: cleaned(poisoned(results.profile, s), [strongest[method]])[0], accuracy)
+
+    return differences(at("cleanclip"), at("self_supervised"))
+
+
+def _reader(name: str, record: Record) -> float:
+    return record.metrics["attack_success"][name]["rate"]
+
+
+def exposed(results: Results, reader: str) -> dict[int, float]:
+    """Attack success before cleaning under another reader: "linear_probe" or "knn"."""
+    return by_seed(results, lambda s: poisoned(results.profile, s), [], functools.partial(_reader, reader))
+
+
+def neighbours_less_exposed(results: Results) -> list[float]:
+    """Success under zero-shot less success under nearest neighbours, before cleaning."""
+    return differences(exposed(results, "zero_shot"), exposed(results, "knn"))
+
+
+def table(results: Results) -> Table:
+    """Each defense with the setting that a defender takes, and the oracle's."""
+    p = results.profile
+    start = by_seed(results, lambda s: poisoned(p, s), [], success)
+    right = by_seed(results, lambda s: poisoned(p, s), [], accuracy)
+    rows: list[tuple[str, ...]] = [("before", percent(start.values()), percent(right.values()), "", "")]
+    for method in METHODS:
+        cells = [
+            percent(measured(results, method, value, pick).values())
+            for pick in (chosen, oracle)
+            for value in (success, accuracy)
+        ]
+        rows.append((WORDS[method], *cells))
+    none = results.per_seed(lambda s: filtered(p, s), success)
+    clean = results.per_seed(lambda s: filtered(p, s), accuracy)
+    rows.append(("from scratch without poisons", percent(none.values()), percent(clean.values()), "", ""))
+    probe = exposed(results, "linear_probe")
+    by_probe = by_seed(
+        results, lambda s: poisoned(p, s), [], lambda r: r.metrics["clean_accuracy"]["linear_probe"]["rate"]
+    )
+    rows.append(("linear probe on the model as it is", percent(probe.values()), percent(by_probe.values()), "", ""))
+    head = ("defense", "success (%)", "accuracy (%)", "oracle: success (%)", "oracle: accuracy (%)")
+    return Table(head, tuple(rows))
+
+
+def plot(results: Results) -> go.Figure:
+    """Mean accuracy against mean success of each setting; rings mark what a defender takes, crosses the oracle."""
+    p, c = results.profile, numbers(results)
+    fig = plots.figure(
+        "Clean accuracy against attack success of every defense over its settings. A good defense goes down without "
+        "going left. Rings mark the setting chosen on clean validation pictures, crosses the oracle's.",
+        x="clean accuracy (%)",
+        y="attack success (%)",
+        stamp=stamp(p, results.of(trials(p))) + "; each point: mean over models",
+        height=480,
+    )
+
+    def mean(values) -> float:
+        found = list(values)
+        return 100 * sum(found) / len(found) if found else float("nan")
+
+    for k, method in enumerate(METHODS):
+        points = []
+        for d in c.sweep(method):
+            records = results.of(cleaned(poisoned(p, s), [d])[0] for s in results.seeds)
+            if records:
+                points.append((mean(map(accuracy, records)), mean(map(success, records))))
+        if not points:
+            continue
+        x, y = zip(*points, strict=True)
+        plots.line(fig, [round(v, 2) for v in x], [round(v, 2) for v in y], WORDS[method], number=k)
+        for pick, symbol in ((chosen, "circle-open"), (oracle, "x-thin-open")):
+            fig.add_scatter(
+                x=[round(mean(measured(results, method, accuracy, pick).values()), 2)],
+                y=[round(mean(measured(results, method, success, pick).values()), 2)],
+                mode="markers",
+                marker={"symbol": symbol, "size": 15, "color": plots.COLOURS[k % len(plots.COLOURS)]},
+                showlegend=False,
+                hovertext="chosen on validation" if pick is chosen else "oracle",
+            )
+    return fig
