@@ -3,7 +3,7 @@
 A backdoor is easy to learn, so poisoned pairs have a low loss. The pairs that fit best under the trained model are
 taken to be poisons; then the model is trained on trusted pairs and pushed away from those.
 
-Source: Li et al. (2021), ABL, for classifiers: isolation of 1 % by the loss, then gradient ascent. For CLIP the loss of
+Source: Li et al. (2021), for classifiers: isolation of 1 % by the loss, then gradient ascent. For CLIP the loss of
 a pair depends on its batch; here a pair's score is the similarity of its picture and caption, and unlearning lowers
 that similarity, which is bounded where an ascending loss is not.
 """
