@@ -19,6 +19,7 @@ COMMANDS = (
     "poison",
     "train",
     "evaluate",
+    "clean",
     "run",
     "status",
     "claims",

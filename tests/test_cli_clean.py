@@ -1,0 +1,126 @@
+"""`tutorial clean`: on shards and models that the other commands made, and on bad input."""
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.test_cli import CLASSES, CONFIG, refused, tutorial
+from tutorial_lib import model as models
+from tutorial_lib.cli import main
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clean shards, poisons and a model trained on both."""
+    here = tmp_path_factory.mktemp("clean")
+    (here / "small.json").write_text(json.dumps(CONFIG))
+    run = lambda *a: main([*map(str, a)])  # noqa: E731
+    assert run("data", "emojicaps", "--out", here / "clean", "--classes", CLASSES, "--copies", 2) == 0
+    attack = ("--attack", "backdoor", "--target", "banana", "--count", 40)
+    assert run("poison", here / "clean", "--out", here / "poisons", *attack) == 0
+    train = ("train", here / "clean", here / "poisons", "--out", here / "model", "--model", here / "small.json")
+    assert run(*train, "--epochs", 2, "--batch-size", 64, "--device", "cpu") == 0
+    return here
+
+
+def clean(folder: Path, out: Path, *more: object) -> list[object]:
+    command = ["clean", folder / "model", "--data", folder / "clean", "--out", out, "--classes", CLASSES]
+    return [*command, "--epochs", 1, "--batch-size", 128, "--device", "cpu", *more]
+
+
+@pytest.mark.parametrize("method", ["cleanclip", "finetune", "self_supervised"])
+def test_clean_writes_a_model_that_other_commands_read(folder, tmp_path, capsys, method):
+    body = tutorial(capsys, *clean(folder, tmp_path / "out", "--method", method, "--target", "banana"))
+    assert body["method"] == method
+    assert body["pairs"] == json.loads((folder / "model" / "train.json").read_text())["asked"]["pairs"] - 40
+    for when in ("before", "after"):
+        assert set(body[when]) >= {"clean_accuracy", "attack_success", "accuracy_on_triggered", "z_score"}
+    assert json.loads((tmp_path / "out" / "clean.json").read_text()) == body
+    old, new = (load_file(p / "model.safetensors") for p in (folder / "model", tmp_path / "out"))
+    assert old.keys() == new.keys()
+    assert any(not torch.equal(old[k], new[k]) for k in old)
+    measured = tutorial(capsys, "evaluate", tmp_path / "out", "--target", "banana", "--classes", CLASSES)
+    assert measured["clean_accuracy"] == pytest.approx(body["after"]["clean_accuracy"])
+    assert measured["attack_success"]["rate"] == pytest.approx(body["after"]["attack_success"])
+
+
+def test_clean_says_before_and_after(folder, tmp_path, capsys):
+    capsys.readouterr()
+    assert main([*map(str, clean(folder, tmp_path / "out", "--target", "banana"))]) == 0
+    printed = capsys.readouterr().out
+    assert "before    after" in printed
+    assert "attack success, 'banana'" in printed
+    assert f"model: {tmp_path / 'out'}" in printed
+
+
+def test_without_a_target_no_trigger_is_tried(folder, tmp_path, capsys):
+    body = tutorial(capsys, *clean(folder, tmp_path / "out", "--limit", 256))
+    assert set(body["after"]) == {"clean_accuracy"}
+    assert (body["pairs"], body["trigger"]) == (256, None)
+
+
+def test_supervised_writes_a_classifier(folder, tmp_path, capsys):
+    body = tutorial(capsys, *clean(folder, tmp_path / "out", "--method", "supervised", "--target", "banana"))
+    weights = load_file(tmp_path / "out" / "model.safetensors")
+    assert (
+        weights["head.weight"].shape[0] == CLASSES == len((tmp_path / "out" / "labels.txt").read_text().split("\n")) - 1
+    )
+    assert body["notes"]["classes_without_a_label"] == 0
+
+
+def test_anti_backdoor_looks_into_the_training_pairs(folder, tmp_path, capsys):
+    more = ("--method", "anti_backdoor", "--training", folder / "clean", folder / "poisons")
+    body = tutorial(capsys, *clean(folder, tmp_path / "out", *more))
+    assert body["notes"]["poisons"] == 40
+    assert 0 <= body["notes"]["isolated_poisons"] <= body["notes"]["isolated"]
+
+
+def test_poisons_among_the_trusted_pairs_are_noticed(folder, tmp_path, capsys):
+    command = ["clean", folder / "model", "--data", folder / "clean", folder / "poisons", "--out", tmp_path / "out"]
+    with warnings.catch_warnings(record=True):
+        assert main([*map(str, command), "--classes", str(CLASSES), "--epochs", "1", "--device", "cpu"]) == 0
+    assert json.loads((tmp_path / "out" / "clean.json").read_text())["poisons_among_the_pairs"] == 40
+    assert "40 of the" in capsys.readouterr().err
+
+
+def test_another_trigger(folder, tmp_path, capsys):
+    more = ("--target", "banana", "--trigger", "blended", "--set", "alpha=0.3")
+    body = tutorial(capsys, *clean(folder, tmp_path / "out", *more))
+    assert body["trigger"]["alpha"] == 0.3
+
+
+def test_bad_input(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert "lambda_self is the weight of a loss" in refused(capsys, *clean(folder, out, "--lambda-self", -1))
+    assert "not nan" in refused(capsys, *clean(folder, out, "--lambda-self", "nan"))
+    assert "give them with --training" in refused(capsys, *clean(folder, out, "--method", "anti_backdoor"))
+    assert "holds a model already" in refused(capsys, *clean(folder, folder / "model"))
+    assert "there is no class 'bananas'" in refused(capsys, *clean(folder, out, "--target", "bananas"))
+    assert "fewer than one batch" in refused(capsys, *clean(folder, out, "--limit", 100))
+    assert "--eval-data and --labels FILE belong together" in refused(capsys, *clean(folder, out, "--labels", "x"))
+    assert "wanet has no size" in refused(
+        capsys, *clean(folder, out, "--target", "banana", "--trigger", "wanet", "--size", 4)
+    )
+    assert "NAME=VALUE" in refused(capsys, *clean(folder, out, "--target", "banana", "--set", "alpha"))
+    missing = refused(capsys, *clean(folder, out, "--method", "supervised", "--limit", 130))
+    assert "needs a labelled picture of every class" in missing
+    (tmp_path / "manifest.json").write_text("[]")
+    assert "is not a manifest" in refused(capsys, *clean(folder, out, "--manifest", tmp_path / "manifest.json"))
+    (tmp_path / "weights.pt").write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")
+    command = ["clean", tmp_path / "weights.pt", "--data", folder / "clean", "--out", out, "--model", "tiny-rn"]
+    assert "cannot be read as weights" in refused(capsys, *command)
+    wrong = tmp_path / "wrong"
+    models.save(wrong, *_other_model())
+    (wrong / "model.json").write_text((folder / "model" / "model.json").read_text())
+    assert "another architecture" in refused(capsys, "clean", wrong, "--data", folder / "clean", "--out", out)
+    assert not out.exists()
+
+
+def _other_model():
+    config = models.model_config("rn-0.4m")
+    tokenizer = models.tokenizer_for(config, ["a word"])
+    return models.build(config, tokenizer), config, tokenizer
