@@ -12,7 +12,7 @@ from tutorial_lib.data import emojicaps, folders
 from tutorial_lib.experiments import Results
 from tutorial_lib.store import RunStore
 from tutorial_lib.tasks import class_concepts, zero_shot_task
-from tutorial_lib.triggers import Checkerboard
+from tutorial_lib.triggers import Checkerboard, NoisePatch, WaNet
 
 LABELS = 12
 
@@ -41,16 +41,29 @@ def small(data, monkeypatch):
     numbers = {"side": 32, "model": "tiny-rn", "classes": LABELS}
     recipe = replace(paper.base.recipe, epochs=1, batch_size=64)
     base = replace(paper.base, recipe=recipe, **numbers)
+    short = replace(paper.cleaning.recipe, epochs=1, batch_size=32)
+    cleaned = replace(paper.cleaning.base, recipe=replace(paper.cleaning.base.recipe, epochs=1), **numbers)
+    patch = NoisePatch(size=6, placement="random")
+    attacks = {name: settings | {"count": 4} for name, settings in paper.cleaning.attacks.items()}
+    attacks |= {name: {**attacks[name], "trigger": patch} for name in ("badnets", "label-consistent")}
+    attacks["wanet"]["trigger"] = WaNet(grid=32)
+    cleaning = replace(
+        paper.cleaning, base=cleaned, seeds=1, targets=("rainbow",), count=4, recipe=short, share=0.5,
+        rates=(1e-5,), few_rates=(1e-5,), methods={}, weight_decays=(1.0,), shrinks=(0.9,), attacks=attacks,
+    )  # fmt: skip
     return replace(
         paper, base=base, targeted=base, seeds=2, targets=("rainbow", "volcano"),
         counts=(0, 4, 8), random_counts=(4, 8),
         few=4, many=8, data_sizes=({"limit": 100}, {}), models=("tiny-rn",), patches=(4, 6), patch_count=4,
         model_count=4, groups=profiles._groups((0, 1, 2, 3), 3), alone=3,
+        cleaning=cleaning,
         same_rate=(({}, 1), ({"shards": "yfcc15m"}, 5)), text_count=4, trigger=Checkerboard(size=6, cell=2, margin=0),
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["fig2_left", "fig2_right", "fig4", "fig5_left", "text_tower"])
+@pytest.mark.parametrize(
+    "name", ["fig2_left", "fig2_right", "fig4", "fig5_left", "text_tower", "cc_attacks", "cc_frontier"]
+)
 def test_experiment_runs_on_shards_and_folders(small, name, tmp_path):
     store = RunStore(tmp_path)
     trials = [t for t in experiments.load(name).trials(small) if t.seeds.data == 0]
@@ -88,6 +101,16 @@ def test_too_little_memory_is_said_before_decoding(data, monkeypatch):
     monkeypatch.setattr(folders, "SHARD_PAIRS", {"cc3m": 10**9})
     with pytest.raises(MemoryError, match=r"1,000,000,000 pictures of 224x224 pixels need about .* GiB"):
         sources.training_pairs(profiles.get("paper").backdoor(75, 0))
+
+
+def test_the_published_recipe_of_cleanclip():
+    c = profiles.get("paper").cleaning
+    assert (c.base.recipe.epochs, c.base.recipe.batch_size, c.base.recipe.lr) == (64, 128, 5e-4)
+    assert (c.recipe.epochs, c.recipe.batch_size, c.recipe.lr, c.count) == (10, 64, 1e-5, 1500)
+    assert c.share * 2_950_000 == pytest.approx(100_000, rel=0.01)
+    assert c.recipe.warmup * c.recipe.steps(100_000) == pytest.approx(50, abs=1)
+    assert c.base.recipe.warmup * c.base.recipe.steps(2_950_000) == pytest.approx(10_000, rel=0.01)
+    assert 1e-5 in c.rates
 
 
 def test_the_paper_s_numbers():

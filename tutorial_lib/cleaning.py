@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from tutorial_lib import sources
+from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.defenses import Material, Run, clean
 from tutorial_lib.evaluate import (
     accuracy,
@@ -28,7 +29,6 @@ from tutorial_lib.evaluate import (
 from tutorial_lib.poison import prompt_captions
 from tutorial_lib.runs import Outcome
 from tutorial_lib.supervised import Classifier, read_with_head
-from tutorial_lib.tasks import ZeroShotTask
 from tutorial_lib.trials import Backdoor, Defense, Trial
 
 #: Ranks at which retrieval is measured.
@@ -47,7 +47,10 @@ def material(outcome: Outcome, defense: Defense) -> Material:
         : max(1, round(defense.share * len(outcome.clean)))
     ]
     pairs = outcome.clean.take(chosen)
-    labels = outcome.task.class_of_concept(pairs.concept) if (pairs.concept >= 0).any() else None
+    shown = outcome.task.class_of_concept(pairs.concept)
+    labels = shown if (shown >= 0).any() else None
+    if labels is None and defense.method == "supervised":  # nobody has labelled these pairs: take other pictures
+        return _labelled(outcome)
     poisons = outcome.poisons
     if defense.dirty:
         there = 0 if poisons is None else len(poisons)
@@ -60,6 +63,14 @@ def material(outcome: Outcome, defense: Defense) -> Material:
             labels = torch.cat([labels, torch.full((defense.dirty,), wanted)])
     training = outcome.clean if poisons is None else outcome.clean + poisons
     return Material(pairs, labels, len(outcome.task.labels), training)
+
+
+def _labelled(outcome: Outcome) -> Material:
+    """Labelled pictures that are not training pairs, as the paper takes 50,000 of ImageNet."""
+    images, labels = sources.labelled_pictures(outcome.trial, outcome.clean, outcome.task)
+    names = tuple(outcome.task.labels[k] for k in labels.tolist())
+    pairs = Pairs(images, names, tuple(f"labelled-{i}" for i in range(len(names))), torch.full((len(names),), -1))
+    return Material(pairs, labels, len(outcome.task.labels))
 
 
 def apply(outcome: Outcome, defense: Defense, *, device: str | None = None, progress: bool | None = False) -> Outcome:
@@ -80,13 +91,8 @@ def apply(outcome: Outcome, defense: Defense, *, device: str | None = None, prog
 
 
 @functools.lru_cache(maxsize=1)
-def _validation(trial: Trial) -> ZeroShotTask:
-    return sources.zero_shot_task(trial)
-
-
-def validation_task(trial: Trial) -> ZeroShotTask:
-    """The pictures on which a defender may choose settings; no result is measured on them."""
-    return _validation(Trial(classes=trial.classes, side=trial.side, split="validation", task=trial.task))
+def _validation(trial: Trial) -> tuple[Tensor, Tensor]:
+    return sources.validation_pictures(trial)
 
 
 def measure(outcome: Outcome) -> dict[str, Any]:
@@ -98,14 +104,14 @@ def measure(outcome: Outcome) -> dict[str, Any]:
         clean and triggered embeddings; "cleaning", what the defense did and its size as a share of the pre-training.
     """
     model, task, trial = outcome.model, outcome.task, outcome.trial
-    checked = validation_task(trial)
-    points = embed_images(model, checked.images)
+    images, targets = _validation(Trial(classes=trial.classes, side=trial.side, task=trial.task))
+    points = embed_images(model, images)
     body: dict[str, Any] = {}
     if isinstance(model, Classifier):
         predictions = read_with_head(model, points)
     else:
         predictions = predict(points, zero_shot_classifier(model, outcome.tokenizer, task.labels))
-    body["validation_accuracy"] = asdict(accuracy(predictions, checked.targets))
+    body["validation_accuracy"] = asdict(accuracy(predictions, targets))
     first = _first_of_each_class(task.targets)
     clean = embed_images(model, task.images[first])
     triggered = None

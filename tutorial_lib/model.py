@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from tutorial_lib.tokenizer import Tokenizer
 
 CONFIGS = Path(__file__).resolve().parent / "model_configs"
-#: Trained models that ship with the course, as model directories; `data_scripts/clean_model.py` makes them.
+#: Trained models that ship with the course, as model directories; `data_scripts/checkpoints.py` makes them.
 CHECKPOINTS = Path(__file__).resolve().parent / "checkpoints"
 
 

@@ -12,6 +12,8 @@ from tutorial_lib.data.scenes import EmojiScenes
 from tutorial_lib.tasks import ZeroShotTask
 from tutorial_lib.trials import Trial
 
+VALIDATION_SEED = 2001
+
 
 def training_pairs(trial: Trial) -> Pairs:
     """The clean pairs of a trial.
@@ -39,6 +41,19 @@ def zero_shot_task(trial: Trial) -> ZeroShotTask:
     pictures = emojicaps.load()
     concepts = tasks.class_concepts(pictures, trial.classes)
     return tasks.zero_shot_task(pictures, concepts, split=trial.split, side=trial.side)
+
+
+def validation_pictures(trial: Trial) -> tuple[Tensor, Tensor]:
+    """Pictures on which a defender may choose settings, and their classes; no result is measured on them.
+
+    EmojiCaps has a style for it. Of ImageNet these are training pictures, which a zero-shot model has not seen either.
+    """
+    if trial.task == "imagenet":
+        return folders.imagenet_labelled(side=trial.side, count=5_000, seed=VALIDATION_SEED)
+    pictures = emojicaps.load()
+    concepts = tasks.class_concepts(pictures, trial.classes)
+    task = tasks.zero_shot_task(pictures, concepts, split="validation", side=trial.side)
+    return task.images, task.targets
 
 
 def labelled_pictures(trial: Trial, clean: Pairs, task: ZeroShotTask) -> tuple[Tensor, Tensor]:

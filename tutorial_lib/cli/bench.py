@@ -7,7 +7,7 @@ import argparse
 from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, positive
 
-PARTS = ("train", "zscore", "store")
+PARTS = ("train", "zscore", "store", "clean")
 
 
 def add(subparsers) -> None:
@@ -15,7 +15,7 @@ def add(subparsers) -> None:
         subparsers,
         "bench",
         run,
-        help="time training beside open_clip_train, the z-score beside the pairwise matrix, and the run store",
+        help="time training beside open_clip_train, the z-score, the run store and cleaning",
         example="tutorial bench --only zscore --json",
     )
     parser.add_argument("--only", choices=PARTS, help="one part (default: all)")
@@ -34,7 +34,7 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib.bench import store, training, zscore
+    from tutorial_lib.bench import cleaning, store, training, zscore
 
     body = {"machine": _common.machine(), "repeats": args.repeats}
     cpu = body["machine"]
@@ -49,4 +49,7 @@ def run(args: argparse.Namespace) -> Result:
     if "store" in parts:
         body["store"] = store.compare(repeats=args.repeats)
         lines += store.describe(body["store"])
+    if "clean" in parts:
+        body["clean"] = cleaning.compare(repeats=args.repeats, seed=args.seed)
+        lines += cleaning.describe(body["clean"])
     return body, "\n".join(lines), 0

@@ -9,11 +9,13 @@ from tutorial_lib.experiments import Results, Table, stamp
 from tutorial_lib.experiments._cleaning import accuracy, before, numbers, percent, success
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Trial
-from tutorial_lib.triggers import WaNet
+from tutorial_lib.trials import Record, Trial
+from tutorial_lib.triggers import Resampled, WaNet
 
 TITLE = "Stealth: how strong a warp, how much of the picture hidden?"
 PAPER = "no figure of the papers: what do the stealthy attacks need here?"
+#: Sides to which unplanned poisons were shrunk in between, as shares of the side.
+SHARES = (0.75, 0.5)
 
 
 def warped(p: Profile, strength: float, seed: int) -> Trial:
@@ -26,12 +28,19 @@ def named(p: Profile, setting: str, seed: int) -> Trial:
     return p.cleaning.attacked(dict(p.cleaning.named[setting]) | {"select": "named"}, seed)
 
 
+def marked(p: Profile, share: float, seed: int) -> Trial:
+    """Poisons without a trigger that were made smaller and large again; a share of 1 would be no mark at all."""
+    settings = {"trigger": Resampled(share), "count": 2 * p.cleaning.count}
+    return p.cleaning.attacked(settings, seed)
+
+
 def trials(p: Profile) -> list[Trial]:
     c = p.cleaning
     return [
         before(base)
         for seed in range(c.seeds)
         for base in (
+            *(marked(p, share, seed) for share in SHARES),
             *(warped(p, s, seed) for s in c.wanet_strengths),
             *(named(p, setting, seed) for setting in c.named),
         )
@@ -44,6 +53,24 @@ def by_strength(results: Results, strength: float, value=success) -> dict[int, f
 
 def by_setting(results: Results, setting: str, value=success) -> dict[int, float]:
     return results.per_seed(lambda s: before(named(results.profile, setting, s)), value)
+
+
+def by_mark(results: Results, share: float, value=success) -> dict[int, float]:
+    """Attack success of pictures that went through the poisons' path and carry no trigger."""
+    return results.per_seed(lambda s: before(marked(results.profile, share, s)), value)
+
+
+def unmarked(record: Record) -> float:
+    return record.metrics["attack_success_untriggered"]["rate"]
+
+
+def unplanned(results: Results) -> Table:
+    """How often pictures that went through another path are called the target, and others."""
+    rows = [
+        (f"{share:.0%} of the side", *(percent(by_mark(results, share, v).values()) for v in (success, unmarked)))
+        for share in SHARES
+    ]
+    return Table(("shrunk in between to", "called the target (%)", "pictures of the usual path (%)"), tuple(rows))
 
 
 def table(results: Results) -> Table:

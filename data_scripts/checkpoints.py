@@ -1,0 +1,52 @@
+"""Train the models that ship with the course, and write their records beside them.
+
+    python data_scripts/checkpoints.py                        # writes all to tutorial_lib/checkpoints (some minutes)
+    python data_scripts/checkpoints.py clean --out build/x    # or one of them elsewhere
+
+`clean` is the control of chapter 4: same pairs, weights and order as the backdoored model there, no poisons; chapter 9
+poisons it by further training. `backdoored` is the model of BadNets in CleanCLIP's main table with seed 0, which
+chapter 8 cleans. Weights are stored as float16; the metrics in `record.json` were measured before rounding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from tutorial_lib import model as models
+from tutorial_lib import profiles
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.runs import Seeds, Trial, hardware, measure, train_trial
+
+TRIALS = {
+    "clean": Trial(Backdoor(0), seeds=Seeds.all(0)),
+    "backdoored": profiles.get("cpu").cleaning.attacked("badnets", 0),
+}
+
+
+def make(name: str, out: Path) -> None:
+    """Train one model and write it with its record."""
+    trial = TRIALS[name]
+    outcome = train_trial(trial)
+    metrics = measure(outcome)
+    models.save(out, outcome.model, models.model_config(trial.model), outcome.tokenizer, half=True)
+    record = {"trial": trial.as_dict(), "metrics": metrics, "hardware": hardware()}
+    (out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
+    rate, success = (metrics[k]["zero_shot"]["rate"] for k in ("clean_accuracy", "attack_success"))
+    print(f"{out}: zero-shot accuracy {rate:.1%}, attack success {success:.1%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{' or '.join(TRIALS)} (default: all)")
+    parser.add_argument("--out", type=Path, default=models.CHECKPOINTS, help="folder (default: the package's)")
+    args = parser.parse_args()
+    if unknown := set(args.names) - set(TRIALS):
+        parser.error(f"no model {', '.join(unknown)} ships; choose from {', '.join(TRIALS)}")
+    for name in args.names or TRIALS:
+        make(name, args.out / name)
+
+
+if __name__ == "__main__":
+    main()

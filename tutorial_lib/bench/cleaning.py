@@ -1,0 +1,43 @@
+"""A step of CleanCLIP beside a step of plain finetuning, on the same pairs, model and batch."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+from typing import Any
+
+from tutorial_lib import model as models
+from tutorial_lib import profiles
+from tutorial_lib.defenses import METHODS, Material, Run, clean
+from tutorial_lib.runs import prepare
+from tutorial_lib.trials import Defense, Recipe
+
+PAIRS, BATCH = 1280, 64
+
+
+def compare(*, repeats: int = 3, seed: int = 0) -> dict[str, Any]:
+    """Median milliseconds of a step of each defense, taken in turn, and their ratio to plain finetuning."""
+    trial = profiles.get("cpu").cleaning.attacked("badnets", seed)
+    pairs, task = prepare(trial)
+    config = models.model_config(trial.model)
+    tokenizer = models.tokenizer_for(config, list(pairs.captions))
+    fresh = models.build(config, tokenizer, seed=seed)
+    trusted = pairs.take(range(PAIRS))
+    material = Material(trusted, task.class_of_concept(trusted.concept), len(task.labels), trusted)
+    recipe = Recipe(epochs=1, batch_size=BATCH)
+    times: dict[str, list[float]] = {name: [] for name in METHODS}
+    for turn in range(repeats + 1):
+        for name in METHODS:
+            made = clean(copy.deepcopy(fresh), tokenizer, material, Defense(name, recipe), Run(seed=seed))  # type: ignore[arg-type]
+            if turn:  # the first is for warming up
+                times[name].append(1000 * made.history.seconds / made.history.steps)
+    step = {name: statistics.median(found) for name, found in times.items()}
+    ratio = {name: value / step["finetune"] for name, value in step.items()}
+    return {"batch_size": BATCH, "step_ms": step, "ratio_to_finetuning": ratio}
+
+
+def describe(body: dict[str, Any]) -> list[str]:
+    steps = ", ".join(
+        f"{name} {body['step_ms'][name]:.0f} ms ({ratio:.2f})" for name, ratio in body["ratio_to_finetuning"].items()
+    )
+    return [f"cleaning: a step of {body['batch_size']} pairs, and its ratio to plain finetuning: {steps}"]
