@@ -41,7 +41,7 @@ def small(data, monkeypatch):
     numbers = {"side": 32, "model": "tiny-rn", "classes": LABELS}
     recipe = replace(paper.base.recipe, epochs=1, batch_size=64)
     base = replace(paper.base, recipe=recipe, **numbers)
-    short = replace(paper.cleaning.recipe, epochs=1, batch_size=32)
+    short = replace(paper.cleaning.recipe, epochs=1, batch_size=16)
     cleaned = replace(paper.cleaning.base, recipe=replace(paper.cleaning.base.recipe, epochs=1), **numbers)
     patch = NoisePatch(size=6, placement="random")
     attacks = {name: settings | {"count": 4} for name, settings in paper.cleaning.attacks.items()}
