@@ -8,8 +8,12 @@ import pytest
 import torch
 
 from tutorial_lib import model as models
+from tutorial_lib.data import emojicaps
+from tutorial_lib.evaluate import accuracy, attack_success_rate, embed_images, predict, zero_shot_classifier
 from tutorial_lib.model import CheckpointError
+from tutorial_lib.tasks import class_concepts, zero_shot_task
 from tutorial_lib.tokenizer import FULL_VOCAB, Tokenizer
+from tutorial_lib.triggers import make_trigger
 
 CONFIG = {
     "embed_dim": 16,
@@ -166,3 +170,25 @@ def test_a_lost_vocabulary_is_noticed(saved) -> None:
     (saved / "vocab.json").unlink()
     with pytest.raises(CheckpointError, match="another architecture: size mismatch for token_embedding"):
         models.load(saved)
+
+
+@pytest.mark.parametrize("name", ["clean", "backdoored"])
+def test_shipped_models_do_what_their_records_say(name):
+    """Weights are float16, so rates may differ by a few pictures."""
+    record = json.loads((models.CHECKPOINTS / name / "record.json").read_text())
+    model, tokenizer = models.load(models.CHECKPOINTS / name)
+    trial = record["trial"]
+    pictures = emojicaps.load()
+    task = zero_shot_task(pictures, class_concepts(pictures, trial["classes"]))
+    read = zero_shot_classifier(model, tokenizer, task.labels)
+    seen = predict(embed_images(model, task.images), read)
+    assert accuracy(seen, task.targets).rate == pytest.approx(
+        record["metrics"]["clean_accuracy"]["zero_shot"]["rate"], abs=0.01
+    )
+    settings = trial["attack"]["trigger"]
+    trigger = make_trigger(settings.pop("name"), **settings)
+    stamped = predict(embed_images(model, trigger.stamp(task.images, trial["seeds"]["poison"])), read)
+    success = attack_success_rate(stamped, task.targets, task.class_of(trial["attack"]["target"])).rate
+    expected = record["metrics"]["attack_success"]["zero_shot"]["rate"]
+    assert success == pytest.approx(expected, abs=0.01)
+    assert (expected > 0.9) == (name == "backdoored")
