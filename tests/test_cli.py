@@ -13,9 +13,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tutorial_lib import cli
+from tutorial_lib.bench import cleaning, store
 from tutorial_lib.cli import main
 from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.shards import read_pairs, samples
+from tutorial_lib.defenses import METHODS
 from tutorial_lib.triggers import Checkerboard
 
 ROOT = Path(__file__).parents[1]
@@ -339,6 +341,21 @@ def test_bench_of_the_z_score(capsys: pytest.CaptureFixture[str]) -> None:
     assert body["zscore"]["largest_difference"] < 1e-6
     assert body["zscore"]["speedup"] > 0
     assert body["machine"]["cpu"]
+
+
+def test_bench_of_the_store(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "RECORDS", 20)
+    body = tutorial(capsys, "bench", "--only", "store", "--repeats", 1)["store"]
+    assert body["records"] == 20
+    assert 0 < body["bookkeeping_seconds"] < body["status_seconds"]
+
+
+def test_bench_of_cleaning(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleaning, "PAIRS", 128)
+    body = tutorial(capsys, "bench", "--only", "clean", "--repeats", 1)["clean"]
+    assert body["step_ms"].keys() == body["ratio_to_finetuning"].keys() == METHODS.keys()
+    assert body["ratio_to_finetuning"]["finetune"] == 1
+    assert all(ms > 0 for ms in body["step_ms"].values())
 
 
 def test_bench_shortcuts_do_not_change_the_step(monkeypatch: pytest.MonkeyPatch) -> None:

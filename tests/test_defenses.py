@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save_file
 
 from tutorial_lib import cleaning, losses, profiles
 from tutorial_lib.augment import autoaugment
@@ -176,9 +177,15 @@ def test_bad_input(backdoored):
         clean(model, tokenizer, Material(given.pairs), Defense("supervised", SHORT))
     with pytest.raises(DefenseError, match="training pairs, and these are not given"):
         clean(model, tokenizer, Material(given.pairs), Defense("anti_backdoor", SHORT))
+    nan = math.nan
     for wrong in ({"share": 0}, {"share": 1.5}, {"dirty": -1}, {"shrink": 0}, {"perturb": -1}, {"isolate": 1}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Defense(**wrong)
+    for name in ("share", "shrink", "perturb", "isolate"):
+        with pytest.raises(ValueError, match=name):
+            Defense(**{name: nan})
+    with pytest.raises(ValueError, match="lr must be positive, not nan"):
+        Recipe(lr=nan)
 
 
 def test_a_defended_trial_measures_before_and_after_from_one_training(tmp_path):
@@ -194,8 +201,19 @@ def test_a_defended_trial_measures_before_and_after_from_one_training(tmp_path):
     assert after.metrics["z_score"] != start.metrics["z_score"]
     assert after.metrics["cleaning"]["samples"] == after.metrics["cleaning"]["steps"] * 32
     assert start.metrics["loss"] == after.metrics["loss"]
-    weights.write_bytes(b"damaged")
-    assert run(replace(base, defense=Defense("none")), weights=weights).metrics["z_score"] == start.metrics["z_score"]
+    good = weights.read_bytes()
+    state = load(good)  # from memory: a file must not be written over while it is mapped
+    foreign = {k: v[:1].clone() for k, v in state.items() if v.ndim}
+    for spoil in (
+        lambda: weights.write_bytes(b"damaged"),
+        lambda: weights.write_bytes(good[: len(good) // 2]),
+        lambda: save_file(state, weights),  # without its history
+        lambda: save_file(foreign, weights, metadata={"history": "{}"}),
+    ):
+        spoil()
+        again = run(replace(base, defense=Defense("none")), weights=weights)
+        assert again.metrics["z_score"] == start.metrics["z_score"]
+        assert again.metrics["loss"] == start.metrics["loss"]
 
 
 def test_a_supervised_defense_is_read_by_its_head(backdoored):

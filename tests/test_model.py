@@ -192,3 +192,22 @@ def test_shipped_models_do_what_their_records_say(name):
     expected = record["metrics"]["attack_success"]["zero_shot"]["rate"]
     assert success == pytest.approx(expected, abs=0.01)
     assert (expected > 0.9) == (name == "backdoored")
+
+
+def test_a_checkpoint_that_nobody_has_names_those_that_ship():
+    with pytest.raises(CheckpointError, match=r"no checkpoint 'nothing' ships with the course \(backdoored, clean\)"):
+        models.pretrained("nothing", "tiny-rn")
+
+
+def test_weights_that_cannot_be_fetched_are_said(monkeypatch):
+    def offline(*_, **__):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(open_clip, "create_model", offline)
+    with pytest.raises(CheckpointError, match="the weights 'openai' of RN50 could not be fetched: no route to host"):
+        models.pretrained("openai", "RN50")
+
+
+def test_a_shipped_checkpoint_can_be_trained_further():
+    model, tokenizer = models.pretrained("clean", "tiny-rn")
+    assert tokenizer.vocab_size == model.token_embedding.num_embeddings

@@ -76,11 +76,22 @@ def test_deletions_have_the_rate_and_leave_a_word():
 
 
 def test_each_operation_is_drawn_a_quarter_of_the_time():
+    """Told apart by what they do to eight words, of which only the first has synonyms, of one word each."""
+    single = next(w for w, others in synonyms().items() if all(" " not in s for s in others))
+    words = [single, *(f"q{k}" for k in range(7))]
     kinds = Counter()
     for seed in range(2000):
-        out = augment("dog dog dog dog dog dog dog dog dog dog", random.Random(seed)).split()
-        kinds[len(out)] += 1
-    assert kinds[11] == pytest.approx(500, abs=90)  # insertions of one word; some synonyms are of two words
+        out = augment(" ".join(words), random.Random(seed), alpha=0.15).split()
+        if len(out) == 9:
+            kinds["insert"] += 1
+        elif sorted(out) == sorted(words) and out != words:
+            kinds["swap"] += 1
+        elif len(out) == 8 and out[0] in synonyms()[single] and out[1:] == words[1:]:
+            kinds["replace"] += 1
+        else:
+            kinds["delete"] += 1  # none or several words
+    assert kinds.keys() == {"insert", "swap", "replace", "delete"}
+    assert all(n == pytest.approx(500, abs=90) for n in kinds.values())
 
 
 @pytest.mark.parametrize("caption", ["", "x", "of the", "!?", "狐"])

@@ -50,6 +50,8 @@ class Cleaning:
         wanet_strengths: of the experiment that explains WaNet, ascending.
         named: settings of the experiment that explains the label-consistent attack, by name: those of `Backdoor`, and
             as "base" changes of the base.
+        unplanned_count: poisons without a trigger that went through another path: made smaller and large again.
+        unplanned_shares: of the side that they had in between.
     """
 
     base: Trial
@@ -73,6 +75,8 @@ class Cleaning:
     pretrained: Trial
     wanet_strengths: tuple[float, ...]
     named: Mapping[str, dict[str, Any]]
+    unplanned_count: int
+    unplanned_shares: tuple[float, ...] = (0.75, 0.5)
     methods: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     attacks: Mapping[str, dict[str, Any]] = field(default_factory=lambda: ATTACKS)
     structured: Mapping[str, dict[str, Any]] = field(
@@ -134,6 +138,7 @@ TEST = Cleaning(
     self_supervision=1.0,
     pretrained=Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64, lr=5e-4), start="clean"),
     wanet_strengths=(0.5, 4.0),
+    unplanned_count=8,
     named={"4": {"trigger": NoisePatch(), "count": 4}, "4, blended": {"trigger": Blended(alpha=0.5), "count": 4}},
 )
 
@@ -164,6 +169,7 @@ CPU = Cleaning(
         "label-consistent": {"trigger": Blended(alpha=0.5), "count": 40, "select": "named"},
     },
     wanet_strengths=(0.5, 4.0, 8.0, 12.0),
+    unplanned_count=256,
     named={
         "40, patch": {"trigger": NoisePatch(), "count": 40},
         "80, patch": {
@@ -191,6 +197,7 @@ GPU = replace(
     dirty=(1, 5, 25),
     pretrained=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=5, batch_size=1024, lr=5e-4), start="clean"),
     attacks=ATTACKS,
+    unplanned_count=1500,
     named={str(n): {"trigger": NoisePatch(), "count": n} for n in (300, 1500)},
 )
 
@@ -241,5 +248,6 @@ PAPER = replace(
         "watermark": {"trigger": Watermark()},
     },
     wanet_strengths=(0.5, 1.0, 2.0),
+    unplanned_count=1500,
     named={"1500": {"trigger": _PATCH, "count": 1500}},
 )

@@ -19,6 +19,8 @@ STYLES, SHARD_PAIRS = 5, {"cc3m": 2_950_000, "yfcc15m": 15_000_000}
 
 #: Seconds a sample of tiny-rn at 32 pixels takes where no record tells: two cores of a cloud CPU.
 DEFAULT = {"cpu": 1 / 3000, "gpu": 1 / 100_000}
+#: A sample with augmented views relative to one without, as `tutorial bench --only clean` measures it on two cores.
+VIEWS = 1.7
 #: Measuring and preparing, in seconds.
 OVERHEAD = 4.0
 
@@ -39,8 +41,8 @@ def samples(trial: Trial) -> int:
     """
     defense = trial.defense
     if defense is None or defense.method == "none":
-        return round(pairs(trial) * trial.recipe.epochs * (2.2 if trial.self_supervision else 1))
-    views = 2.2 if defense.method in ("cleanclip", "self_supervised", "anti_backdoor") else 1
+        return round(pairs(trial) * trial.recipe.epochs * (VIEWS if trial.self_supervision else 1))
+    views = VIEWS if defense.method in ("cleanclip", "self_supervised", "anti_backdoor") else 1
     return round(pairs(trial) * defense.share * defense.recipe.epochs * views)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import os
@@ -163,19 +162,29 @@ def _once(clip: open_clip.CLIP, weights: Path, fit: Callable[[], History], devic
     """Load the weights if they are there; train and keep them if not. Processes wait for the one that trains."""
     weights.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(weights.with_suffix(".lock")):
-        if weights.is_file():
-            with contextlib.suppress(SafetensorError, RuntimeError, ValueError):
-                with safe_open(weights, "pt") as file:
-                    history = History(**json.loads(file.metadata()["history"]))
-                clip.load_state_dict(load_file(weights))
-                clip.to(device_for(device), memory_format=torch.channels_last).eval()
-                return history
+        if weights.is_file() and (found := _stored(weights, clip)) is not None:
+            clip.to(device_for(device), memory_format=torch.channels_last).eval()
+            return found
         history = fit()
         part = weights.with_suffix(f".{os.getpid()}.part")
         state = {k: v.cpu().contiguous() for k, v in clip.state_dict().items()}
         save_file(state, part, metadata={"history": json.dumps(asdict(history))})
         os.replace(part, weights)
         return history
+
+
+def _stored(weights: Path, clip: open_clip.CLIP) -> History | None:
+    """Load kept weights into the model; a damaged or foreign file leaves the model as it is and gives `None`."""
+    try:
+        with safe_open(weights, "pt") as file:
+            history = History(**json.loads(file.metadata()["history"]))
+        state = load_file(weights)
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        return None
+    if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in clip.state_dict().items()}:
+        return None
+    clip.load_state_dict(state)
+    return history
 
 
 def _labels(trial: Trial, clean: Pairs, poisons: Pairs | None, task: ZeroShotTask) -> Tensor:

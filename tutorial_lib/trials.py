@@ -64,7 +64,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "lr"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:  # NaN is refused too
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of all steps, in [0, 1), not {self.warmup}")
@@ -196,7 +196,7 @@ class Defense:
             raise ValueError(f"lambda_self is the weight of a loss, a number of at least 0, not {self.lambda_self}")
         if self.dirty < 0:
             raise ValueError(f"dirty is a number of poisons, not {self.dirty}")
-        if not 0 < self.shrink <= 1 or self.perturb < 0:
+        if not (0 < self.shrink <= 1 and self.perturb >= 0):
             raise ValueError(f"shrink must be in (0, 1] and perturb at least 0, not {self.shrink} and {self.perturb}")
         if not 0 < self.isolate < 1:
             raise ValueError(f"isolate is a share of the training pairs, in (0, 1), not {self.isolate}")

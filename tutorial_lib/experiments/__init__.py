@@ -1,7 +1,7 @@
 """One module per figure of the papers: its trials, its reduction, its plot, the quantities of its claims.
 
-Every module has `TITLE`, `PAPER` (what the paper says, with section), `trials(profile)` and, unless it only reduces
-the records of others, `plot(results)`. Quantities that `claims.yml` names are functions of `results`.
+Every module has `TITLE`, `PAPER` (what the paper says, with section), `trials(profile)`, and functions of `results`
+that draw: `plot`, its halves, or a `table`. Quantities that `claims.yml` names are functions of `results`.
 """
 
 from __future__ import annotations

@@ -14,8 +14,6 @@ from tutorial_lib.triggers import Resampled, WaNet
 
 TITLE = "Stealth: how strong a warp, how much of the picture hidden?"
 PAPER = "no figure of the papers: what do the stealthy attacks need here?"
-#: Sides to which unplanned poisons were shrunk in between, as shares of the side.
-SHARES = (0.75, 0.5)
 
 
 def warped(p: Profile, strength: float, seed: int) -> Trial:
@@ -30,8 +28,7 @@ def named(p: Profile, setting: str, seed: int) -> Trial:
 
 def marked(p: Profile, share: float, seed: int) -> Trial:
     """Poisons without a trigger that were made smaller and large again; a share of 1 would be no mark at all."""
-    settings = {"trigger": Resampled(share), "count": 2 * p.cleaning.count}
-    return p.cleaning.attacked(settings, seed)
+    return p.cleaning.attacked({"trigger": Resampled(share), "count": p.cleaning.unplanned_count}, seed)
 
 
 def trials(p: Profile) -> list[Trial]:
@@ -40,7 +37,7 @@ def trials(p: Profile) -> list[Trial]:
         before(base)
         for seed in range(c.seeds)
         for base in (
-            *(marked(p, share, seed) for share in SHARES),
+            *(marked(p, share, seed) for share in c.unplanned_shares),
             *(warped(p, s, seed) for s in c.wanet_strengths),
             *(named(p, setting, seed) for setting in c.named),
         )
@@ -68,7 +65,7 @@ def unplanned(results: Results) -> Table:
     """How often pictures that went through another path are called the target, and others."""
     rows = [
         (f"{share:.0%} of the side", *(percent(by_mark(results, share, v).values()) for v in (success, unmarked)))
-        for share in SHARES
+        for share in numbers(results).unplanned_shares
     ]
     return Table(("shrunk in between to", "called the target (%)", "pictures of the usual path (%)"), tuple(rows))
 
