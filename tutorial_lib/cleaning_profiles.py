@@ -76,7 +76,7 @@ class Cleaning:
     wanet_strengths: tuple[float, ...]
     named: Mapping[str, dict[str, Any]]
     unplanned_count: int
-    unplanned_shares: tuple[float, ...] = (0.75, 0.5)
+    unplanned_shares: tuple[float, ...] = (0.5,)
     methods: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     attacks: Mapping[str, dict[str, Any]] = field(default_factory=lambda: ATTACKS)
     structured: Mapping[str, dict[str, Any]] = field(
@@ -107,7 +107,7 @@ class Cleaning:
 
     def sweep(self, method: str, *, few: bool = False, **changes: Any) -> list[Defense]:
         """A method at each of its settings, from weak to strong."""
-        middle = self.few_rates[len(self.few_rates) // 2]
+        middle = self.few_rates[(len(self.few_rates) - 1) // 2]
         if method == "weight_decay":
             return [self.defense("finetune", middle, recipe_weight_decay=w, **changes) for w in self.weight_decays]
         if method == "shrink_and_perturb":
@@ -150,7 +150,7 @@ CPU = Cleaning(
     recipe=Recipe(epochs=10, batch_size=64),
     share=0.2,
     rates=(3e-4, 1e-3, 3e-3),
-    few_rates=(3e-4, 1e-3, 3e-3),
+    few_rates=(1e-3, 3e-3),
     shares=(0.03, 0.1, 0.2, 1.0),
     large_rates=(3e-4, 1e-3),
     weights=(0.5, 1.0, 2.0, 4.0, 8.0),
@@ -168,7 +168,7 @@ CPU = Cleaning(
         "wanet": {"trigger": WaNet(strength=12.0), "count": 512},
         "label-consistent": {"trigger": Blended(alpha=0.5), "count": 40, "select": "named"},
     },
-    wanet_strengths=(0.5, 4.0, 8.0, 12.0),
+    wanet_strengths=(0.5, 8.0, 12.0),
     unplanned_count=256,
     named={
         "40, patch": {"trigger": NoisePatch(), "count": 40},
@@ -177,7 +177,6 @@ CPU = Cleaning(
             "count": 80,
             "base": {"copies": 16, "recipe": Recipe(epochs=10)},
         },
-        "40, patch of 12 pixels": {"trigger": NoisePatch(size=12), "count": 40},
         "40, blended 0.2": {"trigger": Blended(), "count": 40},
         "40, blended 0.5": {"trigger": Blended(alpha=0.5), "count": 40},
     },
@@ -191,6 +190,7 @@ GPU = replace(
     count=300,
     share=0.1,
     rates=(1e-4, 3e-4, 1e-3, 3e-3),
+    few_rates=(3e-4, 1e-3, 3e-3),
     shares=(0.003, 0.01, 0.03, 0.1, 1.0),
     counts=(75, 300, 1500),
     sizes=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000)),
@@ -198,6 +198,7 @@ GPU = replace(
     pretrained=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=5, batch_size=1024, lr=5e-4), start="clean"),
     attacks=ATTACKS,
     unplanned_count=1500,
+    unplanned_shares=(0.75, 0.5),
     named={str(n): {"trigger": NoisePatch(), "count": n} for n in (300, 1500)},
 )
 
@@ -249,5 +250,6 @@ PAPER = replace(
     },
     wanet_strengths=(0.5, 1.0, 2.0),
     unplanned_count=1500,
+    unplanned_shares=(0.75, 0.5),
     named={"1500": {"trigger": _PATCH, "count": 1500}},
 )
