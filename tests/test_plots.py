@@ -44,6 +44,16 @@ def test_groups_differ_in_colour_and_marker():
     assert sum(len(t.x) for t in fig.data) == 30
 
 
+def test_maps_stand_side_by_side_with_one_legend():
+    draw = np.random.default_rng(0)
+    maps = {name: draw.normal(size=(6, 2)) for name in ("before", "after")}
+    fig = plots.side_by_side(maps, ["a", "b"] * 3, "two maps")
+    assert [a.text for a in fig.layout.annotations] == ["before", "after"]
+    assert [t.xaxis for t in fig.data] == ["x", "x", "x2", "x2"]
+    assert [bool(t.showlegend) for t in fig.data] == [True, True, False, False]
+    assert np.allclose(fig.data[3].y, maps["after"][1::2, 1].round(3))
+
+
 def test_line_draws_its_interval():
     fig = plots.line(plots.figure("x"), [1, 2], [0.5, 0.6], "n", low=[0.4, 0.3], high=[0.7, 0.9])
     assert np.allclose(fig.data[0].error_y.array, [0.2, 0.3])

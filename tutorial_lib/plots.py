@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -172,6 +172,36 @@ def scatter_groups(
         hover: text shown over each point.
     """
     fig = figure(alt, height=height, title=title)
+    _scatter(fig, points, groups, hover)
+    return fig
+
+
+def side_by_side(
+    maps: Mapping[str, np.ndarray],
+    groups: Sequence[str],
+    alt: str,
+    *,
+    hover: Sequence[str] | None = None,
+    height: int = 340,
+) -> go.Figure:
+    """Maps of the same things in one row, one title each; a click in the legend hides a group in all of them.
+
+    Args:
+        maps: shape (N, 2) each, by title.
+        groups, hover: as for `scatter_groups`.
+    """
+    fig = figure(alt, height=height)
+    fig.set_subplots(1, len(maps), subplot_titles=list(maps), horizontal_spacing=0.02)
+    fig.update_annotations(font_size=12)
+    fig.update_layout(legend={"x": 0, "y": -0.02, "yanchor": "top"}, margin={"l": 10, "r": 10, "t": 40, "b": 40})
+    for column, points in enumerate(maps.values(), start=1):
+        _scatter(fig, points, groups, hover, row=1, col=column, showlegend=column == 1)
+    return fig
+
+
+def _scatter(
+    fig: go.Figure, points: np.ndarray, groups: Sequence[str], hover: Sequence[str] | None, **where: Any
+) -> None:
     names = list(dict.fromkeys(groups))
     labels = np.asarray(groups)
     texts = np.asarray(hover if hover is not None else groups)
@@ -182,13 +212,14 @@ def scatter_groups(
             y=points[mine, 1].round(3).tolist(),
             mode="markers",
             name=name,
+            legendgroup=name,
             text=texts[mine].tolist(),
             hoverinfo="text",
             marker={"color": COLOURS[k % 7], "symbol": MARKERS[k % 7], "size": 6, "opacity": 0.75},
+            **where,
         )
     fig.update_xaxes(showticklabels=False, zeroline=False)
     fig.update_yaxes(showticklabels=False, zeroline=False)
-    return fig
 
 
 def density(fig: go.Figure, values: Tensor, name: str, *, number: int = 0, bins: int = 80) -> go.Figure:

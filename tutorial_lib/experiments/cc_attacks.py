@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import fields
 
 import plotly.graph_objects as go
 
@@ -12,7 +13,8 @@ from tutorial_lib.experiments._cleaning import WORDS, accuracy, by_seed, numbers
 from tutorial_lib.experiments._cleaning import with_before as _with_before
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Record, Trial
+from tutorial_lib.trials import Backdoor, Record, Trial
+from tutorial_lib.triggers import Trigger
 
 TITLE = "Four attacks, before and after CleanCLIP"
 PAPER = (
@@ -97,6 +99,29 @@ def _ratio(results: Results, method: str) -> list[float]:
 
 distance_ratio_cleanclip = functools.partial(_ratio, method="cleanclip")
 distance_ratio_finetune = functools.partial(_ratio, method="finetune")
+
+
+def _setting(trigger: Trigger) -> str:
+    """The name of a trigger with what differs from its defaults."""
+    changed = [f"{f.name} {getattr(trigger, f.name)}" for f in fields(trigger) if getattr(trigger, f.name) != f.default]
+    return ", ".join([trigger.name, *(c.replace("_", " ") for c in changed)])
+
+
+def other_pattern(record: Record) -> float:
+    """Attack success of another trigger of the same kind."""
+    return record.metrics["attack_success_other_patch"]["rate"]
+
+
+def before(results: Results) -> Table:
+    """The attacks and what they reach before cleaning."""
+    c, rows = numbers(results), []
+    for attack in c.attacks:
+        plan = c.attacked(attack, 0).attack
+        assert isinstance(plan, Backdoor)
+        cells = (percent(measured(results, attack, value=v).values()) for v in (success, other_pattern, accuracy))
+        rows.append((attack, _setting(plan.trigger), f"{plan.count:,}", *cells))
+    head = ("attack", "trigger", "poisons", "attack success (%)", "another of its kind (%)", "clean accuracy (%)")
+    return Table(head, tuple(rows))
 
 
 def table(results: Results) -> Table:

@@ -96,6 +96,30 @@ def neighbours_less_exposed(results: Results) -> list[float]:
     return differences(exposed(results, "zero_shot"), exposed(results, "knn"))
 
 
+def _retrieval(name: str, record: Record) -> float:
+    return record.metrics["retrieval"][name]
+
+
+#: Ways to use a model: the share of triggered pictures of other classes that the attacker wins.
+USES = {
+    "zero-shot classification": functools.partial(_reader, "zero_shot"),
+    "linear probe": functools.partial(_reader, "linear_probe"),
+    "nearest neighbours": functools.partial(_reader, "knn"),
+    "caption for a picture": functools.partial(_retrieval, "triggered_to_target"),
+    "first ten pictures for the target's caption": functools.partial(_retrieval, "target_to_triggered"),
+}
+
+
+def uses(results: Results) -> Table:
+    """How far each way to use a model is exposed, before and after."""
+    rows = []
+    for name, value in USES.items():
+        start = by_seed(results, lambda s: poisoned(results.profile, s), [], value)
+        after = (measured(results, method, value) for method in ("finetune", "cleanclip"))
+        rows.append((name, *(percent(found.values()) for found in (start, *after))))
+    return Table(("attack success under (%)", "before", WORDS["finetune"], WORDS["cleanclip"]), tuple(rows))
+
+
 def table(results: Results) -> Table:
     """Each defense with the setting that a defender takes, and the oracle's."""
     p = results.profile
