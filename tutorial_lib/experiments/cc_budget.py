@@ -13,16 +13,11 @@ from tutorial_lib.trials import Defense, Trial
 
 TITLE = "The budget: how many trusted pairs?"
 PAPER = "more pairs for finetuning clean better; the published recipe has 100,000 of 3,000,000, for 10 epochs"
-METHODS = ("finetune", "cleanclip", "self_supervised")
+METHODS = ("finetune", "cleanclip")
 
 
 def poisoned(p: Profile, seed: int) -> Trial:
     return p.cleaning.attacked("badnets", seed)
-
-
-def methods(p: Profile, share: float) -> tuple[str, ...]:
-    """At the largest share the two that matter most: it costs as much as training."""
-    return METHODS[:2] if share == p.cleaning.shares[-1] else METHODS
 
 
 def sweep(p: Profile, method: str, share: float) -> list[Defense]:
@@ -34,7 +29,7 @@ def sweep(p: Profile, method: str, share: float) -> list[Defense]:
 
 def trials(p: Profile) -> list[Trial]:
     c = p.cleaning
-    sweeps = [d for share in c.shares for method in methods(p, share) for d in sweep(p, method, share)]
+    sweeps = [d for share in c.shares for method in METHODS for d in sweep(p, method, share)]
     return [t for seed in range(c.seeds) for t in with_before(poisoned(p, seed), sweeps)]
 
 
@@ -64,7 +59,7 @@ def table(results: Results) -> Table:
     p, c = results.profile, numbers(results)
     rows = []
     for share in c.shares:
-        for method in methods(p, share):
+        for method in METHODS:
             budget = by_seed(
                 results,
                 lambda s: poisoned(p, s),
@@ -83,15 +78,14 @@ def plot(results: Results) -> go.Figure:
     """Attack success of the chosen setting by share of the pairs."""
     p, c = results.profile, numbers(results)
     fig = plots.figure(
-        "Attack success after plain finetuning, CleanCLIP and self-supervision only, by the share of clean pairs that "
-        "the defender has; settings chosen on clean validation pictures.",
+        "Attack success after plain finetuning and after CleanCLIP, by the share of clean pairs that the defender has; "
+        "settings chosen on clean validation pictures.",
         x="trusted pairs, as a share of the clean training pairs (%)",
         y="attack success (%)",
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
     for k, method in enumerate(METHODS):
-        shares = [s for s in c.shares if method in methods(p, s)]
-        values = [list(measured(results, method, s).values()) for s in shares]
-        curve(fig, [100 * s for s in shares], values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+        values = [list(measured(results, method, s).values()) for s in c.shares]
+        curve(fig, [100 * s for s in c.shares], values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
     fig.update_xaxes(type="log")
     return fig
