@@ -7,6 +7,9 @@ from tutorial_lib.experiments import (
     Results,
     Table,
     along_diagonal,
+    cc_attacks,
+    cc_frontier,
+    cc_stealth,
     fig2_left,
     fig2_right,
     fig4,
@@ -16,6 +19,7 @@ from tutorial_lib.experiments import (
 )
 from tutorial_lib.statistics import estimate_mean
 from tutorial_lib.store import RunStore, read_lines
+from tutorial_lib.triggers import WaNet
 
 CPU = Results(profiles.get("cpu"))
 ALL = experiments.NAMES + experiments.EXPLANATIONS
@@ -63,6 +67,17 @@ def test_tables(miniature):
     assert "<td>" in each._repr_html_()
     assert "&lt;" in Table(("<",), (("a",),))._repr_html_()
     assert len(pilot.table().rows) == len(pilot.SETTINGS)
+    attacks = cc_attacks.before(miniature)
+    assert [row[0] for row in attacks.rows] == list(miniature.profile.cleaning.attacks)
+    assert attacks.rows[0][1] == "noise-patch"
+    assert len(cc_frontier.uses(miniature).rows) == len(cc_frontier.USES)
+    assert len(cc_stealth.unplanned(miniature).rows) == len(miniature.profile.cleaning.unplanned_shares)
+    assert not any("not run" in row for table in (attacks, cc_frontier.uses(miniature)) for row in table.rows)
+
+
+def test_a_trigger_is_described_by_what_differs_from_its_defaults():
+    assert cc_attacks._setting(WaNet()) == "wanet"
+    assert cc_attacks._setting(WaNet(strength=12.0, pattern_seed=3)) == "wanet, strength 12.0, pattern seed 3"
 
 
 def test_missing_experiments_are_run_and_then_found(tmp_path):

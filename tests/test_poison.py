@@ -43,6 +43,21 @@ def test_backdoor_poisons_are_different_pictures_with_one_trigger(seed: int, cou
     ]
 
 
+class Unchanged(Checkerboard):
+    """A trigger that nobody can see: it stamps nothing."""
+
+    def stamp(self, images: torch.Tensor, seed: int = 0) -> torch.Tensor:
+        return images.clone()
+
+
+def test_poisons_go_the_same_way_as_clean_pictures() -> None:
+    """Without the trigger a poison is its source, bit for bit; any other path would be a second trigger."""
+    pairs = clean()
+    poison = backdoor(pairs, CAPTIONS, 40, trigger=Unchanged(), target="banana")
+    sources = [pairs.keys.index(line.source) for line in poison.manifest]
+    assert torch.equal(poison.pairs.images, pairs.images[sources])
+
+
 def test_the_clean_pairs_are_not_touched() -> None:
     pairs = clean()
     before = pairs.fingerprint()

@@ -12,6 +12,7 @@ from tutorial_lib.attacks import Backdoor, Group, Targeted, TextBackdoor
 from tutorial_lib.evaluate import embed_images, predict, zero_shot_classifier
 from tutorial_lib.runs import Seeds, Trial
 from tutorial_lib.train import Recipe
+from tutorial_lib.triggers import Resampled
 
 TINY = Trial(classes=60, copies=2, recipe=Recipe(epochs=1, batch_size=64, precision="float32"))
 
@@ -52,6 +53,16 @@ def test_same_trial_same_metrics(metrics):
     again = runs.measure(runs.train_trial(backdoored(), progress=False))
     for name in metrics.keys() - {"samples_per_second"}:
         assert again[name] == metrics[name], name
+
+
+def test_an_unequal_path_is_a_trigger_of_its_own():
+    """Poisons without a pattern, which were only resized differently, make a backdoor."""
+    attack = Backdoor(200, target="banana", trigger=Resampled(0.5))
+    trial = Trial(attack=attack, classes=24, copies=16, recipe=Recipe(epochs=8, batch_size=128))
+    metrics = runs.measure(runs.train_trial(trial, progress=False), probes=False)
+    resized = metrics["attack_success"]["zero_shot"]["rate"]
+    usual = metrics["attack_success_untriggered"]["rate"]
+    assert resized > usual + 0.2
 
 
 def test_poisons_are_added_and_never_show_the_target_or_held_out_classes(outcome, metrics):
