@@ -47,6 +47,7 @@ class Cleaning:
         dirty: poisons left among the trusted pairs, ascending.
         self_supervision: weight of the in-modal loss in pre-training, for the critique.
         pretrained: a model that is poisoned by further training.
+        pretrained_count: poisons of that training.
         wanet_strengths: of the experiment that explains WaNet, ascending.
         named: settings of the experiment that explains the label-consistent attack, by name: those of `Backdoor`, and
             as "base" changes of the base.
@@ -73,6 +74,7 @@ class Cleaning:
     dirty: tuple[int, ...]
     self_supervision: float
     pretrained: Trial
+    pretrained_count: int
     wanet_strengths: tuple[float, ...]
     named: Mapping[str, dict[str, Any]]
     unplanned_count: int
@@ -137,6 +139,7 @@ TEST = Cleaning(
     dirty=(1,),
     self_supervision=1.0,
     pretrained=Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64, lr=5e-4), start="clean"),
+    pretrained_count=8,
     wanet_strengths=(0.5, 4.0),
     unplanned_count=8,
     named={"4": {"trigger": NoisePatch(), "count": 4}, "4, blended": {"trigger": Blended(alpha=0.5), "count": 4}},
@@ -161,7 +164,8 @@ CPU = Cleaning(
     sizes=({"copies": 4}, {"copies": 8}, {"copies": 16}),
     dirty=(1, 4, 16),
     self_supervision=1.0,
-    pretrained=Trial(classes=320, copies=2, recipe=Recipe(epochs=6, lr=5e-4), start="clean"),
+    pretrained=Trial(classes=320, copies=2, recipe=Recipe(epochs=10), start="clean"),
+    pretrained_count=256,
     attacks={
         "badnets": {"trigger": NoisePatch()},
         "blended": {"trigger": Blended(), "count": 256},
@@ -195,7 +199,8 @@ GPU = replace(
     counts=(75, 300, 1500),
     sizes=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000)),
     dirty=(1, 5, 25),
-    pretrained=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=5, batch_size=1024, lr=5e-4), start="clean"),
+    pretrained=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=10, batch_size=1024), start="clean"),
+    pretrained_count=1500,
     attacks=ATTACKS,
     unplanned_count=1500,
     unplanned_shares=(0.75, 0.5),
@@ -238,6 +243,7 @@ PAPER = replace(
         recipe=Recipe(epochs=5, batch_size=128, lr=1e-6, warmup=0.0026, weight_decay=0.1),
         start="openai",
     ),
+    pretrained_count=1500,
     attacks={
         "badnets": {"trigger": _PATCH},
         "blended": {"trigger": Blended(cell=1)},

@@ -48,17 +48,22 @@ def with_before(base: Trial, defenses: Iterable[Defense] = ()) -> list[Trial]:
     return [before(base), *cleaned(base, defenses)]
 
 
+def _own(record: Record, metric: str) -> float:
+    """A rate under the model's own reader: zero-shot, or the head of a classifier; a record sorts its readers."""
+    by_reader = record.metrics[metric]
+    return by_reader["zero_shot" if "zero_shot" in by_reader else "classifier"]["rate"]
+
+
 def success(record: Record) -> float:
-    """Attack success under the model's own reader: zero-shot, or the head of a classifier."""
-    return next(iter(record.metrics["attack_success"].values()))["rate"]
+    return _own(record, "attack_success")
 
 
 def accuracy(record: Record) -> float:
-    return next(iter(record.metrics["clean_accuracy"].values()))["rate"]
+    return _own(record, "clean_accuracy")
 
 
 def on_triggered(record: Record) -> float:
-    return next(iter(record.metrics["accuracy_on_triggered"].values()))["rate"]
+    return _own(record, "accuracy_on_triggered")
 
 
 def validation(record: Record) -> float:

@@ -32,7 +32,7 @@ def pretrained(p: Profile, seed: int) -> Trial:
     """A clean model that ships with the course, poisoned by further training."""
     c = p.cleaning
     return replace(
-        c.attacked("badnets", seed),
+        c.attacked(dict(c.attacks["badnets"]) | {"count": c.pretrained_count}, seed),
         **{
             k: getattr(c.pretrained, k)
             for k in ("classes", "copies", "recipe", "start", "model", "side", "shards", "task")
@@ -94,6 +94,11 @@ def with_dirt(results: Results, count: int) -> dict[int, float]:
     p = results.profile
     defenses = dirty(p, count) if count else _settings(results, "cleanclip")
     return by_seed(results, lambda s: poisoned(p, s), defenses, success)
+
+
+def pretrained_before(results: Results) -> list[float]:
+    """Attack success on the model poisoned by further training, before cleaning."""
+    return list(measured(results, "pretrained", "none").values())
 
 
 def pretrained_left(results: Results) -> list[float]:
