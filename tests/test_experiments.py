@@ -6,6 +6,7 @@ from tutorial_lib import engines, experiments, plots, profiles
 from tutorial_lib.experiments import (
     Results,
     Table,
+    _cleaning,
     along_diagonal,
     cc_attacks,
     cc_frontier,
@@ -19,6 +20,7 @@ from tutorial_lib.experiments import (
 )
 from tutorial_lib.statistics import estimate_mean
 from tutorial_lib.store import RunStore, read_lines
+from tutorial_lib.trials import Record
 from tutorial_lib.triggers import WaNet
 
 CPU = Results(profiles.get("cpu"))
@@ -73,6 +75,19 @@ def test_tables(miniature):
     assert len(cc_frontier.uses(miniature).rows) == len(cc_frontier.USES)
     assert len(cc_stealth.unplanned(miniature).rows) == len(miniature.profile.cleaning.unplanned_shares)
     assert not any("not run" in row for table in (attacks, cc_frontier.uses(miniature)) for row in table.rows)
+
+
+def test_defended_models_are_read_as_they_are_used():
+    """A record sorts its readers, so neighbours come first; they must not be taken for the model's own answer."""
+
+    def record(**rates):
+        by_reader = {name: {"rate": rate} for name, rate in sorted(rates.items())}
+        names = ("attack_success", "clean_accuracy", "accuracy_on_triggered")
+        return Record("", {}, dict.fromkeys(names, by_reader), 0.0, "", {}, "")
+
+    for value in (_cleaning.success, _cleaning.accuracy, _cleaning.on_triggered):
+        assert value(record(zero_shot=0.9, knn=0.1, linear_probe=0.2)) == 0.9
+        assert value(record(classifier=0.8, knn=0.1)) == 0.8
 
 
 def test_a_trigger_is_described_by_what_differs_from_its_defaults():
