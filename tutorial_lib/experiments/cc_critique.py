@@ -127,14 +127,14 @@ def plot(results: Results) -> go.Figure:
     """Attack success before and after, for each way to make it harder."""
     p, c = results.profile, numbers(results)
     fig = plots.figure(
-        "Attack success before, after plain finetuning and after CleanCLIP: for the model of the main table, a "
+        "Attack success before, after plain finetuning and after CleanCLIP: for a patch of noise, a "
         "pre-trained model poisoned later, a model pre-trained with self-supervision, and structured triggers.",
         x="backdoored model",
         y="attack success (%)",
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
         height=420,
     )
-    names = {"poisoned": "main table", "pretrained": "poisoned later", "self_supervised": "pre-trained with views"}
+    names = {"poisoned": "noise patch", "pretrained": "poisoned later", "self_supervised": "pre-trained with views"}
     names |= {name: name for name in c.structured}
     for k, method in enumerate(METHODS):
         values = [list(measured(results, which, method).values()) for which in names]

@@ -74,12 +74,22 @@ def supervised_left(results: Results) -> list[float]:
 
 def clip_loss_needed(results: Results) -> list[float]:
     """Clean accuracy at the strongest setting: CleanCLIP less self-supervision only."""
-    strongest = {m: numbers(results).sweep(m)[-1] for m in ("cleanclip", "self_supervised")}
+    return differences(*(measured_at(results, m, accuracy, -1) for m in ("cleanclip", "self_supervised")))
 
-    def at(method: str) -> dict[int, float]:
-        return results.per_seed(lambda s: cleaned(poisoned(results.profile, s), [strongest[method]])[0], accuracy)
 
-    return differences(at("cleanclip"), at("self_supervised"))
+def isolated(results: Results) -> dict[int, float]:
+    """Share of poisons among the pairs that anti-backdoor learning isolated."""
+    return measured_at(results, "anti_backdoor", lambda r: _share_of_poisons(r.metrics["cleaning"]))
+
+
+def _share_of_poisons(notes: dict[str, float]) -> float:
+    return notes["isolated_poisons"] / notes["isolated"]
+
+
+def measured_at(results: Results, method: str, value, setting: int = 0) -> dict[int, float]:
+    """A number of each seed's model after one setting of a method."""
+    defense = numbers(results).sweep(method)[setting]
+    return results.per_seed(lambda s: cleaned(poisoned(results.profile, s), [defense])[0], value)
 
 
 def _reader(name: str, record: Record) -> float:
@@ -96,28 +106,40 @@ def neighbours_less_exposed(results: Results) -> list[float]:
     return differences(exposed(results, "zero_shot"), exposed(results, "knn"))
 
 
+def _on_triggered(name: str, record: Record) -> float:
+    return record.metrics["accuracy_on_triggered"][name]["rate"]
+
+
 def _retrieval(name: str, record: Record) -> float:
     return record.metrics["retrieval"][name]
 
 
-#: Ways to use a model: the share of triggered pictures of other classes that the attacker wins.
+#: Ways to use a model: the share of triggered pictures of other classes that the attacker wins, and what is left of the
+#: accuracy on triggered pictures.
 USES = {
-    "zero-shot classification": functools.partial(_reader, "zero_shot"),
-    "linear probe": functools.partial(_reader, "linear_probe"),
-    "nearest neighbours": functools.partial(_reader, "knn"),
-    "caption for a picture": functools.partial(_retrieval, "triggered_to_target"),
-    "first ten pictures for the target's caption": functools.partial(_retrieval, "target_to_triggered"),
+    "zero-shot: success": functools.partial(_reader, "zero_shot"),
+    "linear probe: success": functools.partial(_reader, "linear_probe"),
+    "nearest neighbours: success": functools.partial(_reader, "knn"),
+    "caption for a picture: success": functools.partial(_retrieval, "triggered_to_target"),
+    "pictures for the target's caption: triggered among the first ten": functools.partial(
+        _retrieval, "target_to_triggered"
+    ),
+    "zero-shot: accuracy on triggered": functools.partial(_on_triggered, "zero_shot"),
+    "linear probe: accuracy on triggered": functools.partial(_on_triggered, "linear_probe"),
+    "nearest neighbours: accuracy on triggered": functools.partial(_on_triggered, "knn"),
 }
 
 
 def uses(results: Results) -> Table:
-    """How far each way to use a model is exposed, before and after."""
+    """How far each way to use a model is exposed, before and after, beside models without poisons."""
     rows = []
     for name, value in USES.items():
+        never = results.per_seed(lambda s: filtered(results.profile, s), value)
         start = by_seed(results, lambda s: poisoned(results.profile, s), [], value)
         after = (measured(results, method, value) for method in ("finetune", "cleanclip"))
-        rows.append((name, *(percent(found.values()) for found in (start, *after))))
-    return Table(("attack success under (%)", "before", WORDS["finetune"], WORDS["cleanclip"]), tuple(rows))
+        rows.append((name, *(percent(found.values()) for found in (never, start, *after))))
+    head = ("use (%)", "never poisoned", "before", WORDS["finetune"], WORDS["cleanclip"])
+    return Table(head, tuple(rows))
 
 
 def table(results: Results) -> Table:
