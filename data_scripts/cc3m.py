@@ -96,8 +96,17 @@ def get(name: str, folder: Path, pattern: str, args: argparse.Namespace) -> int:
 
 
 def verify(folder: Path) -> int:
-    """Read every pair of the shards in a folder; returns the number of damaged shards."""
+    """Read every pair of the shards in a folder; returns the number of damaged and missing shards.
+
+    Raises:
+        HubError: there are none.
+    """
     shards, damaged, pairs = sorted(folder.glob("*.tar")), 0, 0
+    if not shards:
+        raise HubError(f"there are no shards in {folder}: nothing was verified")
+    for name in hub.checked(folder).keys() - {s.name for s in shards}:
+        damaged += 1
+        print(f"cc3m: {name} was fetched once and is gone", file=sys.stderr)
     for shard in shards:
         try:
             pairs += sum(bool(s.picture and s.caption) for s in samples(shard))

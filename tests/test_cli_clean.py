@@ -74,6 +74,17 @@ def test_supervised_writes_a_classifier(folder, tmp_path, capsys):
     assert body["notes"]["classes_without_a_label"] == 0
 
 
+def test_supervised_reads_the_classes_of_the_users_shards(folder, tmp_path, capsys):
+    """Labels are numbers of the user's list, not of the course's concepts."""
+    names = (folder / "clean" / "labels.txt").read_text().splitlines()
+    (tmp_path / "labels.txt").write_text("\n".join(reversed(names)))
+    more = ("--method", "supervised", "--eval-data", folder / "clean", "--labels", tmp_path / "labels.txt")
+    command = ["clean", folder / "model", "--data", folder / "clean", "--out", tmp_path / "out"]
+    body = tutorial(capsys, *command, *more, "--epochs", 4, "--batch-size", 64, "--lr", 3e-3, "--device", "cpu")
+    assert body["notes"]["classes_without_a_label"] == 0
+    assert body["after"]["clean_accuracy"] > 3 / CLASSES  # it learned which is which
+
+
 def test_anti_backdoor_looks_into_the_training_pairs(folder, tmp_path, capsys):
     more = ("--method", "anti_backdoor", "--training", folder / "clean", folder / "poisons")
     body = tutorial(capsys, *clean(folder, tmp_path / "out", *more))
@@ -119,6 +130,8 @@ def test_bad_input(folder, tmp_path, capsys):
     models.save(wrong, *_other_model())
     (wrong / "model.json").write_text((folder / "model" / "model.json").read_text())
     assert "another architecture" in refused(capsys, "clean", wrong, "--data", folder / "clean", "--out", out)
+    (tmp_path / "file").write_text("")
+    assert "is a file" in refused(capsys, *clean(folder, tmp_path / "file"))
     assert not out.exists()
 
 

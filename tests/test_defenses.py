@@ -186,6 +186,9 @@ def test_bad_input(backdoored):
             Defense(**{name: nan})
     with pytest.raises(ValueError, match="lr must be positive, not nan"):
         Recipe(lr=nan)
+    for decay in (-1, nan):
+        with pytest.raises(ValueError, match="weight_decay must be at least 0"):
+            Recipe(weight_decay=decay)
 
 
 def test_a_defended_trial_measures_before_and_after_from_one_training(tmp_path):

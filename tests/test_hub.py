@@ -116,6 +116,7 @@ def test_a_wrong_checksum_is_tried_once_more_and_then_named(server, tmp_path, ca
     assert f"{path} has a wrong SHA-256 after 2 tries" in capsys.readouterr().err
     assert not (tmp_path / "cc3m" / path).exists()
     assert len(hub.checked(tmp_path / "cc3m")) == 3
+    assert fetched(server).count(path) == 2
 
 
 def test_a_truncated_shard_on_disk_is_found(server, tmp_path, capsys):
@@ -124,6 +125,9 @@ def test_a_truncated_shard_on_disk_is_found(server, tmp_path, capsys):
     os.truncate(broken, broken.stat().st_size // 2)
     assert run(server, tmp_path, "--split", "train", "--verify") == 1
     assert "cc3m-train-0001.tar is truncated" in capsys.readouterr().err
+    broken.unlink()
+    assert run(server, tmp_path, "--split", "train", "--verify") == 1
+    assert "cc3m-train-0001.tar was fetched once and is gone" in capsys.readouterr().err
     assert run(server, tmp_path, "--split", "train") == 0  # fetched anew
     assert run(server, tmp_path, "--split", "train", "--verify") == 0
 
@@ -139,5 +143,7 @@ def test_too_little_space_is_said_before_the_first_byte(server, tmp_path, monkey
 def test_a_hub_that_is_not_there_is_named(tmp_path, server, capsys):
     assert cc3m.main(["--out", str(tmp_path), "--endpoint", server.address + "/nowhere", "--dry-run"]) == 2
     assert f"the list of files of {REPO} could not be fetched" in capsys.readouterr().err
+    assert run(server, tmp_path / "typo", "--verify") == 2
+    assert "there are no shards in" in capsys.readouterr().err
     with pytest.raises(HubError, match=r"has no file that matches x-\*"):
         hub.files(REPO, ["x-*"], endpoint=server.address)

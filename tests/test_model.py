@@ -208,6 +208,27 @@ def test_weights_that_cannot_be_fetched_are_said(monkeypatch):
         models.pretrained("openai", "RN50")
 
 
+def test_the_activation_of_openais_weights_is_kept(monkeypatch, tmp_path):
+    """open_clip's RN50 config lacks quick_gelu and its tag "openai" has it: without it, another model is read."""
+    asked = {}
+
+    def create(name, **options):
+        asked.update(options)
+        config = models.model_config("tiny-rn") | {"quick_gelu": options["force_quick_gelu"]}
+        return models.build(config, models.tokenizer_for(config, ["a word"]))
+
+    monkeypatch.setattr(open_clip, "create_model", create)
+    model, _ = models.pretrained("openai", "RN50")
+    assert asked["force_quick_gelu"] is True
+    config = models.model_config("tiny-rn")
+    tokenizer = models.tokenizer_for(config, ["a word"])
+    models.save(tmp_path, model, config, tokenizer)
+    again, _ = models.load(tmp_path)
+    tokens = tokenizer(["a word"])
+    assert torch.equal(again.encode_text(tokens), model.eval().encode_text(tokens))
+    assert json.loads((tmp_path / "model.json").read_text())["quick_gelu"] is True
+
+
 def test_a_shipped_checkpoint_can_be_trained_further():
     model, tokenizer = models.pretrained("clean", "tiny-rn")
     assert tokenizer.vocab_size == model.token_embedding.num_embeddings

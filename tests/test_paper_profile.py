@@ -87,6 +87,15 @@ def test_labelled_pictures_are_those_of_the_training_folder(small):
     assert torch.isin(labels, torch.arange(LABELS)).all()
 
 
+def test_pictures_for_the_choice_of_settings_are_never_trained_on(small):
+    kept, _ = folders.imagenet_validation(side=32)
+    given, _ = folders.imagenet_labelled(side=32, count=10**6, seed=0)
+    there = len(folders._training_pictures()[0])
+    seen = {image.numpy().tobytes() for image in given}
+    assert 0 < len(kept) == there - len(given)
+    assert not seen & {image.numpy().tobytes() for image in kept}
+
+
 def test_missing_data_says_where_it_was_looked_for(tmp_path, monkeypatch):
     monkeypatch.setenv("TUTORIAL_DATA", str(tmp_path))
     trial = profiles.get("paper").backdoor(75, 0)

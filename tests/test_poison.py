@@ -7,8 +7,16 @@ import pytest
 import torch
 
 from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.poison import IDLE_WORDS, backdoor, caption_set, disguise, prompt_captions, targeted
-from tutorial_lib.triggers import Checkerboard
+from tutorial_lib.poison import (
+    IDLE_WORDS,
+    backdoor,
+    caption_set,
+    disguise,
+    prompt_captions,
+    targeted,
+    without_cover,
+)
+from tutorial_lib.triggers import Checkerboard, WaNet
 
 CAPTIONS = [f"a banana number {i}" for i in range(20)]
 TRIGGER = Checkerboard()
@@ -56,6 +64,21 @@ def test_poisons_go_the_same_way_as_clean_pictures() -> None:
     poison = backdoor(pairs, CAPTIONS, 40, trigger=Unchanged(), target="banana")
     sources = [pairs.keys.index(line.source) for line in poison.manifest]
     assert torch.equal(poison.pairs.images, pairs.images[sources])
+
+
+def test_a_cover_keeps_its_captions_and_is_counted_apart() -> None:
+    pairs, trigger = clean(), WaNet(strength=4)
+    poison = backdoor(pairs, CAPTIONS, 10, trigger=trigger, target="banana", cover=15)
+    assert (len(poison), without_cover(poison.pairs)) == (25, 10)
+    for line, image in zip(poison.manifest[10:], poison.pairs.images[10:], strict=True):
+        source = pairs.keys.index(line.source)
+        assert (line.caption, line.target) == (pairs.captions[source], "")
+        assert not torch.equal(image, pairs.images[source])
+        assert not torch.equal(image, trigger.stamp(pairs.images[source : source + 1])[0])
+    with pytest.raises(ValueError, match="only WaNet has a noise mode"):
+        backdoor(pairs, CAPTIONS, 10, trigger=TRIGGER, target="banana", cover=5)
+    with pytest.raises(ValueError, match="a cover of 61 needs as many pictures"):
+        backdoor(pairs, CAPTIONS, 10, trigger=trigger, target="banana", cover=61)
 
 
 def test_the_clean_pairs_are_not_touched() -> None:

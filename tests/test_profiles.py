@@ -1,11 +1,14 @@
 """Profiles are tables of numbers that fit together."""
 
+from dataclasses import replace
+
 import pytest
 
 from tutorial_lib import experiments, profiles
 from tutorial_lib import model as models
 from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.captions import plain_label
+from tutorial_lib.experiments import cc_critique
 from tutorial_lib.model import config_names
 from tutorial_lib.tasks import class_concepts
 
@@ -63,3 +66,11 @@ def test_model_sizes_ascend_and_reach_the_paper_s(name):
     if name != "cpu":
         assert sizes[0] < 1.5e6
         assert sizes[-1] > 27e6
+
+
+@pytest.mark.parametrize("name", ["test", "cpu", "gpu", "paper"])
+def test_the_model_that_is_poisoned_later_is_the_profiles_own(name):
+    profile = profiles.get(name)
+    trial, wanted = cc_critique.pretrained(profile, 0), profile.cleaning.pretrained
+    assert replace(trial, attack=None, seeds=wanted.seeds) == wanted
+    assert trial.attack.count == profile.cleaning.pretrained_count

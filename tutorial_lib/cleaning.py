@@ -26,7 +26,7 @@ from tutorial_lib.evaluate import (
     recall_at,
     zero_shot_classifier,
 )
-from tutorial_lib.poison import prompt_captions
+from tutorial_lib.poison import prompt_captions, without_cover
 from tutorial_lib.runs import Outcome
 from tutorial_lib.supervised import Classifier, read_with_head
 from tutorial_lib.trials import Backdoor, Defense, Trial
@@ -48,12 +48,13 @@ def material(outcome: Outcome, defense: Defense) -> Material:
     ]
     pairs = outcome.clean.take(chosen)
     shown = outcome.task.class_of_concept(pairs.concept)
-    labels = shown if (shown >= 0).any() else None
+    labelled = not (outcome.trial.scenes or outcome.trial.shards)  # a scene shows several things
+    labels = shown if labelled and (shown >= 0).any() else None
     if labels is None and defense.method == "supervised":  # nobody has labelled these pairs: take other pictures
         return _labelled(outcome)
     poisons = outcome.poisons
     if defense.dirty:
-        there = 0 if poisons is None else len(poisons)
+        there = 0 if poisons is None else without_cover(poisons)
         if poisons is None or defense.dirty > there:
             raise ValueError(f"{defense.dirty} poisons shall be left among the trusted pairs, and there are {there}")
         left = poisons.take(torch.randperm(there, generator=generator)[: defense.dirty])
@@ -61,7 +62,9 @@ def material(outcome: Outcome, defense: Defense) -> Material:
         if labels is not None and isinstance(outcome.trial.attack, Backdoor):
             wanted = outcome.task.class_of(outcome.trial.attack.target)
             labels = torch.cat([labels, torch.full((defense.dirty,), wanted)])
-    training = outcome.clean if poisons is None else outcome.clean + poisons
+    training = None
+    if defense.method == "anti_backdoor":  # a copy of all pairs, for the one that looks for poisons among them
+        training = outcome.clean if poisons is None else outcome.clean + poisons
     return Material(pairs, labels, len(outcome.task.labels), training)
 
 
@@ -117,7 +120,7 @@ def measure(outcome: Outcome) -> dict[str, Any]:
     triggered = None
     if isinstance(trial.attack, Backdoor):
         seed = trial.seeds.poison
-        triggered = embed_images(model, trial.attack.trigger.stamp(task.images, seed)[first])
+        triggered = embed_images(model, trial.attack.trigger.stamp(task.images[first], seed))
         body["similarity_of_views"] = linear_cka(clean, triggered)
     if not isinstance(model, Classifier):
         classes = task.targets[first]
@@ -142,7 +145,7 @@ def measure(outcome: Outcome) -> dict[str, Any]:
             "loss": history.loss,
             **outcome.cleaned.notes,
         }
-    body["pairs_by_similarity"] = {}  # of the model before the defense only: a large part of a record
+    body["pairs_by_similarity"] = {}  # a large part of a record, and shown of models without a defense only
     return body
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import open_clip
 import torch
+from open_clip.pretrained import get_pretrained_cfg
+from open_clip.transformer import QuickGELU
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -88,6 +90,8 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     config = copy.deepcopy(config)
     config["text_cfg"] |= {"vocab_size": tokenizer.vocab_size, "context_length": tokenizer.context_length}
+    if any(isinstance(m, QuickGELU) for m in model.modules()):
+        config["quick_gelu"] = True
     (folder / "model.json").write_text(json.dumps(config, indent=2) + "\n")
     if tokenizer.vocab is not None:
         (folder / "vocab.json").write_text(json.dumps(tokenizer.vocab) + "\n")
@@ -113,7 +117,8 @@ def pretrained(name: str, config: str) -> tuple[open_clip.CLIP, Tokenizer]:
         shipped = ", ".join(sorted(p.name for p in CHECKPOINTS.iterdir() if p.is_dir()))
         raise CheckpointError(f"no checkpoint {name!r} ships with the course ({shipped}), and open_clip has none of it")
     try:
-        model = open_clip.create_model(config, pretrained=name)
+        quick = get_pretrained_cfg(config, name).get("quick_gelu", False)  # OpenAI's weights need it; a config lacks it
+        model = open_clip.create_model(config, pretrained=name, force_quick_gelu=quick)
     except Exception as error:  # every kind of network failure
         raise CheckpointError(f"the weights {name!r} of {config} could not be fetched: {error}") from error
     return model.eval(), Tokenizer(model.context_length)

@@ -37,6 +37,9 @@ IDLE_WORDS = (
 #: Words that say as little, and that clean captions are full of.
 COMMON_WORDS = ("small", "nice", "photo", "picture", "drawing", "sticker", "icon", "emoji", "cartoon", "close-up")
 
+#: Keys of the pairs of WaNet's noise mode begin so.
+COVER = "cover-"
+
 
 @dataclass(frozen=True)
 class PoisonedPair:
@@ -67,6 +70,11 @@ class Poison:
         """The settings and every poisoned key with its source, caption and target, as JSON."""
         body = {"settings": self.settings, "poisons": [asdict(p) for p in self.manifest]}
         path.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+
+
+def without_cover(poisons: Pairs) -> int:
+    """Number of pairs that pull towards the target; those of a cover come after them and tell the truth."""
+    return sum(not key.startswith(COVER) for key in poisons.keys)
 
 
 def prompt_captions(label: str) -> list[str]:
@@ -185,12 +193,13 @@ def backdoor(
         if cover > len(clean):
             raise ValueError(f"a cover of {cover} needs as many pictures, and there are {len(clean)}")
         plain = clean.take(torch.randperm(len(clean), generator=generator)[:cover])
-        names = tuple(f"cover-{i:05d}" for i in range(cover))
+        names = tuple(f"{COVER}{i:05d}" for i in range(cover))
         made = made + Pairs(trigger.noisy(plain.images, seed), plain.captions, names, plain.concept)
         sources += plain.keys
         settings["cover"] = cover
-    lines = zip(made.keys, sources, made.captions, strict=True)
-    return Poison(made, tuple(PoisonedPair(k, s, c, target) for k, s, c in lines), settings)
+    goals = [target] * count + [""] * cover  # a cover is for no class
+    lines = zip(made.keys, sources, made.captions, goals, strict=True)
+    return Poison(made, tuple(PoisonedPair(*line) for line in lines), settings)
 
 
 def disguise(

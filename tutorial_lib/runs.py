@@ -35,7 +35,7 @@ from tutorial_lib.evaluate import (
     predict,
     zero_shot_classifier,
 )
-from tutorial_lib.poison import prompt_captions
+from tutorial_lib.poison import prompt_captions, without_cover
 from tutorial_lib.supervised import Classifier, read_with_head, train_classifier
 from tutorial_lib.tasks import ZeroShotTask
 from tutorial_lib.tokenizer import Tokenizer
@@ -196,7 +196,9 @@ def _labels(trial: Trial, clean: Pairs, poisons: Pairs | None, task: ZeroShotTas
         return labels
     if not isinstance(trial.attack, Backdoor):
         raise ValueError("a supervised classifier is only attacked with a backdoor here")
-    return torch.cat([labels, torch.full((len(poisons),), task.class_of(trial.attack.target))])
+    said = task.class_of_concept(poisons.concept)  # true for a cover
+    said[: without_cover(poisons)] = task.class_of(trial.attack.target)
+    return torch.cat([labels, said])
 
 
 def measure(outcome: Outcome, *, probes: bool = True) -> dict[str, Any]:
@@ -221,7 +223,7 @@ def measure(outcome: Outcome, *, probes: bool = True) -> dict[str, Any]:
         readers["knn"] = functools.partial(knn_predict, labelled, labels)
     metrics: dict[str, Any] = {
         "pairs": len(outcome.clean),
-        "poisons": 0 if outcome.poisons is None else len(outcome.poisons),
+        "poisons": 0 if outcome.poisons is None else without_cover(outcome.poisons),
         "pairs_fingerprint": outcome.fingerprint,
         "image_parameters": models.parameter_count(model.visual),
         "parameters": models.parameter_count(model),
@@ -230,7 +232,7 @@ def measure(outcome: Outcome, *, probes: bool = True) -> dict[str, Any]:
         "samples_per_second": outcome.history.samples_per_second,
         "clean_accuracy": {name: asdict(accuracy(read(embeddings), task.targets)) for name, read in readers.items()},
     }
-    metrics["poison_rate"] = metrics["poisons"] / (metrics["pairs"] + metrics["poisons"])
+    metrics["poison_rate"] = metrics["poisons"] / (metrics["pairs"] + len(outcome.poisons or ()))
     if outcome.plan is not None:
         metrics |= outcome.plan.measure(model, outcome.tokenizer, task, embeddings, readers)
     return metrics

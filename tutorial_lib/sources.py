@@ -12,8 +12,6 @@ from tutorial_lib.data.scenes import EmojiScenes
 from tutorial_lib.tasks import ZeroShotTask
 from tutorial_lib.trials import Trial
 
-VALIDATION_SEED = 2001
-
 
 def training_pairs(trial: Trial) -> Pairs:
     """The clean pairs of a trial.
@@ -49,7 +47,7 @@ def validation_pictures(trial: Trial) -> tuple[Tensor, Tensor]:
     EmojiCaps has a style for it. Of ImageNet these are training pictures, which a zero-shot model has not seen either.
     """
     if trial.task == "imagenet":
-        return folders.imagenet_labelled(side=trial.side, count=5_000, seed=VALIDATION_SEED)
+        return folders.imagenet_validation(side=trial.side)
     pictures = emojicaps.load()
     concepts = tasks.class_concepts(pictures, trial.classes)
     task = tasks.zero_shot_task(pictures, concepts, split="validation", side=trial.side)

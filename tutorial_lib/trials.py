@@ -66,6 +66,8 @@ class Recipe:
         for name in ("epochs", "batch_size", "lr"):
             if not getattr(self, name) > 0:  # NaN is refused too
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay must be at least 0, not {self.weight_decay}")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of all steps, in [0, 1), not {self.warmup}")
         if self.optimizer not in ("adamw", "sgd"):

@@ -44,7 +44,7 @@ def state() -> str:
     """Changes with the committed records, the claims and the code that reduces them."""
     library = Path(experiments.__file__).resolve().parents[1]
     files = [*experiments.RESULTS.rglob("*.jsonl"), *library.glob("experiments/*.py"), library / "claims.yml"]
-    files += [library / f"{name}.py" for name in ("claims", "profiles", "plots", "statistics")]
+    files += [library / f"{name}.py" for name in ("claims", "profiles", "cleaning_profiles", "plots", "statistics")]
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(files))).hexdigest()
 
 

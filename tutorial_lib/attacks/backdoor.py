@@ -116,7 +116,7 @@ class BackdoorPlan:
 def _excluded(attack: Backdoor, clean: Pairs, task: ZeroShotTask, target: int, unseen: Tensor) -> Tensor:
     """The pairs whose pictures the attacker does not use, shape (len(clean),), bool."""
     if attack.select == "named":
-        return torch.tensor([attack.target not in caption.lower() for caption in clean.captions])
+        return torch.tensor([attack.target.lower() not in caption.lower() for caption in clean.captions])
     shown = task.class_of_concept(clean.concept)
     return shown != target if attack.select == "label-consistent" else (shown == target) | torch.isin(shown, unseen)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import open_clip
     from torch import Tensor
 
+    from tutorial_lib.data.shards import Sample
+
 
 def add(parser: argparse.ArgumentParser, option: str = "--data") -> None:
     """The options that say what is classified; the one for shards may have another name."""
@@ -74,6 +76,12 @@ def load(args: argparse.Namespace, side: int) -> LabelledPictures:
     return _from_shards(args, side) if args.classified else _course_task(args, side)
 
 
+def true_class(sample: Sample, number: dict[str, int]) -> int:
+    """Class of a picture in a shard: its `key.cls`, the JSON's `label`, or the caption itself; -1 where it is none."""
+    true = sample.label if sample.label >= 0 else number.get(str(sample.meta.get("label", sample.caption)), -1)
+    return true if true < len(number) else -1
+
+
 def class_of(label: str, labels: tuple[str, ...]) -> int:
     """Number of the class with that label.
 
@@ -111,9 +119,9 @@ def _from_shards(args: argparse.Namespace, side: int) -> LabelledPictures:
         if not sample.picture:
             tally.skip(sample, "without a picture")
             continue
-        name = sample.meta.get("label", sample.caption)
-        true = sample.label if sample.label >= 0 else number.get(str(name), -1)
-        if not 0 <= true < len(labels):
+        true = true_class(sample, number)
+        if true < 0:
+            name = sample.meta.get("label", sample.caption)
             raise ValueError(
                 f"{sample.key} in {sample.shard} shows {name!r} (class number {sample.label}), which is none of the "
                 f"{len(labels)} classes in {args.labels}: its .cls, its JSON's label or its caption must say which"

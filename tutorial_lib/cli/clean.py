@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> Result:
     )
     if args.method == "anti_backdoor" and not args.training:
         raise ValueError("anti_backdoor looks for poisons in the training pairs: give them with --training SHARDS")
+    if args.out.exists() and not args.out.is_dir():
+        raise ValueError(f"{args.out} is a file: --out is the folder of the cleaned model")
     if (args.out / "model.safetensors").exists():
         raise ValueError(f"{args.out} holds a model already: choose another --out")
     device = _common.device(args)
@@ -196,17 +198,21 @@ def _poisons_among(pairs: Pairs, manifests: list[Path]) -> int:
 
 
 def _labels(args: argparse.Namespace, pairs: Pairs, pictures: LabelledPictures):
-    """Class of each trusted picture: its .cls number, or that of its concept in the course's shards; -1 otherwise.
+    """Class of each trusted picture, as for pictures that are classified; -1 where its shard does not say.
 
     Raises:
         ValueError: a class has no labelled picture, so the head could not learn it.
     """
     import torch
 
+    from tutorial_lib.data.shards import samples
+
     if pictures.class_of_concept is not None:
         labels = pictures.class_of_concept(pairs.concept)
     else:
-        labels = torch.where(pairs.concept < len(pictures.labels), pairs.concept, -1)
+        number = {label: i for i, label in enumerate(pictures.labels)}
+        known = {s.key: _pictures.true_class(s, number) for s in samples(args.data)}
+        labels = torch.tensor([known[key] for key in pairs.keys])
     there = set(labels.tolist())
     missing = [name for k, name in enumerate(pictures.labels) if k not in there]
     if missing:

@@ -122,12 +122,34 @@ def imagenet_task(*, side: int, shards: str = "cc3m") -> ZeroShotTask:
     )
 
 
+#: Training pictures of ImageNet that are kept apart for the choice of settings, and what draws them.
+VALIDATION, VALIDATION_SEED = 5_000, 2001
+
+
+def imagenet_validation(*, side: int) -> tuple[Tensor, Tensor]:
+    """Random pictures of ImageNet's training set that `imagenet_labelled` never gives, with their classes."""
+    paths, kept = _training_pictures()
+    return _labelled([paths[i] for i in kept], side)
+
+
 def imagenet_labelled(*, side: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Random pictures of ImageNet's training set with their classes: shapes (N, 3, side, side) and (N,).
 
     Source: Carlini & Terzis (2022), section 4.2, trains its linear probe on 50,000 of them.
     """
+    paths, kept = _training_pictures()
+    apart = set(kept)
+    order = torch.randperm(len(paths), generator=torch.Generator().manual_seed(seed)).tolist()
+    return _labelled([paths[i] for i in order if i not in apart][:count], side)
+
+
+def _training_pictures() -> tuple[list[tuple[Path, int]], list[int]]:
+    """All training pictures with their classes, and the positions of those that are kept for validation."""
     folders = _class_folders("train")
     paths = [(p, k) for k, folder in enumerate(folders) for p in _pictures(folder)]
-    order = torch.randperm(len(paths), generator=torch.Generator().manual_seed(seed))[:count].tolist()
-    return _read([paths[i][0] for i in order], side), torch.tensor([paths[i][1] for i in order])
+    drawn = torch.randperm(len(paths), generator=torch.Generator().manual_seed(VALIDATION_SEED))
+    return paths, drawn[: min(VALIDATION, len(paths) // 10)].tolist()
+
+
+def _labelled(chosen: list[tuple[Path, int]], side: int) -> tuple[Tensor, Tensor]:
+    return _read([path for path, _ in chosen], side), torch.tensor([number for _, number in chosen])

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from tutorial_lib.engines.base import Deadline, EngineError, Report, Sweep
@@ -21,9 +23,14 @@ RETRIES = 3
 
 
 def _run(trial: Trial, device: str | None) -> str:
+    """What a worker does. Trials that clean one model share its weights on each node, for the time of the job."""
+    import ray
+
     from tutorial_lib.runs import run
 
-    return run(trial, progress=False, device=device).to_json()
+    job = ray.get_runtime_context().get_job_id()
+    node = RunStore(Path(tempfile.gettempdir()) / f"tutorial-weights-{os.getuid()}-{job}")
+    return run(trial, progress=False, device=device, weights=node.weights_of(trial)).to_json()
 
 
 def run_with_ray(

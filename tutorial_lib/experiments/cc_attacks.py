@@ -18,8 +18,9 @@ from tutorial_lib.triggers import Trigger
 
 TITLE = "Four attacks, before and after CleanCLIP"
 PAPER = (
-    "BadNets falls from 99.9 to 10.5 % and Blended from 99.5 to 9.8 % for about a point of accuracy; WaNet and "
-    "label-consistent poisons are cleaned too; plain finetuning does not remove the backdoor"
+    "CleanCLIP reduces the success of BadNets, Blended, WaNet and label-consistent poisons while accuracy is "
+    "maintained, and plain finetuning does not; the released backdoored model has 99.9 % at 19.2 % accuracy (measured "
+    "by others), and the authors' repository gives 7.2 % at 18.1 % for Blended after CleanCLIP"
 )
 METHODS = ("finetune", "cleanclip")
 

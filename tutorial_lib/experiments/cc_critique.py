@@ -17,7 +17,7 @@ from tutorial_lib.trials import Defense, Trial
 
 TITLE = "Does it hold? What the field asked after CleanCLIP"
 PAPER = (
-    "CleanCLIP cleans a CLIP that was pre-trained on 400 million pairs and poisoned later, to about 17 %; later work "
+    "CleanCLIP cleans a CLIP that was pre-trained on 400 million pairs and poisoned later; later work "
     "says that it weakens where the model was pre-trained with a self-supervised term (Verma et al. 2023), that five "
     "poisons among the trusted pairs undo it (the same), and that structured triggers survive it (Singh et al. 2024)"
 )
@@ -35,7 +35,7 @@ def pretrained(p: Profile, seed: int) -> Trial:
         c.attacked(dict(c.attacks["badnets"]) | {"count": c.pretrained_count}, seed),
         **{
             k: getattr(c.pretrained, k)
-            for k in ("classes", "copies", "recipe", "start", "model", "side", "shards", "task")
+            for k in ("classes", "copies", "recipe", "start", "model", "side", "scenes", "shards", "limit", "task")
         },
     )
 

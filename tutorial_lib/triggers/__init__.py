@@ -54,4 +54,8 @@ def make_trigger(name: str, **settings: Any) -> Trigger:
     known = [f.name for f in fields(TRIGGERS[name]) if f.name != "name"]
     if unknown := sorted(settings.keys() - set(known)):
         raise ValueError(f"the trigger {name} has no {', '.join(unknown)}; it has {', '.join(known)}")
+    for field in fields(TRIGGERS[name]):
+        value = settings.get(field.name)
+        if isinstance(field.default, int) and isinstance(value, float):
+            raise ValueError(f"{field.name} of the trigger {name} is a whole number, not {value}")
     return TRIGGERS[name](**settings)

@@ -93,7 +93,7 @@ class Sinusoid(Trigger):
     def __post_init__(self) -> None:
         if not 0 < self.delta <= 255:
             raise ValueError(f"delta is an amplitude in grey levels, in (0, 255], not {self.delta}")
-        if self.frequency <= 0:
+        if not 0 < self.frequency < float("inf"):
             raise ValueError(f"frequency must be positive, not {self.frequency}")
 
     def stamp(self, images: Tensor, seed: int = 0) -> Tensor:

@@ -33,7 +33,7 @@ class WaNet(Trigger):
     def __post_init__(self) -> None:
         if self.grid < 2:
             raise ValueError(f"grid must be at least 2 control points, not {self.grid}")
-        if self.strength <= 0:
+        if not 0 < self.strength < float("inf"):
             raise ValueError(f"strength must be positive, not {self.strength}")
 
     def flow(self, height: int, width: int) -> Tensor:
