@@ -233,11 +233,13 @@ class PaperBesideOurs(SphinxDirective):
         return out
 
     def explanations(self, mine: list[Claim]) -> list[nodes.Node]:
-        """Why claims do not hold in the records that the pages show."""
+        """Why claims do not hold in the records that the pages show, and which were changed."""
         text = []
         for claim in mine:
             if claim.why and claims.judge(claim, results()).verdict in ("fails", "undecided"):
                 text.append(f"*{claim.says[0].upper()}{claim.says[1:]}: {{verdict}}`{claim.id}`.* {claim.why.strip()}")
+            for change in claim.changes:
+                text.append(f"*Changed later: {claim.says}.* {change}.")
         if not text:
             return []
         return self.parse_text_to_nodes("\n\n".join(text))

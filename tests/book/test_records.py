@@ -77,6 +77,14 @@ def test_claims_that_do_not_hold_are_explained():
             assert re.search(re.escape(says[1:]) + rf": {verdict.verdict}\.", text), verdict.claim.id
 
 
+def test_later_changes_of_predicates_are_told():
+    text = " ".join(BeautifulSoup(page("paper_beside_ours"), "html.parser").text.split())
+    told = [change for claim in claims.load() for change in claim.changes]
+    assert told
+    for change in told:
+        assert " ".join(change.replace("`", "").split())[:60] in text
+
+
 def test_every_experiment_with_records_is_drawn_beside_the_paper():
     html = page("paper_beside_ours")
     results = Results(profiles.get("cpu"))
