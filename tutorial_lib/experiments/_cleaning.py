@@ -108,6 +108,13 @@ def by_seed(
     return found
 
 
+def at(
+    results: Results, base_of: Callable[[int], Trial], defense: Defense, value: Callable[[Record], float] = success
+) -> dict[int, float]:
+    """A number of each seed's model after one setting, whatever it costs."""
+    return results.per_seed(lambda s: cleaned(base_of(s), [defense])[0], value)
+
+
 def percent(values: Iterable[float]) -> str:
     """Mean with the lowest and the highest model, in per cent."""
     shown = [100 * v for v in values]

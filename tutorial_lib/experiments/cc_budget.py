@@ -69,7 +69,7 @@ def table(results: Results) -> Table:
             )
             cells = [percent(measured(results, method, share, v).values()) for v in (success, accuracy)]
             seen = f"{100 * sum(budget.values()) / len(budget):.1f}" if budget else "not run"
-            rows.append((f"{100 * share:.2g} %", seen, WORDS[method], *cells))
+            rows.append((f"{100 * share:.3g} %", seen, WORDS[method], *cells))
     head = ("pairs of the training set", "samples of the pre-training (%)", "method", "success (%)", "accuracy (%)")
     return Table(head, tuple(rows))
 

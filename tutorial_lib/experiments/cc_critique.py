@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
-from tutorial_lib.experiments._cleaning import WORDS, accuracy, by_seed, numbers, success, with_before
+from tutorial_lib.experiments import Results, Table, differences, stamp
+from tutorial_lib.experiments._cleaning import WORDS, accuracy, at, by_seed, numbers, percent, success, with_before
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Defense, Trial
@@ -73,12 +73,19 @@ def _settings(results: Results, method: str) -> Sequence[Defense]:
     return [] if method == "none" else numbers(results).sweep(method, few=True)
 
 
+def _base_of(p: Profile, which: str) -> Callable[[int], Trial]:
+    make = {"poisoned": poisoned, "pretrained": pretrained, "self_supervised": self_supervised}.get(which)
+    return functools.partial(make, p) if make else functools.partial(structured, p, which)
+
+
 def measured(results: Results, which: str, method: str, value=success) -> dict[int, float]:
     """A number by seed. `which` is "poisoned", "pretrained", "self_supervised" or the name of a structured trigger."""
-    p = results.profile
-    make = {"poisoned": poisoned, "pretrained": pretrained, "self_supervised": self_supervised}.get(which)
-    base_of = functools.partial(make, p) if make else functools.partial(structured, p, which)
-    return by_seed(results, base_of, _settings(results, method), value)
+    return by_seed(results, _base_of(results.profile, which), _settings(results, method), value)
+
+
+def at_one_rate(results: Results, which: str, method: str, value=success) -> dict[int, float]:
+    """The same after the first setting of the sweep, whether a defender would take it or not."""
+    return at(results, _base_of(results.profile, which), numbers(results).sweep(method, few=True)[0], value)
 
 
 def successes(results: Results, which: str, method: str) -> dict[int, float]:
@@ -94,6 +101,13 @@ def with_dirt(results: Results, count: int) -> dict[int, float]:
     p = results.profile
     defenses = dirty(p, count) if count else _settings(results, "cleanclip")
     return by_seed(results, lambda s: poisoned(p, s), defenses, success)
+
+
+def dirt_at_one_rate(results: Results, count: int) -> dict[int, float]:
+    """The same after the first setting of the sweep, whether a defender would take it or not."""
+    p = results.profile
+    defenses = dirty(p, count) if count else _settings(results, "cleanclip")
+    return at(results, functools.partial(poisoned, p), defenses[0])
 
 
 def pretrained_before(results: Results) -> list[float]:
@@ -123,9 +137,29 @@ def structure_survives(results: Results) -> list[float]:
     return differences(measured(results, first, "cleanclip"), measured(results, "poisoned", "cleanclip"))
 
 
+def names(results: Results) -> dict[str, str]:
+    """What the figures call each kind of backdoored model."""
+    found = {"poisoned": "noise patch", "pretrained": "poisoned later", "self_supervised": "pre-trained with views"}
+    return found | {name: name for name in numbers(results).structured}
+
+
+def table(results: Results) -> Table:
+    """Success and accuracy at one learning rate, whether a defender would take it or not."""
+    rate = numbers(results).sweep("cleanclip", few=True)[0].recipe.lr
+    rows = []
+    for which, name in names(results).items():
+        cells = [percent(measured(results, which, "none", v).values()) for v in (success, accuracy)]
+        for method in METHODS[1:]:
+            cells += [percent(at_one_rate(results, which, method, v).values()) for v in (success, accuracy)]
+        rows.append((name, *cells))
+    words = ("before", *(f"{WORDS[m]} at {rate:g}" for m in METHODS[1:]))
+    head = ("model", *(f"{word}: {what} (%)" for word in words for what in ("success", "accuracy")))
+    return Table(head, tuple(rows))
+
+
 def plot(results: Results) -> go.Figure:
     """Attack success before and after, for each way to make it harder."""
-    p, c = results.profile, numbers(results)
+    p = results.profile
     fig = plots.figure(
         "Attack success before, after plain finetuning and after CleanCLIP: for a patch of noise, a "
         "pre-trained model poisoned later, a model pre-trained with self-supervision, and structured triggers.",
@@ -134,11 +168,10 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
         height=420,
     )
-    names = {"poisoned": "noise patch", "pretrained": "poisoned later", "self_supervised": "pre-trained with views"}
-    names |= {name: name for name in c.structured}
+    shown = names(results)
     for k, method in enumerate(METHODS):
-        values = [list(measured(results, which, method).values()) for which in names]
-        curve(fig, list(names.values()), values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+        values = [list(measured(results, which, method).values()) for which in shown]
+        curve(fig, list(shown.values()), values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
     return fig
 
 
@@ -146,12 +179,15 @@ def plot_dirty(results: Results) -> go.Figure:
     """Attack success after CleanCLIP by number of poisons among the trusted pairs."""
     p, c = results.profile, numbers(results)
     fig = plots.figure(
-        "Attack success after CleanCLIP by the number of poisons that were left among the trusted pairs.",
+        "Attack success after CleanCLIP by the number of poisons that were left among the trusted pairs: with the "
+        "setting that a defender chooses, who may keep the model as it is, and at one learning rate.",
         x="poisons among the trusted pairs",
         y="attack success (%)",
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
     counts = (0, *c.dirty)
-    values = [list(with_dirt(results, n).values()) for n in counts]
-    curve(fig, [str(n) for n in counts], values, "CleanCLIP", scale=100, bounds=(0, 1), points=True)
+    rate = c.sweep("cleanclip", few=True)[0].recipe.lr
+    for k, (found, name) in enumerate(((with_dirt, "as a defender chooses"), (dirt_at_one_rate, f"at {rate:g}"))):
+        values = [list(found(results, n).values()) for n in counts]
+        curve(fig, [str(n) for n in counts], values, name, number=k, scale=100, bounds=(0, 1), points=True)
     return fig

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from tutorial_lib import plots
 from tutorial_lib.experiments import Results, differences, stamp
-from tutorial_lib.experiments._cleaning import WORDS, by_seed, numbers, success, with_before
+from tutorial_lib.experiments._cleaning import WORDS, at, by_seed, numbers, success, with_before
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Record, Trial
@@ -54,6 +54,18 @@ def by_size(results: Results, number: int, method: str) -> dict[int, float]:
     """Attack success by seed, for the data set with that position among the profile's sizes."""
     size = numbers(results).sizes[number]
     return _measured(results, lambda s: sized(results.profile, size, s), method)
+
+
+def count_at_one_rate(results: Results, count: int, method: str) -> dict[int, float]:
+    """The same after the first setting of the sweep, whether a defender would take it or not."""
+    setting = numbers(results).sweep(method, few=True)[0]
+    return at(results, lambda s: counted(results.profile, count, s), setting)
+
+
+def size_at_one_rate(results: Results, number: int, method: str) -> dict[int, float]:
+    """The same after the first setting of the sweep, whether a defender would take it or not."""
+    c = numbers(results)
+    return at(results, lambda s: sized(results.profile, c.sizes[number], s), c.sweep(method, few=True)[0])
 
 
 def more_poisons_harder(results: Results) -> list[float]:

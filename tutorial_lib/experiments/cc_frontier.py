@@ -11,6 +11,7 @@ from tutorial_lib.experiments import Results, Table, differences, stamp
 from tutorial_lib.experiments._cleaning import (
     WORDS,
     accuracy,
+    at,
     before,
     by_seed,
     chosen,
@@ -72,24 +73,33 @@ def supervised_left(results: Results) -> list[float]:
     return list(successes(results, "supervised").values())
 
 
+def success_at(results: Results, method: str, setting: int, value=success) -> dict[int, float]:
+    """Attack success of each seed's model after one setting of a method, from weak to strong."""
+    return at(results, functools.partial(poisoned, results.profile), numbers(results).sweep(method)[setting], value)
+
+
+def accuracy_at(results: Results, method: str, setting: int) -> dict[int, float]:
+    return success_at(results, method, setting, accuracy)
+
+
+def kept(results: Results, method: str) -> dict[int, float]:
+    """1 where every setting costs too much, so that the defender keeps the model as it is; 0 elsewhere."""
+    return measured(results, method, lambda r: float(r.trial["defense"]["method"] == "none"))
+
+
 def clip_loss_needed(results: Results) -> list[float]:
     """Clean accuracy at the strongest setting: CleanCLIP less self-supervision only."""
-    return differences(*(measured_at(results, m, accuracy, -1) for m in ("cleanclip", "self_supervised")))
+    return differences(*(accuracy_at(results, m, -1) for m in ("cleanclip", "self_supervised")))
 
 
 def isolated(results: Results) -> dict[int, float]:
     """Share of poisons among the pairs that anti-backdoor learning isolated."""
-    return measured_at(results, "anti_backdoor", lambda r: _share_of_poisons(r.metrics["cleaning"]))
+    return success_at(results, "anti_backdoor", 0, _share_of_poisons)
 
 
-def _share_of_poisons(notes: dict[str, float]) -> float:
+def _share_of_poisons(record: Record) -> float:
+    notes = record.metrics["cleaning"]
     return notes["isolated_poisons"] / notes["isolated"]
-
-
-def measured_at(results: Results, method: str, value, setting: int = 0) -> dict[int, float]:
-    """A number of each seed's model after one setting of a method."""
-    defense = numbers(results).sweep(method)[setting]
-    return results.per_seed(lambda s: cleaned(poisoned(results.profile, s), [defense])[0], value)
 
 
 def _reader(name: str, record: Record) -> float:
