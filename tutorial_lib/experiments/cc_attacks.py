@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from tutorial_lib import plots
 from tutorial_lib.experiments import Results, Table, differences, stamp
-from tutorial_lib.experiments._cleaning import WORDS, accuracy, by_seed, numbers, on_triggered, percent, success
+from tutorial_lib.experiments._cleaning import WORDS, accuracy, at, by_seed, numbers, on_triggered, percent, success
 from tutorial_lib.experiments._cleaning import with_before as _with_before
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
@@ -46,6 +46,21 @@ def successes(results: Results, attack: str, method: str = "none") -> dict[int, 
 
 def accuracies(results: Results, attack: str, method: str = "none") -> dict[int, float]:
     return measured(results, attack, method, accuracy)
+
+
+def success_at(results: Results, attack: str, method: str, setting: int, value=success) -> dict[int, float]:
+    """Attack success after one setting of a method, from weak to strong, whatever it costs."""
+    c = numbers(results)
+    return at(results, lambda s: c.attacked(attack, s), c.sweep(method)[setting], value)
+
+
+def accuracy_at(results: Results, attack: str, method: str, setting: int) -> dict[int, float]:
+    return success_at(results, attack, method, setting, accuracy)
+
+
+def others(results: Results, attack: str) -> dict[int, float]:
+    """Success of another trigger of the same kind, before cleaning."""
+    return measured(results, attack, value=other_pattern)
 
 
 def _before(results: Results, attack: str) -> list[float]:

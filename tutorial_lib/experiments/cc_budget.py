@@ -42,6 +42,10 @@ def successes(results: Results, method: str, share: float) -> dict[int, float]:
     return measured(results, method, share)
 
 
+def accuracies(results: Results, method: str, share: float) -> dict[int, float]:
+    return measured(results, method, share, accuracy)
+
+
 def more_pairs_help(results: Results) -> list[float]:
     """Attack success after CleanCLIP: the smallest share less the largest."""
     shares = numbers(results).shares

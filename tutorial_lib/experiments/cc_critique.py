@@ -96,6 +96,10 @@ def accuracies(results: Results, which: str, method: str) -> dict[int, float]:
     return measured(results, which, method, accuracy)
 
 
+def accuracy_at_one_rate(results: Results, which: str, method: str) -> dict[int, float]:
+    return at_one_rate(results, which, method, accuracy)
+
+
 def with_dirt(results: Results, count: int) -> dict[int, float]:
     """Attack success after CleanCLIP with so many poisons among the trusted pairs."""
     p = results.profile

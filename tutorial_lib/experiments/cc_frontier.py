@@ -82,6 +82,11 @@ def accuracy_at(results: Results, method: str, setting: int) -> dict[int, float]
     return success_at(results, method, setting, accuracy)
 
 
+def distance_at(results: Results, method: str, setting: int) -> dict[int, float]:
+    """Distance between embeddings with and without trigger."""
+    return success_at(results, method, setting, lambda r: r.metrics["embedding_distance"])
+
+
 def kept(results: Results, method: str) -> dict[int, float]:
     """1 where every setting costs too much, so that the defender keeps the model as it is; 0 elsewhere."""
     return measured(results, method, lambda r: float(r.trial["defense"]["method"] == "none"))

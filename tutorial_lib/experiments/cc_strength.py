@@ -39,6 +39,10 @@ def measured(results: Results, weight: float, value: Callable[[Record], float] =
     return results.per_seed(lambda s: cleaned(poisoned(p, s), [defense(p, weight)])[0], value)
 
 
+def accuracies(results: Results, weight: float) -> dict[int, float]:
+    return measured(results, weight, accuracy)
+
+
 def stronger_cleans_better(results: Results) -> list[float]:
     """Attack success with the smallest weight less with the largest."""
     weights = numbers(results).weights
