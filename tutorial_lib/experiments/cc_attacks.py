@@ -48,6 +48,11 @@ def accuracies(results: Results, attack: str, method: str = "none") -> dict[int,
     return measured(results, attack, method, accuracy)
 
 
+def readable(results: Results, attack: str, method: str = "none") -> dict[int, float]:
+    """Accuracy on triggered pictures."""
+    return measured(results, attack, method, on_triggered)
+
+
 def success_at(results: Results, attack: str, method: str, setting: int, value=success) -> dict[int, float]:
     """Attack success after one setting of a method, from weak to strong, whatever it costs."""
     c = numbers(results)

@@ -87,11 +87,6 @@ def distance_at(results: Results, method: str, setting: int) -> dict[int, float]
     return success_at(results, method, setting, lambda r: r.metrics["embedding_distance"])
 
 
-def kept(results: Results, method: str) -> dict[int, float]:
-    """1 where every setting costs too much, so that the defender keeps the model as it is; 0 elsewhere."""
-    return measured(results, method, lambda r: float(r.trial["defense"]["method"] == "none"))
-
-
 def clip_loss_needed(results: Results) -> list[float]:
     """Clean accuracy at the strongest setting: CleanCLIP less self-supervision only."""
     return differences(*(accuracy_at(results, m, -1) for m in ("cleanclip", "self_supervised")))
