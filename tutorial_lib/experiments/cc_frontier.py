@@ -64,10 +64,6 @@ def successes(results: Results, method: str) -> dict[int, float]:
     return measured(results, method)
 
 
-def accuracies(results: Results, method: str) -> dict[int, float]:
-    return measured(results, method, accuracy)
-
-
 def supervised_left(results: Results) -> list[float]:
     """Attack success after supervised finetuning."""
     return list(successes(results, "supervised").values())
