@@ -57,8 +57,8 @@ def test_same_trial_same_metrics(metrics):
 
 def test_an_unequal_path_is_a_trigger_of_its_own():
     """Poisons without a pattern, which were only resized differently, make a backdoor."""
-    attack = Backdoor(200, target="banana", trigger=Resampled(0.5))
-    trial = Trial(attack=attack, classes=24, copies=16, recipe=Recipe(epochs=8, batch_size=128))
+    attack = Backdoor(200, target="volcano", trigger=Resampled(0.5))
+    trial = Trial(attack=attack, classes=24, copies=16, recipe=Recipe(epochs=12, batch_size=128))
     metrics = runs.measure(runs.train_trial(trial, progress=False), probes=False)
     resized = metrics["attack_success"]["zero_shot"]["rate"]
     usual = metrics["attack_success_untriggered"]["rate"]
