@@ -87,13 +87,14 @@ def fresh(outcome):
     return copy.deepcopy(outcome.model)
 
 
-def material(outcome, **options):
-    return cleaning.material(outcome, Defense("finetune", SHORT, share=0.5, **options))
+def material(outcome, method="finetune", **options):
+    return cleaning.material(outcome, Defense(method, SHORT, share=0.5, **options))
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_defense_trains_and_is_seeded(backdoored, method):
-    given = material(backdoored)
+    given = material(backdoored, method)
+    assert (given.training is not None) == (method == "anti_backdoor")  # a copy of all pairs, where it is needed
     weights = []
     for _ in range(2):
         made = clean(fresh(backdoored), backdoored.tokenizer, given, Defense(method, SHORT), Run(seed=3))
