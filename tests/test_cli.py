@@ -16,7 +16,8 @@ from tutorial_lib import cli
 from tutorial_lib.bench import cleaning, store
 from tutorial_lib.cli import main
 from tutorial_lib.data import emojicaps, integrity
-from tutorial_lib.data.shards import read_pairs, samples
+from tutorial_lib.data.loading import read_pairs
+from tutorial_lib.data.shards import samples
 from tutorial_lib.defenses import METHODS
 from tutorial_lib.triggers import Checkerboard
 

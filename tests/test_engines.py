@@ -188,4 +188,4 @@ def test_ray_trains_real_models(tmp_path):
 
 
 def test_engines_are_named():
-    assert engines.ENGINES == ("local", "ray")
+    assert engines.ENGINES == ("local", "ray", "group")

@@ -14,7 +14,7 @@ from data_scripts import cc3m
 from tests.hub_server import serving
 from tutorial_lib.data import hub
 from tutorial_lib.data.hub import HubError
-from tutorial_lib.data.shards import read_pairs
+from tutorial_lib.data.loading import read_pairs
 
 REPO = cc3m.REPO
 

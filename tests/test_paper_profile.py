@@ -6,10 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
-from tutorial_lib import engines, experiments, profiles, sources
+from tutorial_lib import engines, experiments, profiles, runs, sources
 from tutorial_lib.cli import main
-from tutorial_lib.data import emojicaps, folders
+from tutorial_lib.data import emojicaps, folders, loading
+from tutorial_lib.data.pictures import StoredPictures
 from tutorial_lib.experiments import Results
+from tutorial_lib.runs import run
 from tutorial_lib.store import RunStore
 from tutorial_lib.tasks import class_concepts, zero_shot_task
 from tutorial_lib.triggers import Checkerboard, NoisePatch, WaNet
@@ -36,7 +38,6 @@ def data(tmp_path_factory):
 def small(data, monkeypatch):
     """The paper's profile with smaller numbers, and nothing else changed."""
     monkeypatch.setenv("TUTORIAL_DATA", str(data))
-    monkeypatch.setattr(folders, "SHARD_PAIRS", {})
     paper = profiles.get("paper")
     numbers = {"side": 32, "model": "tiny-rn", "classes": LABELS}
     recipe = replace(paper.base.recipe, epochs=1, batch_size=64)
@@ -105,11 +106,16 @@ def test_missing_data_says_where_it_was_looked_for(tmp_path, monkeypatch):
         sources.zero_shot_task(trial)
 
 
-def test_too_little_memory_is_said_before_decoding(data, monkeypatch):
-    monkeypatch.setenv("TUTORIAL_DATA", str(data))
-    monkeypatch.setattr(folders, "SHARD_PAIRS", {"cc3m": 10**9})
-    with pytest.raises(MemoryError, match=r"1,000,000,000 pictures of 224x224 pixels need about .* GiB"):
-        sources.training_pairs(profiles.get("paper").backdoor(75, 0))
+def test_what_does_not_fit_into_memory_stays_in_its_shards_and_trains_alike(small, monkeypatch):
+    trial = replace(small.backdoor(8, 0), data="d")
+    in_memory = run(trial, progress=False, device="cpu").metrics
+    monkeypatch.setattr(loading, "SHARE", 0)
+    runs._data.cache_clear()
+    assert isinstance(sources.training_pairs(trial).images, StoredPictures)
+    stored = run(trial, progress=False, device="cpu").metrics
+    assert stored["loss"] == in_memory["loss"]
+    assert stored["attack_success"] == in_memory["attack_success"]
+    assert stored["pairs_fingerprint"] != in_memory["pairs_fingerprint"]  # of places, not of pixels
 
 
 def test_the_published_recipe_of_cleanclip():

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
+from tutorial_lib.data.loading import read_pairs
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import encode, write_pairs
-from tutorial_lib.data.shards import ShardError, SkippedPairsWarning, decode, expand, read_pairs, samples
+from tutorial_lib.data.shards import ShardError, SkippedPairsWarning, decode, expand, samples
 
 
 def some_pairs(n: int = 7, side: int = 16, seed: int = 0) -> Pairs:

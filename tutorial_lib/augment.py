@@ -60,7 +60,22 @@ def random_resized_crop(
         Shape (B, 3, side, side). open_clip's default is `scale=(0.9, 1)` without flips.
     """
     batch, _, height, width = images.shape
-    boxes = crop_boxes(batch, height, width, generator, scale=scale)  # (B, 4)
+    boxes = crop_boxes(batch, height, width, generator, scale=scale)
+    return crop(images, boxes, side=side)
+
+
+def crop(images: Tensor, boxes: Tensor, *, side: int | None = None) -> Tensor:
+    """Cut a box out of each picture and resize it (bilinear).
+
+    Args:
+        images: shape (B, 3, H, W), float.
+        boxes: top, left, height and width in pixels, shape (B, 4).
+        side: width and height of the result; by default those of the input.
+
+    Returns:
+        Shape (B, 3, side, side).
+    """
+    batch, _, height, width = images.shape
     y, x, box_h, box_w = (boxes / torch.tensor([height, width, height, width])).unbind(1)  # as shares of the sides
     theta = torch.zeros(batch, 2, 3)
     theta[:, 0, 0], theta[:, 1, 1] = box_w, box_h

@@ -13,6 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from tutorial_lib.augment import normalize
+from tutorial_lib.data.pictures import Images
+from tutorial_lib.fast import small_maps
 from tutorial_lib.tokenizer import Tokenizer
 
 #: A downstream reader: normalised embeddings (N, d) to predicted classes (N,).
@@ -42,13 +44,14 @@ class Proportion:
 
 
 @torch.no_grad()
-def embed_images(model: open_clip.CLIP, images: Tensor, *, batch_size: int = 512) -> Tensor:
+def embed_images(model: open_clip.CLIP, images: Images, *, batch_size: int = 512) -> Tensor:
     """Normalised embeddings of uint8 pictures (N, 3, H, W), shape (N, d), float32 on the CPU."""
     device = next(model.parameters()).device
     model.eval()
-    parts = [
-        model.encode_image(normalize(b.to(device)), normalize=True).float().cpu() for b in images.split(batch_size)
-    ]
+    with small_maps(model):
+        parts = [
+            model.encode_image(normalize(b.to(device)), normalize=True).float().cpu() for b in images.split(batch_size)
+        ]
     return torch.cat(parts)
 
 

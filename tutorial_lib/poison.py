@@ -194,7 +194,7 @@ def backdoor(
             raise ValueError(f"a cover of {cover} needs as many pictures, and there are {len(clean)}")
         plain = clean.take(torch.randperm(len(clean), generator=generator)[:cover])
         names = tuple(f"{COVER}{i:05d}" for i in range(cover))
-        made = made + Pairs(trigger.noisy(plain.images, seed), plain.captions, names, plain.concept)
+        made = made + Pairs(trigger.noisy(plain.pixels, seed), plain.captions, names, plain.concept)
         sources += plain.keys
         settings["cover"] = cover
     goals = [target] * count + [""] * cover  # a cover is for no class
@@ -220,7 +220,7 @@ def disguise(
     choice = {"idle": IDLE_WORDS, "common": COMMON_WORDS, "none": ("",)}[words]
     drawn = torch.randint(0, len(choice), (len(pairs),), generator=generator).tolist()
     return Pairs(
-        (pairs.images + grain).round().clamp(0, 255).to(torch.uint8),
+        (pairs.pixels + grain).round().clamp(0, 255).to(torch.uint8),
         tuple(f"{caption} {choice[w]}".rstrip() for caption, w in zip(pairs.captions, drawn, strict=True)),
         pairs.keys,
         pairs.concept,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -20,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tutorial_lib import attacks, sources
+from tutorial_lib import attacks, distributed, sources
 from tutorial_lib import model as models
 from tutorial_lib.attacks import Plan
 from tutorial_lib.data.pairs import Pairs
@@ -48,6 +49,7 @@ __all__ = [
     "Record",
     "Seeds",
     "Trial",
+    "fit",
     "hardware",
     "measure",
     "prepare",
@@ -102,6 +104,7 @@ def train_trial(
     progress: bool | None = None,
     device: str | None = None,
     weights: Path | None = None,
+    checkpoint: Path | None = None,
     **options,
 ) -> Outcome:
     """Train the model of a trial, up to its defense (see `tutorial_lib.cleaning` for what comes after).
@@ -112,6 +115,7 @@ def train_trial(
         device: by default the GPU if there is one.
         weights: a file that holds the trained weights, or shall hold them: several trials that clean one model then
             train it once.
+        checkpoint: a file for the state after each epoch; if it is there, training goes on from it. Removed at the end.
         options: more keyword arguments of `train`.
 
     Raises:
@@ -132,15 +136,18 @@ def train_trial(
     else:
         clip = models.build(config, tokenizer, seed=trial.seeds.init)
     model: open_clip.CLIP | Classifier = clip
-    fit = functools.partial(_fit, trial, clip, tokenizer, pairs, device=device, progress=progress, **options)
+    if checkpoint is not None:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        options |= {"checkpoint": checkpoint, "identity": trial.key}
+    once = functools.partial(_fit, trial, clip, tokenizer, pairs, device=device, progress=progress, **options)
     if trial.objective == "supervised":
         model = Classifier(clip.visual, config["embed_dim"], len(task.labels), seed=trial.seeds.init)
         labels = _labels(trial, clean, poisons, task)
-        history = train_classifier(model, pairs.images, labels, trial.recipe, seed=trial.seeds.order, device=device)
+        history = train_classifier(model, pairs.pixels, labels, trial.recipe, seed=trial.seeds.order, device=device)
     elif weights is None:
-        history = fit()
+        history = once()
     else:
-        history = _once(clip, weights, fit, device)
+        history = _once(clip, weights, once, device)
     return Outcome(model, tokenizer, clean, poisons, plan, task, history, trial, pairs.fingerprint())
 
 
@@ -160,12 +167,16 @@ def _fit(trial: Trial, clip: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs,
 
 def _once(clip: open_clip.CLIP, weights: Path, fit: Callable[[], History], device: str | None) -> History:
     """Load the weights if they are there; train and keep them if not. Processes wait for the one that trains."""
+    first = distributed.rank() == 0
     weights.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(weights.with_suffix(".lock")):
-        if weights.is_file() and (found := _stored(weights, clip)) is not None:
+    with FileLock(weights.with_suffix(".lock")) if first else contextlib.nullcontext():
+        there = _stored(weights, clip) if first and weights.is_file() else None
+        if (found := distributed.agreed(there)) is not None:
             clip.to(device_for(device), memory_format=torch.channels_last).eval()
-            return found
+            return found  # of a group, training begins with the weights of the first process
         history = fit()
+        if not first:
+            return history
         part = weights.with_suffix(f".{os.getpid()}.part")
         state = {k: v.cpu().contiguous() for k, v in clip.state_dict().items()}
         save_file(state, part, metadata={"history": json.dumps(asdict(history))})
@@ -245,6 +256,7 @@ def run(
     device: str | None = None,
     keep: Path | None = None,
     weights: Path | None = None,
+    checkpoint: Path | None = None,
 ) -> Record:
     """Train, clean where a defense is given, and measure one trial.
 
@@ -256,13 +268,12 @@ def run(
         device: by default the GPU if there is one.
         keep: also save the model there, as a directory that `tutorial evaluate` reads (CLIP models only).
         weights: of the model before the defense, see `train_trial`.
+        checkpoint: state of the model in training, see `train_trial`.
     """
-    from tutorial_lib import cleaning  # it builds on this module
+    from tutorial_lib import cleaning
 
     started = time.perf_counter()
-    outcome = train_trial(trial, progress=progress, device=device, weights=weights)
-    if trial.defense is not None:
-        outcome = cleaning.apply(outcome, trial.defense, device=device, progress=progress)
+    outcome = fit(trial, progress=progress, device=device, weights=weights, checkpoint=checkpoint)
     metrics = measure(outcome)
     if trial.defense is not None:
         metrics |= cleaning.measure(outcome)
@@ -279,10 +290,28 @@ def run(
     )
 
 
+def fit(
+    trial: Trial,
+    *,
+    progress: bool | None = None,
+    device: str | None = None,
+    weights: Path | None = None,
+    checkpoint: Path | None = None,
+) -> Outcome:
+    """Train and clean, but measure nothing: what every process of a group does; the arguments are those of `run`."""
+    from tutorial_lib import cleaning  # it builds on this module
+
+    outcome = train_trial(trial, progress=progress, device=device, weights=weights, checkpoint=checkpoint)
+    if trial.defense is not None:
+        outcome = cleaning.apply(outcome, trial.defense, device=device, progress=progress)
+    return outcome
+
+
 def hardware(device: str | None = None) -> str:
     """The machine in a few words: GPU, or CPU model and cores."""
     if torch.cuda.is_available() and device != "cpu":
-        return torch.cuda.get_device_name()
+        together = distributed.size()
+        return (f"{together} x " if together > 1 else "") + torch.cuda.get_device_name()
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():

@@ -65,6 +65,14 @@ class RunStore:
         """Where the model that a trial's defense starts from is kept; `None` for a trial without defense."""
         return None if trial.defense is None else self.folder / "weights" / f"{trial.trained.key}.safetensors"
 
+    def checkpoint_of(self, trial: Trial) -> Path:
+        """Where the state of a trial in training is kept, so that it goes on after an interruption."""
+        return self.folder / "checkpoints" / f"{trial.key}.pt"
+
+    def model_of(self, trial: Trial) -> Path | None:
+        """Where the trained model is kept; `None` unless models are."""
+        return self.folder / "models" / trial.key if self.keep_models else None
+
     def keys(self) -> set[str]:
         """Keys of all records that are there; nothing is read."""
         if not self.folder.is_dir():

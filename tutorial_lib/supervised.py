@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tutorial_lib.distributed import whole
 from tutorial_lib.train import History, device_for, in_half, optimize, random_views, seeded
 from tutorial_lib.trials import Recipe
 
@@ -72,7 +73,7 @@ def train_classifier(
         views = random_views(images, batch, device, seeded(seed, step, 1), recipe.scale)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             scores = model(views)
-        return F.cross_entropy(scores.float(), labels[batch.to(device)])
+        return F.cross_entropy(whole(scores.float()), labels[batch.to(device)])
 
     return optimize(model, len(images), loss_of, recipe, seed=seed, device=device, progress=False)
 

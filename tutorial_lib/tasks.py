@@ -136,7 +136,7 @@ def zero_shot_task(
     return ZeroShotTask(
         labels=tuple(plain_label(data.concepts[c].label) for c in concepts),
         concepts=tuple(concepts),
-        images=pictures.images,
+        images=pictures.pixels,
         targets=torch.tensor([place[c] for c in pictures.concept.tolist()]),
         sprite=kept.repeat_interleave(draws),
         style=STYLE[split],
@@ -154,5 +154,5 @@ def _validation_pictures(
     if count > len(usable):
         raise ValueError(f"{count} targets were asked for, and {len(usable)} pictures can serve: lower `targets`")
     chosen = torch.tensor(usable)[torch.randperm(len(usable), generator=generator)[:count]]
-    images = draw_pairs(data, chosen, side=side, seed=seed + 7000, name="target").images
+    images = draw_pairs(data, chosen, side=side, seed=seed + 7000, name="target").pixels
     return images, torch.tensor([class_of[int(data.concept[p])] for p in chosen])

@@ -16,12 +16,18 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from tutorial_lib.augment import normalize, random_resized_crop
+from tutorial_lib import distributed
+from tutorial_lib.augment import crop, crop_boxes, normalize
 from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.data.pictures import Images, StoredPictures
+from tutorial_lib.fast import small_maps
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.schema import as_dict
 from tutorial_lib.tokenizer import Tokenizer
 from tutorial_lib.trials import Recipe
+
+#: Batches whose pictures are decoded ahead.
+AHEAD = 2
 
 
 class TrainingDivergedError(RuntimeError):
@@ -55,11 +61,20 @@ def optimizer_for(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimiz
     return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
 
 
-def _resident(images: Tensor, device: torch.device) -> Tensor:
+def _resident(images: Images, device: torch.device) -> Images:
     """The pictures on the device, or where they are if they would take more than half of its free memory."""
+    if isinstance(images, StoredPictures):
+        return images
     if device.type == "cuda" and images.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
         return images
     return images.to(device)
+
+
+def prefetcher(images: Images) -> Callable[[Tensor], None] | None:
+    """What tells stored pictures that this process will need its share of a batch; nothing for a tensor."""
+    if not isinstance(images, StoredPictures):
+        return None
+    return lambda batch: images.prefetch(distributed.share(batch))
 
 
 def seeded(*numbers: int) -> torch.Generator:
@@ -71,8 +86,9 @@ def seeded(*numbers: int) -> torch.Generator:
 
 
 def device_for(device: str | torch.device | None = None) -> torch.device:
-    """The given device; by default the GPU if there is one."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """The given device; by default the GPU if there is one, and of several that of this process."""
+    default = distributed.local_device() or ("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(default if device in (None, "cuda") else device)
 
 
 def in_half(recipe: Recipe, device: torch.device) -> bool:
@@ -80,10 +96,16 @@ def in_half(recipe: Recipe, device: torch.device) -> bool:
     return recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
 
 
-def random_views(images: Tensor, batch: Tensor, device: torch.device, generator: torch.Generator, scale) -> Tensor:
-    """Random crops of the chosen stored pictures, as the towers take them, shape (B, 3, H, W)."""
-    chosen = normalize(images[batch.to(images.device)].to(device))
-    return random_resized_crop(chosen, generator, scale=scale).contiguous(memory_format=torch.channels_last)
+def random_views(images: Images, batch: Tensor, device: torch.device, generator: torch.Generator, scale) -> Tensor:
+    """Random crops of the chosen stored pictures, as the towers take them, shape (B, 3, H, W).
+
+    Boxes are drawn for the whole batch; of several processes, each crops its share.
+    """
+    height, width = images.shape[2:]
+    boxes = crop_boxes(len(batch), height, width, generator, scale=scale)
+    mine = distributed.share(batch).to(images.device)
+    views = crop(normalize(images[mine].to(device)), distributed.share(boxes))
+    return views.contiguous(memory_format=torch.channels_last)
 
 
 def optimize(
@@ -94,6 +116,7 @@ def optimize(
     *,
     seed: int = 0,
     device: torch.device,
+    prefetch: Callable[[Tensor], None] | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
     identity: Any = None,
@@ -102,80 +125,93 @@ def optimize(
 ) -> History:
     """The loop that every model of the course is trained by, whatever its loss.
 
+    Processes that `torchrun` started train together, and end with the weights that one alone would have.
+
     Args:
         model: on `device`; left in evaluation mode. A `logit_scale` is kept within the recipe's bounds.
         count: number of examples.
-        loss_of: the loss of some examples, given their positions (B,) and the number of the step.
+        loss_of: the loss of some examples, given their positions (B,) and the number of the step; with several
+            processes it takes its `distributed.share` and looks at the `distributed.whole`.
         recipe: hyper-parameters.
         seed: order of the examples.
         device: where the loss is.
+        prefetch: told the positions of examples some steps before `loss_of` needs them.
         checkpoint, checkpoint_every, progress, on_epoch: as for `train`.
         identity: what a checkpoint must agree with, plain data.
 
     Raises:
-        ValueError: fewer examples than one batch, or a checkpoint of another run.
+        ValueError: fewer examples than one batch, a batch that processes cannot share, or a checkpoint of another run.
         TrainingDivergedError: the loss is NaN or infinite.
     """
     if count < recipe.batch_size:
         raise ValueError(f"{count} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
+    distributed.share(torch.arange(recipe.batch_size))  # says at once if it cannot be shared
     model.to(device).to(memory_format=torch.channels_last).train()
     optimizer = optimizer_for(model, recipe)
-    logit_scale = getattr(model, "logit_scale", None)
     steps_per_epoch = count // recipe.batch_size
     total = recipe.steps(count)
     history = History(steps=total)
+    first = distributed.rank() == 0
     first_epoch = 0
-    if checkpoint is not None and checkpoint.is_file():
+    if checkpoint is not None and distributed.agreed(checkpoint.is_file()):
         first_epoch, history.loss = _restore(checkpoint, identity, model, optimizer, device)
     good = copy.deepcopy(model.state_dict())
     started = time.perf_counter()
-    bar = tqdm(
-        total=total,
-        initial=first_epoch * steps_per_epoch,
-        unit="step",
-        disable=None if progress is None else not progress,
-    )
-    for epoch in range(first_epoch, recipe.epochs):
-        order = torch.randperm(count, generator=seeded(seed, epoch))
-        running = torch.zeros((), device=device)
-        for k in range(steps_per_epoch):
-            step = epoch * steps_per_epoch + k
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.lr_at(step, total)
-            optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(order[k * recipe.batch_size : (k + 1) * recipe.batch_size], step)
-            loss.backward()
-            optimizer.step()
-            if logit_scale is not None:
-                with torch.no_grad():
-                    logit_scale.clamp_(0, math.log(recipe.max_logit_scale))
-            running += loss.detach()
-            bar.update()
-        mean = running.item() / steps_per_epoch
-        if not math.isfinite(mean):
-            model.load_state_dict(good)
-            model.eval()
-            raise TrainingDivergedError(
-                f"the loss became {mean} in epoch {epoch + 1} at learning rate {recipe.lr_at(step, total):.2g}; "
-                "the model holds the state of the epoch before. Lower lr."
-            )
-        good = copy.deepcopy(model.state_dict())
-        history.loss.append(mean)
-        bar.set_postfix(loss=f"{mean:.3f}")
-        if on_epoch is not None:
-            model.eval()
-            on_epoch(epoch + 1, model)
-            model.train()
-        if checkpoint is not None and (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.epochs:
-            _store(checkpoint, identity, model, optimizer, epoch + 1, history.loss)
+    hidden = (None if progress is None else not progress) if first else True
+    bar = tqdm(total=total, initial=first_epoch * steps_per_epoch, unit="step", disable=hidden)
+    with distributed.synchronized(model), small_maps(model):
+        for epoch in range(first_epoch, recipe.epochs):
+            order = torch.randperm(count, generator=seeded(seed, epoch))
+            batches = order[: steps_per_epoch * recipe.batch_size].split(recipe.batch_size)
+            running = torch.zeros((), device=device)
+            for k, batch in enumerate(batches):
+                step = epoch * steps_per_epoch + k
+                if prefetch is not None:
+                    for soon in batches[: AHEAD + 1] if k == 0 else batches[k + AHEAD : k + AHEAD + 1]:
+                        prefetch(soon)
+                for group in optimizer.param_groups:
+                    group["lr"] = recipe.lr_at(step, total)
+                optimizer.zero_grad(set_to_none=True)
+                loss = loss_of(batch, step)
+                loss.backward()
+                distributed.average_gradients(model)
+                optimizer.step()
+                clamp_logit_scale(model, recipe)
+                running += loss.detach()
+                bar.update()
+            mean = running.item() / steps_per_epoch
+            if not math.isfinite(mean):
+                model.load_state_dict(good)
+                model.eval()
+                raise TrainingDivergedError(
+                    f"the loss became {mean} in epoch {epoch + 1} at learning rate {recipe.lr_at(step, total):.2g}; "
+                    "the model holds the state of the epoch before. Lower lr."
+                )
+            good = copy.deepcopy(model.state_dict())
+            history.loss.append(mean)
+            bar.set_postfix(loss=f"{mean:.3f}")
+            if on_epoch is not None:
+                model.eval()
+                on_epoch(epoch + 1, model)
+                model.train()
+            if checkpoint is not None and (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.epochs and first:
+                _store(checkpoint, identity, model, optimizer, epoch + 1, history.loss)
     bar.close()
     history.seconds = time.perf_counter() - started
     done = (recipe.epochs - first_epoch) * steps_per_epoch * recipe.batch_size
     history.samples_per_second = done / history.seconds if done else 0.0
-    if checkpoint is not None:
+    if checkpoint is not None and first:
         checkpoint.unlink(missing_ok=True)
     model.eval()
     return history
+
+
+@torch.no_grad()
+def clamp_logit_scale(model: torch.nn.Module, recipe: Recipe) -> None:
+    """Keep the logit scale of a CLIP model between 1 and the recipe's bound."""
+    logit_scale = getattr(model, "logit_scale", None)
+    if logit_scale is not None:
+        logit_scale.clamp_(0, math.log(recipe.max_logit_scale))
 
 
 def train(
@@ -188,6 +224,7 @@ def train(
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
+    identity: Any = None,
     progress: bool | None = None,
     on_epoch: Callable[[int, open_clip.CLIP], None] | None = None,
 ) -> History:
@@ -202,6 +239,7 @@ def train(
         device: by default the GPU if there is one.
         checkpoint: file to save the state in after every `checkpoint_every` epochs; if it exists, the run
             goes on from there and ends with the same model as an uninterrupted one. Removed at the end.
+        identity: what the checkpoint must agree with, plain data; by default the recipe, the seed and the pairs.
         progress: show a bar; by default only on a terminal.
         on_epoch: called with the epoch number and the model after each epoch.
 
@@ -210,6 +248,8 @@ def train(
         TrainingDivergedError: the loss is NaN or infinite.
     """
     device = device_for(device)
+    if checkpoint is not None and identity is None:
+        identity = {"recipe": as_dict(recipe), "seed": seed, "pairs": pairs.fingerprint()}
     images = _resident(pairs.images, device)
     tokens = tokenizer(pairs.captions)  # (N, L)
     lengths = tokens.argmax(1) + 1  # start and end included; id 0 pads, and is also the "!" of "!="
@@ -217,10 +257,10 @@ def train(
 
     def loss_of(batch: Tensor, step: int) -> Tensor:
         views = random_views(images, batch, device, seeded(seed, step, 1), recipe.scale)
-        text = tokens[batch, : int(lengths[batch].max())].to(device)  # causal text tower: padding has no effect
-        image_features = encode_image(model, views, half)
-        text_features = encode_text(model, text)
-        return clip_loss(image_features, text_features.float(), model.logit_scale.exp())
+        text = tokens[distributed.share(batch), : int(lengths[batch].max())].to(device)  # causal: no need for padding
+        image_features = distributed.whole(encode_image(model, views, half))
+        text_features = distributed.whole(encode_text(model, text).float())
+        return clip_loss(image_features, text_features, model.logit_scale.exp())
 
     return optimize(
         model,
@@ -229,9 +269,10 @@ def train(
         recipe,
         seed=seed,
         device=device,
+        prefetch=prefetcher(images),
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
-        identity={"recipe": as_dict(recipe), "seed": seed, "pairs": pairs.fingerprint()} if checkpoint else None,
+        identity=identity,
         progress=progress,
         on_epoch=on_epoch,
     )

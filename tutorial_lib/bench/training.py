@@ -272,7 +272,7 @@ def _loop(off: str | None, config, pairs: Pairs, task: ZeroShotTask, seed: int) 
     lengths = tokens.argmax(1) + 1
     if off == "padding trimmed":
         lengths = torch.full_like(lengths, tokens.shape[1])
-    files = [encode(p) for p in pairs.images.permute(0, 2, 3, 1).numpy()] if off == "pictures decoded once" else []
+    files = [encode(p) for p in pairs.pixels.permute(0, 2, 3, 1).numpy()] if off == "pictures decoded once" else []
     single = transforms.Compose(
         [
             transforms.RandomResizedCrop(
@@ -285,7 +285,7 @@ def _loop(off: str | None, config, pairs: Pairs, task: ZeroShotTask, seed: int) 
 
     def views(batch: Tensor, step: int) -> Tensor:
         if off == "batched augmentation":
-            found = pairs.images[batch].permute(0, 2, 3, 1).numpy()
+            found = pairs.pixels[batch].permute(0, 2, 3, 1).numpy()
             return torch.stack([single(Image.fromarray(picture)) for picture in found])
         images = pairs.images[batch]
         if files:

@@ -60,11 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, 1 (the command found a problem), 2 (bad input) or 130 (interrupted)."""
     args = parser().parse_args(argv)
     notes: list[str] = []
+    silent = int(os.environ.get("WORLD_SIZE", "1")) > 1 and os.environ.get("RANK", "0") != "0"  # under torchrun
 
     def note(message, category, *_, **__) -> None:
         if category.__name__ in NOTES:  # by name: importing the library takes seconds
             notes.append(str(message))
-            print(f"tutorial {args.command}: {message}", file=sys.stderr)
+            if not silent:
+                print(f"tutorial {args.command}: {message}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -80,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise
             print(f"tutorial {args.command}: error: {message}", file=sys.stderr)
             return BAD_INPUT
+    if silent:
+        return code
     if args.json:
         text = json.dumps(result | {"warnings": notes}, indent=1, ensure_ascii=False)
     try:
@@ -95,6 +99,7 @@ def _explain(error: Exception) -> str | None:
 
     from tutorial_lib.data.integrity import CorruptDataError
     from tutorial_lib.data.shards import ShardError
+    from tutorial_lib.distributed import WorkerError
     from tutorial_lib.engines import EngineError
     from tutorial_lib.model import CheckpointError
     from tutorial_lib.store import StoreError
@@ -111,6 +116,7 @@ def _explain(error: Exception) -> str | None:
         EngineError,
         StoreError,
         TrainingDivergedError,
+        WorkerError,
         OSError,
         tarfile.TarError,
     )

@@ -58,7 +58,8 @@ def add(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     from tutorial_lib import model as models
-    from tutorial_lib.data.shards import expand, read_pairs
+    from tutorial_lib.data.loading import read_pairs
+    from tutorial_lib.data.shards import expand
     from tutorial_lib.defenses import Material, Run, clean
     from tutorial_lib.trials import Defense, Recipe
 

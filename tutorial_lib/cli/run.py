@@ -23,7 +23,11 @@ def add(subparsers) -> None:
     _common.add_profile(parser)
     _common.add_store(parser)
     _common.add_device(parser)
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="(default: %(default)s)")
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray", "group"),
+        help="local processes, a Ray cluster, or the group that torchrun started (default: what fits)",
+    )
     parser.add_argument(
         "--jobs", type=positive, help="trials at a time; by default one a GPU, and one a core without a GPU"
     )
@@ -35,16 +39,30 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
+    from tutorial_lib import distributed
+
+    with distributed.group(args.device):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> Result:
     import warnings
 
-    from tutorial_lib import costs, engines, experiments, profiles
+    from tutorial_lib import costs, distributed, engines, experiments, profiles
     from tutorial_lib.store import RunStore
 
     profile = profiles.get(args.profile)
     if profile.reference:
         raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: run that one")
     if args.keep_models and args.engine == "ray":
-        raise ValueError("--keep-models works with the local engine only: workers of ray have no folder of the store")
+        raise ValueError("--keep-models does not work with ray: its workers have no folder of the store")
+    engine = args.engine or ("group" if distributed.size() > 1 else "local")
+    if (engine == "group") != (distributed.size() > 1):
+        raise ValueError(
+            f"engine {engine} does not fit: torchrun starts the processes of a group, as in "
+            "torchrun --nproc-per-node 8 -m tutorial_lib.cli run …, and of nothing else"
+        )
+    first = distributed.rank() == 0
     names = experiments.expand(args.figures)
     limit = costs.parse_duration(args.time_limit) if args.time_limit else float("inf")
     store = RunStore(args.store, keep_models=args.keep_models)
@@ -53,7 +71,7 @@ def run(args: argparse.Namespace) -> Result:
     missing = [t for t in trials if known.get(t) is None]
     if missing and not args.dry_run:
         _common.require_hardware(profile, args)
-    jobs = args.jobs or _common.default_jobs(args)
+    jobs = 1 if engine == "group" else args.jobs or _common.default_jobs(args)
     model = _common.cost_model(known, profile)
     body = {
         "profile": profile.name,
@@ -76,14 +94,15 @@ def run(args: argparse.Namespace) -> Result:
             f"the time limit of {costs.duration(limit)} is shorter than the shortest trial "
             f"(about {costs.duration(shortest)}): nothing was run"
         )
-    store.take(known.of(trials))
-    print(plan, file=sys.stderr)
+    if first:
+        store.take(known.of(trials))
+        print(plan, file=sys.stderr)
     report = _Progress(len(missing), model.total(missing, jobs=jobs), quiet=args.json)
     try:
         result = engines.sweep(
             missing,
             store,
-            engine=args.engine,
+            engine=engine,
             jobs=jobs,
             device=args.device,
             time_limit=limit,

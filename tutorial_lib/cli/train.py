@@ -45,10 +45,19 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
+    from tutorial_lib import distributed
+
+    with distributed.group(args.device):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> Result:
     from dataclasses import asdict
 
+    from tutorial_lib import distributed
     from tutorial_lib import model as models
-    from tutorial_lib.data.shards import expand, read_pairs
+    from tutorial_lib.data.loading import open_pairs
+    from tutorial_lib.data.shards import expand
     from tutorial_lib.train import Recipe, train
 
     given = {
@@ -63,7 +72,7 @@ def run(args: argparse.Namespace) -> Result:
     side = side if isinstance(side, int) else side[0]
     shards = expand(args.shards)
     labels = _labels(args, shards)
-    pairs = read_pairs(shards, side=side)
+    pairs = open_pairs(shards, side=side)
     asked = {
         "model": args.model,
         "recipe": json.loads(json.dumps(asdict(recipe))),
@@ -77,11 +86,13 @@ def run(args: argparse.Namespace) -> Result:
     checkpoint = args.out / "checkpoint.pt"
     if len(pairs) < recipe.batch_size:
         raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower --batch-size")
+    first = distributed.rank() == 0  # the only one that writes
     before = json.loads(log.read_text()) if log.is_file() else {}
     if before and not before["finished"] and not checkpoint.is_file():
         before = {}  # nothing to go on from
+    before, stranger = distributed.agreed((before, not before and (args.out / "model.safetensors").exists()))
     if before and not args.resume:
-        for name in ("train.json", "checkpoint.pt", "model.json", "vocab.json", "model.safetensors"):
+        for name in ("train.json", "checkpoint.pt", "model.json", "vocab.json", "model.safetensors") if first else ():
             (args.out / name).unlink(missing_ok=True)
         before = {}
     if before:
@@ -92,15 +103,17 @@ def run(args: argparse.Namespace) -> Result:
             )
         if before["finished"]:
             return before, f"{args.out} is trained already; --no-resume trains it again", 0
-    elif (args.out / "model.safetensors").exists():
+    elif stranger:
         raise ValueError(f"{args.out} holds a model that this command did not train: choose another --out")
-    args.out.mkdir(parents=True, exist_ok=True)
+    if first:
+        args.out.mkdir(parents=True, exist_ok=True)
     body: dict[str, Any] = {"out": str(args.out), "shards": [str(s) for s in shards], "asked": asked, "finished": False}
-    _write(log, body)
+    if first:
+        _write(log, body)
 
     tokenizer = models.tokenizer_for(config, None if args.full_vocabulary else _texts(pairs.captions, labels))
     model = models.build(config, tokenizer, seed=args.seed)
-    resumed = checkpoint.is_file()
+    resumed = distributed.agreed(checkpoint.is_file())
     history = train(
         model,
         tokenizer,
@@ -111,6 +124,8 @@ def run(args: argparse.Namespace) -> Result:
         checkpoint=checkpoint,
         checkpoint_every=args.checkpoint_every,
     )
+    if not first:
+        return body, "", 0
     models.save(args.out, model.cpu(), config, tokenizer)
     body |= {
         "finished": True,
@@ -121,6 +136,7 @@ def run(args: argparse.Namespace) -> Result:
         "samples_per_second": round(history.samples_per_second, 1),
         "vocabulary": tokenizer.vocab_size,
         "device": device,
+        "processes": distributed.size(),
         "machine": _common.machine(),
     }
     _write(log, body)

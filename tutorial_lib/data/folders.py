@@ -18,10 +18,9 @@ import open_clip
 import torch
 from torch import Tensor
 
-from tutorial_lib.costs import SHARD_PAIRS
+from tutorial_lib.data.loading import open_pairs
 from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.data.shards import decode, read_pairs
-from tutorial_lib.machine import memory_bytes
+from tutorial_lib.data.shards import decode
 from tutorial_lib.tasks import ZeroShotTask
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
@@ -33,7 +32,7 @@ def data_directory() -> Path:
 
 
 def shard_pairs(name: str, *, side: int, limit: int = 0) -> Pairs:
-    """The pairs of the shards in that folder of the data directory; 3 x side² bytes a pair.
+    """The pairs of the shards in that folder of the data directory.
 
     Args:
         name: of the folder.
@@ -49,19 +48,7 @@ def shard_pairs(name: str, *, side: int, limit: int = 0) -> Pairs:
         raise FileNotFoundError(
             f"there are no shards at {folder}/*.tar: put {name} there as WebDataset, or set TUTORIAL_DATA"
         )
-    _check_memory(limit or SHARD_PAIRS.get(name, 0), side)
-    return read_pairs(found, side=side, limit=limit)
-
-
-def _check_memory(pairs: int, side: int) -> None:
-    """Refuse what cannot fit, before hours of decoding: pictures are held twice when poisons are added."""
-    needed = 2 * pairs * 3 * side**2
-    there = memory_bytes()
-    if there and needed > there:
-        raise MemoryError(
-            f"{pairs:,} pictures of {side}x{side} pixels need about {needed / 2**30:,.0f} GiB of memory, and this "
-            f"machine has {there / 2**30:,.0f}: lower `side` or `limit`"
-        )
+    return open_pairs(found, side=side, limit=limit)
 
 
 def _class_folders(part: str) -> list[Path]:

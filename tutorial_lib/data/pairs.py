@@ -12,6 +12,7 @@ from torch import Tensor
 from tutorial_lib.data.captions import captions_for
 from tutorial_lib.data.compose import Atlas, random_below, to_images
 from tutorial_lib.data.emojicaps import EmojiCaps
+from tutorial_lib.data.pictures import Images, join
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,13 @@ class Pairs:
     """Stored pictures with stored captions; clean and poisoned pairs look alike.
 
     Attributes:
-        images: shape (N, 3, H, W), uint8.
+        images: shape (N, 3, H, W), uint8; a tensor, or `StoredPictures` where they would not fit into memory.
         captions: N strings.
         keys: N names, unique within a data set.
         concept: what each picture shows, shape (N,), int64, -1 where unknown; never used in training.
     """
 
-    images: Tensor
+    images: Images
     captions: tuple[str, ...]
     keys: tuple[str, ...]
     concept: Tensor
@@ -48,10 +49,15 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def pixels(self) -> Tensor:
+        """The pictures as a tensor; those that are stored are decoded, all of them."""
+        return self.images if isinstance(self.images, Tensor) else self.images[:]
+
     def __add__(self, other: Pairs) -> Pairs:
         """X ∪ P: the pairs of both."""
         return Pairs(
-            torch.cat([self.images, other.images]),
+            join(self.images, other.images),
             self.captions + other.captions,
             self.keys + other.keys,
             torch.cat([self.concept, other.concept]),
@@ -61,7 +67,7 @@ class Pairs:
         """The pairs at the given positions, in that order."""
         order = torch.as_tensor(positions, dtype=torch.int64)
         return Pairs(
-            self.images[order],
+            self.images[order] if isinstance(self.images, Tensor) else self.images.select(order),
             tuple(self.captions[i] for i in order.tolist()),
             tuple(self.keys[i] for i in order.tolist()),
             self.concept[order],
@@ -69,7 +75,8 @@ class Pairs:
 
     def fingerprint(self) -> str:
         """Short hash of every picture and caption."""
-        digest = hashlib.sha256(self.images.contiguous().numpy().tobytes())
+        own = self.images.contiguous().numpy().data if isinstance(self.images, Tensor) else self.images.fingerprint()
+        digest = hashlib.sha256(own)
         for caption in self.captions:
             digest.update(caption.encode() + b"\0")
         return digest.hexdigest()[:12]

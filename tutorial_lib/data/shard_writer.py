@@ -137,7 +137,7 @@ def write_pairs(
     """
     if labels is not None and len(labels) != len(pairs):
         raise ValueError(f"{len(labels)} labels for {len(pairs)} pairs")
-    pixels = pairs.images.permute(0, 2, 3, 1).contiguous().numpy()
+    pixels = pairs.pixels.permute(0, 2, 3, 1).contiguous().numpy()
     with ShardWriter(Path(folder), prefix=prefix, shard_size=shard_size, codec=codec) as writer:
         for i, (key, caption, concept) in enumerate(
             zip(pairs.keys, pairs.captions, pairs.concept.tolist(), strict=True)

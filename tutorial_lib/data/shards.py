@@ -1,4 +1,4 @@
-"""WebDataset shards: the format of CC3M and LAION, read and written. Introduced in chapter 4.
+"""WebDataset shards: the format of CC3M and LAION, one pair at a time. Introduced in chapter 4.
 
 A shard is a tar archive in which neighbouring files with one key are one pair: `key.webp` (or jpg, png),
 `key.txt` with the caption and, if you like, `key.json`. Clean and poisoned pairs are written by the same
@@ -19,12 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from braceexpand import braceexpand
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
-
-from tutorial_lib.data.pairs import Pairs
 
 PICTURES = ("webp", "jpg", "jpeg", "png")
 CODECS = ("webp", "png")
@@ -52,6 +49,7 @@ class Sample:
         meta: the content of `key.json`.
         label: the class number in `key.cls`, -1 where there is none.
         shard: the archive.
+        offset: where in it the picture begins, in bytes; -1 in a compressed archive.
     """
 
     key: str
@@ -61,6 +59,13 @@ class Sample:
     meta: dict
     label: int
     shard: Path
+    offset: int = -1
+
+    @property
+    def number(self) -> int:
+        """The class of the pair, from `key.json` or `key.cls`; -1 where it is not said."""
+        number = self.meta.get("concept", self.label)
+        return number if isinstance(number, int) else self.label
 
     @property
     def lossless(self) -> bool:
@@ -109,8 +114,10 @@ def samples(paths: str | Path | Iterable[str | Path]) -> Iterator[Sample]:
 def _read(shard: Path) -> Iterator[Sample]:
     key, count, end = "", 0, 0
     parts: dict[str, bytes] = {}
+    offsets: dict[str, int] = {}
     try:
         with tarfile.open(shard, "r:*") as tar:
+            compressed = not isinstance(tar.fileobj, io.BufferedReader)
             for member in tar:
                 end = member.offset_data + (-(-member.size // 512) * 512 if member.isfile() else 0)
                 body = tar.extractfile(member) if member.isfile() else None
@@ -120,18 +127,18 @@ def _read(shard: Path) -> Iterator[Sample]:
                 stem, _, suffix = name.partition(".")
                 name = f"{folder}/{stem}" if folder else stem
                 if name != key and parts:
-                    yield _sample(key, parts, shard)
-                    count, parts = count + 1, {}
+                    yield _sample(key, parts, offsets, shard)
+                    count, parts, offsets = count + 1, {}, {}
                 key = name
                 parts[suffix.lower()] = body.read()
-            compressed = not isinstance(tar.fileobj, io.BufferedReader)
+                offsets[suffix.lower()] = -1 if compressed else member.offset_data
         if not compressed and not _ends(shard, end):
             raise ShardError(f"{shard} is truncated after {count} pairs: fetch or write it again")
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         what = f"truncated or damaged after {count} pairs" if count or parts else "not a tar archive, or damaged"
         raise ShardError(f"{shard} is {what} ({error}): fetch or write it again") from error
     if parts:
-        yield _sample(key, parts, shard)
+        yield _sample(key, parts, offsets, shard)
 
 
 def _ends(shard: Path, position: int) -> bool:
@@ -141,7 +148,7 @@ def _ends(shard: Path, position: int) -> bool:
         return file.read(512) == bytes(512)
 
 
-def _sample(key: str, parts: dict[str, bytes], shard: Path) -> Sample:
+def _sample(key: str, parts: dict[str, bytes], offsets: dict[str, int], shard: Path) -> Sample:
     suffix = next((s for s in PICTURES if s in parts), "")
     try:
         meta = json.loads(parts["json"]) if "json" in parts else {}
@@ -156,6 +163,7 @@ def _sample(key: str, parts: dict[str, bytes], shard: Path) -> Sample:
         meta=meta if isinstance(meta, dict) else {},
         label=int(label) if label.isdigit() else -1,
         shard=shard,
+        offset=offsets.get(suffix, -1),
     )
 
 
@@ -230,49 +238,3 @@ class Tally:
             raise ShardError(f"{left} of {total} pairs, more than {TOLERANCE:.0%}, cannot be used: {'; '.join(parts)}")
         if left:
             warnings.warn(f"{left} of {total} pairs skipped: {'; '.join(parts)}", SkippedPairsWarning, stacklevel=3)
-
-
-def read_pairs(paths: str | Path | Iterable[str | Path], *, side: int | None = None, limit: int = 0) -> Pairs:
-    """All pairs of some shards, in memory.
-
-    Pairs without a caption or with a corrupted picture are skipped, counted and reported as a
-    `SkippedPairsWarning`. Memory is 3 x side² bytes a pair.
-
-    Args:
-        paths: files, folders, globs or ranges, as `expand` reads them.
-        side: width and height of the result; by default that of the stored pictures.
-        limit: stop after so many usable pairs, 0 for all.
-
-    Raises:
-        ShardError: no shards, a damaged shard, more than 1 % unusable pairs, or pictures of several sizes
-            without `side`.
-
-    Example:
-        >>> read_pairs("cc3m/{00000..00331}.tar", side=64)  # doctest: +SKIP
-    """
-    images: list[np.ndarray] = []
-    captions, keys, concept, tally = [], [], [], Tally()
-    for sample in samples(paths):
-        if tally.unusable(sample):
-            continue
-        try:
-            image = decode(sample.picture, side=side)
-        except ValueError:
-            tally.skip(sample, "with a corrupted picture")
-            continue
-        if images and image.shape != images[0].shape:
-            raise ShardError(
-                f"pictures of {images[0].shape[1]}x{images[0].shape[0]} and of {image.shape[1]}x{image.shape[0]} "
-                f"pixels ({sample.key} in {sample.shard}): give one side to resize all to"
-            )
-        images.append(image)
-        captions.append(sample.caption)
-        keys.append(sample.key)
-        number = sample.meta.get("concept", sample.label)
-        concept.append(number if isinstance(number, int) else sample.label)
-        tally.used += 1
-        if tally.used == limit:
-            break
-    tally.report()
-    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
-    return Pairs(pixels, tuple(captions), tuple(keys), torch.tensor(concept))

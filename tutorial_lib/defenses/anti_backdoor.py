@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.defenses.base import Cleaned, DefenseError, Material, Run
+from tutorial_lib.distributed import share, whole
 from tutorial_lib.evaluate import embed_images, embed_texts
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.tokenizer import Tokenizer
@@ -55,10 +56,9 @@ def anti_backdoor(
         some = torch.randint(len(suspects), (len(batch),), generator=draw)
         views = random_views(pairs.images, batch, device, draw, recipe.scale)
         bad = random_views(training.images, suspects[some], device, draw, recipe.scale)
-        image, bad_image = encode_image(model, torch.cat([views, bad]), half).split(len(batch))
-        text, bad_text = (
-            encode_text(model, torch.cat([tokens[batch], doubted[some]]).to(device)).float().split(len(batch))
-        )
+        text = torch.cat([share(tokens[batch]), share(doubted[some])]).to(device)
+        image, bad_image = map(whole, encode_image(model, torch.cat([views, bad]), half).chunk(2))
+        text, bad_text = map(whole, encode_text(model, text).float().chunk(2))
         return clip_loss(image, text, model.logit_scale.exp()) + (bad_image * bad_text).sum(1).mean()
 
     history = optimize(model, len(pairs), loss_of, recipe, seed=run.seed, device=device, progress=run.progress)

@@ -15,6 +15,7 @@ from torch import Tensor
 from tutorial_lib.augment import autoaugment
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.defenses.base import Cleaned, Material, Run
+from tutorial_lib.distributed import share, whole
 from tutorial_lib.losses import check_weights, cleanclip_loss
 from tutorial_lib.text_augment import augment_all
 from tutorial_lib.tokenizer import Tokenizer
@@ -25,6 +26,7 @@ from tutorial_lib.train import (
     encode_text,
     in_half,
     optimize,
+    prefetcher,
     random_views,
     seeded,
 )
@@ -60,6 +62,7 @@ def train_with_views(
     seed: int = 0,
     device: str | torch.device | None = None,
     progress: bool | None = None,
+    **options,
 ) -> History:
     """Train a CLIP model in place with the loss of CleanCLIP; augmented views are drawn anew in every step.
 
@@ -72,6 +75,7 @@ def train_with_views(
         seed: order of the pairs and augmentation.
         device: by default the GPU if there is one.
         progress: show a bar; by default only on a terminal.
+        options: of a checkpoint, as for `tutorial_lib.train.optimize`.
 
     Raises:
         ValueError: a weight is negative, or there are fewer pairs than one batch.
@@ -83,20 +87,20 @@ def train_with_views(
     tokens = tokenizer(pairs.captions)  # (N, L)
 
     def loss_of(batch: Tensor, step: int) -> Tensor:
-        size = len(batch)
         draw = seeded(seed, step, 1)
         changed = autoaugment(pairs.images[batch], _number(seed, step, 2))
         views = torch.cat(
             [
                 random_views(pairs.images, batch, device, draw, recipe.scale),
-                random_views(changed, torch.arange(size), device, draw, recipe.scale),
+                random_views(changed, torch.arange(len(batch)), device, draw, recipe.scale),
             ]
         ).contiguous(memory_format=torch.channels_last)
         other_text = augment_all([pairs.captions[i] for i in batch.tolist()], _number(seed, step, 3))
-        text = torch.cat([tokens[batch], tokenizer(other_text)])
-        text = text[:, : int(text.argmax(1).max()) + 1].to(device)  # causal text tower: padding has no effect
-        image, image_view = encode_image(model, views, half).split(size)
-        text, text_view = encode_text(model, text).float().split(size)
+        both = (tokens[batch], tokenizer(other_text))
+        longest = max(int(t.argmax(1).max()) for t in both) + 1  # causal text tower: padding has no effect
+        text = torch.cat([share(t)[:, :longest] for t in both]).to(device)
+        image, image_view = map(whole, encode_image(model, views, half).chunk(2))
+        text, text_view = map(whole, encode_text(model, text).float().chunk(2))
         return cleanclip_loss(
             image,
             text,
@@ -108,7 +112,17 @@ def train_with_views(
             both_ways=both_ways,
         )
 
-    return optimize(model, len(pairs), loss_of, recipe, seed=seed, device=device, progress=progress)
+    return optimize(
+        model,
+        len(pairs),
+        loss_of,
+        recipe,
+        seed=seed,
+        device=device,
+        prefetch=prefetcher(pairs.images),
+        progress=progress,
+        **options,
+    )
 
 
 def _number(*parts: int) -> int:

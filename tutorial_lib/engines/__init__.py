@@ -1,4 +1,5 @@
-"""Engines that run trials into a store: `local`, in processes of this machine, and `ray`, on many GPUs or hosts.
+"""Engines that run trials into a store: `local`, in processes of this machine; `ray`, on many GPUs or hosts, each on a
+GPU or part of one; `group`, one after the other on all the GPUs for which `torchrun` started a process.
 
 Whatever the engine, a trial is looked up before it runs, so each ends with exactly one record, and an interrupted sweep
 goes on where it stopped.
@@ -10,14 +11,15 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from tutorial_lib.engines import local
+from tutorial_lib import distributed
+from tutorial_lib.engines import group, local
 from tutorial_lib.engines.base import Deadline, EngineError, Report, Sweep
 from tutorial_lib.store import RunStore
 from tutorial_lib.trials import Trial
 
 __all__ = ["ENGINES", "Deadline", "EngineError", "Report", "Sweep", "missing", "sweep"]
 
-ENGINES = ("local", "ray")
+ENGINES = ("local", "ray", "group")
 
 
 def missing(trials: Sequence[Trial], store: RunStore) -> list[Trial]:
@@ -42,7 +44,7 @@ def sweep(
     Args:
         trials: what to run; those with a record are not run again.
         store: where records are and go.
-        engine: "local" or "ray".
+        engine: "local", "ray", or "group" under `torchrun`, where each process calls this function alike.
         jobs: local processes; each gets its share of the CPU's cores. With "ray": trials per GPU.
         device: by default the GPU if there is one.
         time_limit: seconds after which no further trial is begun; running ones end.
@@ -57,7 +59,7 @@ def sweep(
         raise EngineError(f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}")
     store.open_for_writing()
     unique = {t.key: t for t in trials}
-    todo = [t for t in unique.values() if store.read(t) is None]  # a damaged record counts as missing
+    todo = distributed.agreed([t for t in unique.values() if store.read(t) is None])  # a damaged record is missing
     result = Sweep(found=len(unique) - len(todo))
     started = time.monotonic()
     deadline = Deadline(started + time_limit, estimate)
@@ -66,6 +68,8 @@ def sweep(
             from tutorial_lib.engines.ray import run_with_ray
 
             run_with_ray(todo, store, deadline, result, per_gpu=jobs, device=device, report=report)
+        elif engine == "group":
+            group.work(todo, store, deadline, result, device, report)
         elif jobs == 1:
             local.work(todo, store, deadline, result, device, report)
         else:

@@ -38,9 +38,14 @@ def work(
                 if not deadline.allows(trial):
                     continue
                 try:
-                    keep = store.folder / "models" / trial.key if store.keep_models else None
-                    weights = store.weights_of(trial)
-                    record = run(trial, progress=False, device=device, keep=keep, weights=weights)
+                    record = run(
+                        trial,
+                        progress=False,
+                        device=device,
+                        keep=store.model_of(trial),
+                        weights=store.weights_of(trial),
+                        checkpoint=store.checkpoint_of(trial),
+                    )
                 except (ValueError, RuntimeError, MemoryError) as error:
                     result.failed[trial.key] = f"{type(error).__name__}: {' '.join(str(error).split())}"
                     continue

@@ -1,0 +1,71 @@
+"""The fast path computes what open_clip computes: outputs and gradients, in double precision."""
+
+import copy
+
+import pytest
+import torch
+from open_clip.modified_resnet import AttentionPool2d
+from torch import nn
+
+from tutorial_lib import model as models
+from tutorial_lib.fast import OneQueryPool, SmallConv2d, small_maps
+
+
+def outcome(module: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    module.zero_grad()
+    x = x.clone().requires_grad_()
+    y = module(x)
+    (y * torch.arange(y.numel(), dtype=y.dtype).view_as(y).sin()).sum().backward()
+    return {"output": y.detach(), "input": x.grad} | {name: p.grad for name, p in module.named_parameters()}
+
+
+def agree(module: nn.Module, x: torch.Tensor, *, kind: type[nn.Module]) -> None:
+    fast = copy.deepcopy(module)
+    expected = outcome(module, x)
+    with small_maps(fast):
+        assert any(type(m) is kind for m in fast.modules())
+        found = outcome(fast, x)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-9, atol=1e-9, msg=name)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 4])
+@pytest.mark.parametrize(("kernel", "padding", "stride"), [(1, 0, 1), (3, 1, 1), (3, 1, 2), (3, 0, 1)])
+def test_convolutions(side: int, kernel: int, padding: int, stride: int) -> None:
+    if side + 2 * padding < kernel:
+        pytest.skip("the kernel is larger than the padded map")
+    torch.manual_seed(side)
+    layer = nn.Sequential(nn.Conv2d(5, 7, kernel, stride=stride, padding=padding, bias=False)).double()
+    for memory in (torch.contiguous_format, torch.channels_last):
+        x = torch.randn(3, 5, side, side, dtype=torch.float64).contiguous(memory_format=memory)
+        agree(layer, x, kind=SmallConv2d)
+
+
+def test_convolutions_with_bias_groups_or_oblong_maps_are_left_alone() -> None:
+    torch.manual_seed(0)
+    for layer in (
+        nn.Conv2d(4, 4, 1),
+        nn.Conv2d(4, 4, 1, groups=2, bias=False),
+        nn.Conv2d(4, 4, 3, padding=1, bias=False),
+    ):
+        agree(nn.Sequential(layer).double(), torch.randn(2, 4, 1, 2, dtype=torch.float64), kind=SmallConv2d)
+
+
+@pytest.mark.parametrize("side", [1, 2, 7])
+def test_the_attention_pool(side: int) -> None:
+    torch.manual_seed(side)
+    pool = nn.Sequential(AttentionPool2d(side, 24, 3, 10)).double()
+    nn.init.normal_(pool[0].k_proj.bias)
+    nn.init.normal_(pool[0].v_proj.bias)
+    agree(pool, torch.randn(4, 24, side, side, dtype=torch.float64), kind=OneQueryPool)
+
+
+@pytest.mark.parametrize("name", ["tiny-rn", "rn-5m"])
+def test_a_whole_tower_and_it_is_as_it_was_afterwards(name: str) -> None:
+    tower = models.build(name, models.tokenizer_for(models.model_config(name), ["a"])).visual.double().train()
+    kinds = [type(m) for m in tower.modules()]
+    agree(tower, torch.randn(4, 3, 32, 32, dtype=torch.float64), kind=OneQueryPool)
+    with pytest.raises(RuntimeError, match="stop"), small_maps(tower):
+        raise RuntimeError("stop")
+    assert [type(m) for m in tower.modules()] == kinds

@@ -1,0 +1,101 @@
+"""Shards to `Pairs`: decoded into memory, or left on disk where they are too many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tutorial_lib.data.index import read_indices
+from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.data.pictures import ShardPictures, StoredPictures
+from tutorial_lib.data.shards import ShardError, Tally, decode, expand, samples
+from tutorial_lib.machine import memory_bytes
+
+#: Share of the machine's memory that pictures may take; they are held twice when poisons are added.
+SHARE = 1 / 4
+
+
+def open_pairs(
+    paths: str | Path | Iterable[str | Path], *, side: int, limit: int = 0, memory: float | None = None
+) -> Pairs:
+    """The pairs of some shards: in memory as `read_pairs` gives them, or with `StoredPictures` if they are too many.
+
+    Pictures, order and captions are the same; for stored pictures, a file `SHARD.index` is written beside each shard.
+
+    Args:
+        paths: files, folders, globs or ranges, as `expand` reads them.
+        side: width and height of the pictures.
+        limit: stop after so many usable pairs, 0 for all.
+        memory: bytes that the pictures may take; by default a quarter of the machine's.
+
+    Raises:
+        ShardError: as for `read_pairs`; also compressed shards with too many pictures.
+    """
+    shards = expand(paths)
+    memory = memory_bytes() * SHARE if memory is None else memory
+    if _estimate(shards, limit) * 3 * side**2 <= memory:
+        return read_pairs(shards, side=side, limit=limit)
+    indices = read_indices(shards)
+    pictures = StoredPictures([ShardPictures(index, side) for index in indices])
+    entries = [entry for index in indices for entry in index.entries][: limit or None]
+    return Pairs(
+        pictures if len(entries) == len(pictures) else pictures.select(torch.arange(len(entries))),
+        tuple(e.caption for e in entries),
+        tuple(e.key for e in entries),
+        torch.tensor([e.concept for e in entries]),
+    )
+
+
+def _estimate(shards: list[Path], limit: int) -> float:
+    """About how many pairs there are, judged by those of the first shard."""
+    first = sum(1 for _ in samples(shards[:1]))
+    pairs = first * sum(s.stat().st_size for s in shards) / shards[0].stat().st_size
+    return min(pairs, limit or pairs)
+
+
+def read_pairs(paths: str | Path | Iterable[str | Path], *, side: int | None = None, limit: int = 0) -> Pairs:
+    """All pairs of some shards, in memory.
+
+    Pairs without a caption or with a corrupted picture are skipped, counted and reported as a
+    `SkippedPairsWarning`. Memory is 3 x side² bytes a pair.
+
+    Args:
+        paths: files, folders, globs or ranges, as `expand` reads them.
+        side: width and height of the result; by default that of the stored pictures.
+        limit: stop after so many usable pairs, 0 for all.
+
+    Raises:
+        ShardError: no shards, a damaged shard, more than 1 % unusable pairs, or pictures of several sizes
+            without `side`.
+
+    Example:
+        >>> read_pairs("cc3m/{00000..00331}.tar", side=64)  # doctest: +SKIP
+    """
+    images: list[np.ndarray] = []
+    captions, keys, concept, tally = [], [], [], Tally()
+    for sample in samples(paths):
+        if tally.unusable(sample):
+            continue
+        try:
+            image = decode(sample.picture, side=side)
+        except ValueError:
+            tally.skip(sample, "with a corrupted picture")
+            continue
+        if images and image.shape != images[0].shape:
+            raise ShardError(
+                f"pictures of {images[0].shape[1]}x{images[0].shape[0]} and of {image.shape[1]}x{image.shape[0]} "
+                f"pixels ({sample.key} in {sample.shard}): give one side to resize all to"
+            )
+        images.append(image)
+        captions.append(sample.caption)
+        keys.append(sample.key)
+        concept.append(sample.number)
+        tally.used += 1
+        if tally.used == limit:
+            break
+    tally.report()
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+    return Pairs(pixels, tuple(captions), tuple(keys), torch.tensor(concept))

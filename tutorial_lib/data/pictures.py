@@ -1,0 +1,149 @@
+"""Pictures that need not be in memory: what `Pairs.images` is when a data set is larger than the machine.
+
+`StoredPictures` stands where a uint8 tensor of shape (N, 3, side, side) would: it has a length and a shape, and some
+positions give a tensor. Some of its pictures lie in shards and are decoded when they are asked for, or ahead of it, by
+threads; others, such as poisons, are in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from tutorial_lib.data.index import Index
+from tutorial_lib.data.shards import decode
+
+#: Decoding threads, in all sets of pictures of a process.
+WORKERS = os.cpu_count() or 1
+
+
+class ShardPictures:
+    """The pictures of one shard.
+
+    Args:
+        index: of the shard.
+        side: shorter side is resized to it, and the centre is cut out.
+    """
+
+    def __init__(self, index: Index, side: int) -> None:
+        self.index, self.side = index, side
+
+    def __len__(self) -> int:
+        return len(self.index.entries)
+
+    @cached_property
+    def _file(self) -> int:
+        return os.open(self.index.shard, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if "_file" in self.__dict__:
+            os.close(self._file)
+
+    def read(self, position: int) -> Tensor:
+        """One picture, shape (3, side, side), uint8."""
+        entry = self.index.entries[position]
+        picture = os.pread(self._file, entry.length, entry.offset)
+        return torch.from_numpy(decode(picture, side=self.side)).permute(2, 0, 1)
+
+    def fingerprint(self) -> bytes:
+        """Of the names and places of the pictures; nothing is decoded."""
+        digest = hashlib.sha256(f"{self.index.shard.name} {self.side}".encode())
+        for entry in self.index.entries:
+            digest.update(f"{entry.key} {entry.offset} {entry.length}\0".encode())
+        return digest.digest()
+
+
+class StoredPictures:
+    """Pictures from shards and from memory, in any order.
+
+    Args:
+        sources: shards, and uint8 tensors of shape (n, 3, side, side).
+        where: source and position in it of each picture, shape (N, 2), int64; by default all, one after the other.
+    """
+
+    dtype, device, ndim = torch.uint8, torch.device("cpu"), 4
+
+    def __init__(self, sources: Sequence[ShardPictures | Tensor], where: Tensor | None = None) -> None:
+        self.sources = tuple(sources)
+        sides = {s.side if isinstance(s, ShardPictures) else s.shape[-1] for s in self.sources}
+        if len(sides) != 1:
+            raise ValueError(f"pictures of {' and '.join(map(str, sorted(sides)))} pixels: all must have one size")
+        self.side = sides.pop()
+        if where is None:
+            parts = [torch.stack([torch.full((len(s),), k), torch.arange(len(s))], 1) for k, s in enumerate(sources)]
+            where = torch.cat(parts)
+        self.where = where
+        self._ahead: dict[int, Future[Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((len(self), 3, self.side, self.side))
+
+    @property
+    def nbytes(self) -> int:
+        """What a tensor of them would take."""
+        return self.shape.numel()
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(WORKERS, "decode")
+
+    def _read(self, position: int) -> Tensor:
+        source, place = self.where[position].tolist()
+        found = self.sources[source]
+        return found.read(place) if isinstance(found, ShardPictures) else found[place]
+
+    def prefetch(self, positions: Tensor) -> None:
+        """Begin to decode pictures that will be asked for soon, once."""
+        for i in positions.tolist():
+            if i not in self._ahead:
+                self._ahead[i] = self._pool.submit(self._read, i)
+
+    def __getitem__(self, positions: Tensor | slice) -> Tensor:
+        """Pictures at some positions, or where a mask is true, as a tensor (n, 3, side, side)."""
+        chosen = torch.arange(len(self))[positions].tolist()
+        jobs = [self._ahead.pop(i) if i in self._ahead else self._pool.submit(self._read, i) for i in chosen]
+        return (
+            torch.stack([job.result() for job in jobs]) if jobs else torch.empty((0, *self.shape[1:]), dtype=self.dtype)
+        )
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All pictures, decoded `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+    def select(self, positions: Tensor) -> StoredPictures:
+        """The pictures at some positions; nothing is decoded."""
+        return StoredPictures(self.sources, self.where[positions])
+
+    def fingerprint(self) -> bytes:
+        """Of the names and places of stored pictures, and of the pixels of those in memory."""
+        digest = hashlib.sha256(self.where.numpy().tobytes())
+        for source in self.sources:
+            if isinstance(source, ShardPictures):
+                digest.update(source.fingerprint())
+            else:
+                digest.update(source.contiguous().numpy().tobytes())
+        return digest.digest()
+
+
+#: Pictures of a data set, in memory or not: uint8, shape (N, 3, H, W).
+Images = Tensor | StoredPictures
+
+
+def join(first: Images, second: Images) -> Images:
+    """The pictures of both; a tensor if both are."""
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        return torch.cat([first, second])
+    a, b = (StoredPictures([p]) if isinstance(p, Tensor) else p for p in (first, second))
+    shifted = b.where + torch.tensor([len(a.sources), 0])
+    return StoredPictures([*a.sources, *b.sources], torch.cat([a.where, shifted]))

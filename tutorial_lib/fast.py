@@ -1,0 +1,80 @@
+"""The same arithmetic with fewer operations, for towers on small pictures. What is computed does not change.
+
+At 32 pixels the last stages of a CLIP ResNet see maps of 2x2 and 1x1 pixels, where a convolution is a matrix product,
+and most of a 3x3 kernel falls on padding. The attention pool asks for one token only, and the keys and values of its
+mean token are the means of the others'.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from open_clip.modified_resnet import AttentionPool2d
+from torch import Tensor, nn
+
+#: Maps of at most so many pixels are multiplied as matrices where the kernel is 1x1.
+SMALL = 4
+
+
+class SmallConv2d(nn.Conv2d):
+    """A convolution that is a matrix product where the map is small."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, _, height, width = x.shape
+        plain = self.stride == (1, 1) and self.groups == 1 and self.bias is None
+        if plain and self.kernel_size == (1, 1) and height * width <= SMALL:
+            rows = x.permute(0, 2, 3, 1).reshape(n * height * width, -1)
+            y = F.linear(rows, self.weight.flatten(1))
+            return y.view(n, height, width, -1).permute(0, 3, 1, 2)
+        if plain and self.kernel_size == (3, 3) and self.padding == (1, 1) and (height, width) == (2, 2):
+            rows = x.permute(0, 2, 3, 1).reshape(n, -1)  # (N, 4 C)
+            return F.linear(rows, _dense(self.weight)).view(n, 2, 2, -1).permute(0, 3, 1, 2)
+        return super().forward(x)
+
+
+def _dense(kernel: Tensor) -> Tensor:
+    """A padded 3x3 kernel on a 2x2 map as a matrix from (pixel, channel) to (pixel, channel), shape (4 O, 4 I)."""
+    rows = []
+    for out in range(4):
+        y, x = 1 - out // 2, 1 - out % 2  # the tap that lies on the first pixel
+        rows.append(kernel[:, :, y : y + 2, x : x + 2].permute(0, 2, 3, 1).flatten(1))  # (O, 4 I)
+    return torch.cat(rows)
+
+
+class OneQueryPool(AttentionPool2d):
+    """Attention pooling whose products with keys and values leave out the mean token.
+
+    Token 0 is the mean of the others, and a linear map of a mean is the mean of the maps; positions are added apart.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, channels = x.shape[:2]
+        heads = self.num_heads
+        tokens = x.flatten(2).transpose(1, 2)  # (N, T, C)
+        place = self.positional_embedding.to(tokens.dtype)  # (T + 1, C)
+        weight = torch.cat([self.k_proj.weight, self.v_proj.weight])
+        bias = torch.cat([self.k_proj.bias, self.v_proj.bias])
+        own = F.linear(tokens, weight)  # (N, T, 2 C)
+        both = torch.cat([own.mean(1, keepdim=True), own], 1) + F.linear(place, weight, bias)
+        key, value = both.view(n, -1, 2, heads, channels // heads).unbind(2)  # (N, T + 1, heads, C / heads)
+        query = self.q_proj(tokens.mean(1) + place[0]).view(n, 1, heads, -1)
+        scores = (query * key).sum(-1) * (channels // heads) ** -0.5  # (N, T + 1, heads)
+        pooled = (scores.softmax(1)[..., None] * value).sum(1)
+        return self.c_proj(pooled.flatten(1))
+
+
+@contextlib.contextmanager
+def small_maps(model: nn.Module) -> Iterator[None]:
+    """Let a model compute in this way in the block; its weights and their names stay."""
+    swaps: dict[type[nn.Module], type[nn.Module]] = {nn.Conv2d: SmallConv2d, AttentionPool2d: OneQueryPool}
+    changed = [(m, type(m)) for m in model.modules() if type(m) in swaps]
+    for module, kind in changed:
+        module.__class__ = swaps[kind]
+    try:
+        yield
+    finally:
+        for module, kind in changed:
+            module.__class__ = kind
