@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tutorial_lib import attacks, distributed, sources
+from tutorial_lib import attacks, distributed, footprint, sources
 from tutorial_lib import model as models
 from tutorial_lib.attacks import Plan
 from tutorial_lib.data.pairs import Pairs
@@ -140,14 +140,17 @@ def train_trial(
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         options |= {"checkpoint": checkpoint, "identity": trial.key}
     once = functools.partial(_fit, trial, clip, tokenizer, pairs, device=device, progress=progress, **options)
+    explained = footprint.explained(config, trial.recipe, device_for(device))
     if trial.objective == "supervised":
         model = Classifier(clip.visual, config["embed_dim"], len(task.labels), seed=trial.seeds.init)
         labels = _labels(trial, clean, poisons, task)
         history = train_classifier(model, pairs.pixels, labels, trial.recipe, seed=trial.seeds.order, device=device)
     elif weights is None:
-        history = once()
+        with explained:
+            history = once()
     else:
-        history = _once(clip, weights, once, device)
+        with explained:
+            history = _once(clip, weights, once, device)
     return Outcome(model, tokenizer, clean, poisons, plan, task, history, trial, pairs.fingerprint())
 
 

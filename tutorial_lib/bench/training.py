@@ -1,12 +1,14 @@
-"""Our training loop beside unmodified `open_clip_train`: same model, batch, pictures and number of samples.
+"""Our training loop beside unmodified `open_clip_train` and a plain loop: same model, batch, pictures and samples.
 
-The peer runs as `python -m open_clip_train.main` on shards that the course wrote; its samples per second
+The first peer runs as `python -m open_clip_train.main` on shards that the course wrote; its samples per second
 are read from its own log, without start-up and without the first step.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import json
 import re
 import statistics
@@ -26,11 +28,14 @@ from torchvision import transforms
 from tutorial_lib import model as models
 from tutorial_lib import train as training
 from tutorial_lib.augment import MEAN, STD, normalize, random_resized_crop
+from tutorial_lib.bench import peak
+from tutorial_lib.bench.plain import plain_loop
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import encode, write_pairs
 from tutorial_lib.data.shards import decode
 from tutorial_lib.evaluate import accuracy, embed_images, predict, zero_shot_classifier
+from tutorial_lib.fast import small_maps
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.poison import prompt_captions
 from tutorial_lib.tasks import ZeroShotTask, class_concepts, training_pairs, zero_shot_task
@@ -126,6 +131,7 @@ def compare(*, repeats: int, seed: int = 0, time_to_accuracy: bool = True, copie
     pairs = training_pairs(data, concepts, copies=copies, seed=seed)
     recipe = Recipe(epochs=2)
     ours: list[float] = []
+    plain: list[float] = []
     peer: dict[str, list[float]] = {}
     settings = [("fp32", 1)] + ([("amp_bf16", 1)] if training.native_bfloat16(torch.device("cpu")) else [])
     with tempfile.TemporaryDirectory() as name:
@@ -133,6 +139,7 @@ def compare(*, repeats: int, seed: int = 0, time_to_accuracy: bool = True, copie
         shards = write_pairs(folder / "clean", pairs)
         for repeat in range(repeats):
             ours.append(_ours(config, pairs, task, recipe, seed).samples_per_second)
+            plain.append(plain_loop(shards, config, recipe, seed=seed))
             for precision, workers in settings:
                 label = f"{precision}, {workers} worker" + "s" * (workers > 1)
                 run = folder / f"{precision}-{workers}-{repeat}"
@@ -152,6 +159,9 @@ def compare(*, repeats: int, seed: int = 0, time_to_accuracy: bool = True, copie
             "samples_per_second": mine,
             "open_clip_train": {"samples_per_second": rates[best], "setting": best, "settings": rates},
             "ratio_to_open_clip_train": mine / rates[best],
+            "plain_loop": {"samples_per_second": statistics.median(plain)},
+            "ratio_to_plain_loop": mine / statistics.median(plain),
+            "peak": peak.share(config, mine, half=training.in_half(recipe, torch.device("cpu"))),
             "shortcuts": shortcuts(config, pairs, task, repeats=repeats, seed=seed),
         }
         if time_to_accuracy:
@@ -231,6 +241,7 @@ SHORTCUTS = (
     "padding trimmed",
     "bfloat16 image tower",
     "channels last",
+    "small maps as matrices",
     "fused AdamW",
 )
 
@@ -292,7 +303,13 @@ def _loop(off: str | None, config, pairs: Pairs, task: ZeroShotTask, seed: int) 
             images = torch.stack([torch.from_numpy(decode(files[i])) for i in batch.tolist()]).permute(0, 3, 1, 2)
         return random_resized_crop(normalize(images), torch.Generator().manual_seed(step), scale=recipe.scale)
 
+    computing = contextlib.nullcontext if off == "small maps as matrices" else functools.partial(small_maps, model)
+
     def step(k: int) -> None:
+        with computing():
+            _step(k)
+
+    def _step(k: int) -> None:
         generator = torch.Generator().manual_seed(k)
         batch = torch.randperm(len(pairs), generator=generator)[: recipe.batch_size]
         text = tokens[batch, : int(lengths[batch].max())]
@@ -314,7 +331,10 @@ def describe(result: dict[str, Any]) -> list[str]:
         f"training {result['model']}, batch {result['batch_size']}, {result['samples']:,} samples, CPU:",
         f"  tutorial_lib            {result['samples_per_second']:8,.0f} samples/s",
         f"  open_clip_train         {peer['samples_per_second']:8,.0f} samples/s ({peer['setting']})",
-        f"  ratio                   {result['ratio_to_open_clip_train']:8.2f}",
+        f"  a plain PyTorch loop    {result['plain_loop']['samples_per_second']:8,.0f} samples/s",
+        f"  ratio                   {result['ratio_to_open_clip_train']:8.2f}, to the plain loop "
+        f"{result['ratio_to_plain_loop']:.2f}",
+        peak.describe(result["peak"]),
         "  without one shortcut, a step takes this many times as long:",
         *(f"    {name:<32}{factor:6.2f}" for name, factor in result["shortcuts"].items()),
     ]

@@ -20,6 +20,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "clean",
+    "plan",
     "run",
     "status",
     "claims",
@@ -106,6 +107,8 @@ def _explain(error: Exception) -> str | None:
     from tutorial_lib.train import TrainingDivergedError
 
     text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) and text:
+        return text
     if isinstance(error, OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
         return "out of memory: lower --batch-size, or --side and --copies where the command has them"
     known = (

@@ -7,7 +7,7 @@ import argparse
 from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, positive
 
-PARTS = ("train", "zscore", "store", "clean")
+PARTS = ("train", "zscore", "store", "clean", "scaling")
 
 
 def add(subparsers) -> None:
@@ -15,7 +15,7 @@ def add(subparsers) -> None:
         subparsers,
         "bench",
         run,
-        help="time training beside open_clip_train, the z-score, the run store and cleaning",
+        help="time training beside its peers, the z-score, the run store, cleaning, and how all that scales",
         example="tutorial bench --only zscore --json",
     )
     parser.add_argument("--only", choices=PARTS, help="one part (default: all)")
@@ -34,7 +34,7 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib.bench import cleaning, store, training, zscore
+    from tutorial_lib.bench import cleaning, scaling, store, training, zscore
 
     body = {"machine": _common.machine(), "repeats": args.repeats}
     cpu = body["machine"]
@@ -52,4 +52,7 @@ def run(args: argparse.Namespace) -> Result:
     if "clean" in parts:
         body["clean"] = cleaning.compare(repeats=args.repeats, seed=args.seed)
         lines += cleaning.describe(body["clean"])
+    if "scaling" in parts:
+        body["scaling"] = scaling.compare(repeats=args.repeats, seed=args.seed)
+        lines += scaling.describe(body["scaling"])
     return body, "\n".join(lines), 0

@@ -54,11 +54,11 @@ def run(args: argparse.Namespace) -> Result:
 def _run(args: argparse.Namespace) -> Result:
     from dataclasses import asdict
 
-    from tutorial_lib import distributed
+    from tutorial_lib import distributed, footprint
     from tutorial_lib import model as models
     from tutorial_lib.data.loading import open_pairs
     from tutorial_lib.data.shards import expand
-    from tutorial_lib.train import Recipe, train
+    from tutorial_lib.train import Recipe, device_for, train
 
     given = {
         name: getattr(args, name)
@@ -114,16 +114,17 @@ def _run(args: argparse.Namespace) -> Result:
     tokenizer = models.tokenizer_for(config, None if args.full_vocabulary else _texts(pairs.captions, labels))
     model = models.build(config, tokenizer, seed=args.seed)
     resumed = distributed.agreed(checkpoint.is_file())
-    history = train(
-        model,
-        tokenizer,
-        pairs,
-        recipe,
-        seed=args.seed,
-        device=device,
-        checkpoint=checkpoint,
-        checkpoint_every=args.checkpoint_every,
-    )
+    with footprint.explained(config, recipe, device_for(device)):
+        history = train(
+            model,
+            tokenizer,
+            pairs,
+            recipe,
+            seed=args.seed,
+            device=device,
+            checkpoint=checkpoint,
+            checkpoint_every=args.checkpoint_every,
+        )
     if not first:
         return body, "", 0
     models.save(args.out, model.cpu(), config, tokenizer)

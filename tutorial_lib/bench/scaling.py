@@ -1,0 +1,115 @@
+"""How speed and memory grow: with the number of pairs, with models trained at once, and with scenes rendered."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tutorial_lib import engines
+from tutorial_lib import model as models
+from tutorial_lib.data.scenes import EmojiScenes
+from tutorial_lib.store import RunStore
+from tutorial_lib.train import train
+from tutorial_lib.trials import Recipe, Seeds, Trial
+
+SIZES = (4_096, 16_384, 65_536)
+#: Scenes of the run whose memory is measured, and those rendered at a time.
+SCENES, RENDERED = 300_000, 4_096
+MODELS = 4
+
+_CHILD = """
+import resource, sys, json
+import torch
+from tutorial_lib import runs
+from tutorial_lib.trials import Backdoor, Recipe, Trial
+scenes = int(sys.argv[1])
+recipe = Recipe(epochs=1, batch_size=1024)
+trial = Trial(Backdoor(max(1, scenes // 10_000)), scenes=scenes, model="rn-0.4m", recipe=recipe)
+outcome = runs.train_trial(trial, progress=False, device="cpu")
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print(json.dumps({"bytes": grown, "samples_per_second": outcome.history.samples_per_second}))
+"""
+
+
+def compare(*, repeats: int = 3, seed: int = 0) -> dict[str, Any]:
+    """Samples per second by size of the data, of several models at once, scenes per second, and peak memory."""
+    return {
+        "samples_per_second_by_pairs": {str(n): _by_size(n, seed) for n in SIZES},
+        "models": models_at_once(repeats=repeats),
+        "scenes_per_second": statistics.median(_scenes_per_second(seed) for _ in range(repeats)),
+        "memory": memory(SCENES),
+    }
+
+
+def _by_size(pairs: int, seed: int) -> float:
+    data = EmojiScenes(pairs, seed=seed).pairs()
+    config = models.model_config("tiny-rn")
+    tokenizer = models.tokenizer_for(config, list(data.captions))
+    model = models.build(config, tokenizer, seed=seed)
+    recipe = Recipe(epochs=max(1, SIZES[1] // pairs))
+    return train(model, tokenizer, data, recipe, seed=seed, progress=False).samples_per_second
+
+
+def _scenes_per_second(seed: int) -> float:
+    scenes = EmojiScenes(RENDERED, seed=seed)
+    scenes.render([0])  # reads the sprites
+    started = time.perf_counter()
+    scenes.render(torch.arange(RENDERED))
+    return RENDERED / (time.perf_counter() - started)
+
+
+def models_at_once(*, repeats: int, jobs: int = 0, device: str | None = None) -> dict[str, Any]:
+    """Seconds of several small models one after another and several at a time, in processes that share the device.
+
+    Args:
+        repeats: medians over so many runs, taken in turn.
+        jobs: models at a time; by default one a core, or eight on a GPU.
+        device: by default the GPU if there is one.
+    """
+    gpu = torch.cuda.is_available() and device != "cpu"
+    jobs = jobs or (8 if gpu else 2)
+    count = max(MODELS, jobs)
+    recipe = Recipe(epochs=4 if gpu else 2)
+    trials = [Trial(classes=100, copies=8, recipe=recipe, seeds=Seeds.all(s)) for s in range(count)]
+    if gpu:
+        trials = [replace(t, classes=320, recipe=replace(recipe, epochs=60)) for t in trials]
+    seconds: dict[int, list[float]] = {1: [], jobs: []}
+    for _ in range(repeats):
+        for at_once, found in seconds.items():
+            with tempfile.TemporaryDirectory() as folder:
+                result = engines.sweep(trials, RunStore(Path(folder)), jobs=at_once, device=device)
+            if result.made != count:
+                raise RuntimeError(
+                    f"{count - result.made} of {count} models failed: {list(result.failed.values())[:1]}"
+                )
+            found.append(result.seconds)
+    alone, together = (statistics.median(found) for found in seconds.values())
+    return {"models": count, "at_once": jobs, "one_by_one": alone, "together": together, "ratio": alone / together}
+
+
+def memory(scenes: int) -> dict[str, Any]:
+    """Peak memory of a process that trains a backdoored model on so many scenes, and its speed."""
+    done = subprocess.run([sys.executable, "-c", _CHILD, str(scenes)], capture_output=True, text=True, check=True)
+    return {"scenes": scenes} | json.loads(done.stdout.splitlines()[-1])
+
+
+def describe(body: dict[str, Any]) -> list[str]:
+    """The numbers for people."""
+    sizes = ", ".join(f"{int(n):,}: {rate:,.0f}" for n, rate in body["samples_per_second_by_pairs"].items())
+    m, peak = body["models"], body["memory"]
+    return [
+        f"samples/s by number of pairs: {sizes}",
+        f"{m['models']} small models: {m['one_by_one']:.0f} s one by one, {m['together']:.0f} s {m['at_once']} at a "
+        f"time ({m['ratio']:.2f} times as fast)",
+        f"scenes at 32 x 32: {body['scenes_per_second']:,.0f}/s",
+        f"{peak['scenes']:,} scenes with poisons, trained: peak memory {peak['bytes'] / 2**30:.2f} GiB",
+    ]
