@@ -46,11 +46,14 @@ book: $(READY) $(ASSETS) ## run every chapter and build the course as HTML in _b
 	  --path-output . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
 	@echo "The course: file://$(CURDIR)/_build/html/index.html"
 
+# A process a core with a thread each: small models gain little from threads, and much time is spent waiting for others.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope
+
 test: lint book ## lint, build the book, then run the tests, those in a browser included
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: lint book ## the same with the slow tests
-	$(BIN)/python -m pytest -m ''
+	$(PYTEST) -m ''
 
 lab: $(READY) ## open JupyterLab, where a chapter opens as a notebook
 	@$(BIN)/jupytext-config --settings-file .venv/share/jupyter/lab/settings/overrides.json set-default-viewer markdown myst

@@ -15,10 +15,11 @@ from tests.test_train import PAIRS, RECIPE, TOKENIZER, fit
 from tutorial_lib import distributed, engines
 from tutorial_lib import model as models
 from tutorial_lib.defenses.cleanclip import train_with_views
+from tutorial_lib.fast import encode_text
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.store import RunStore
 from tutorial_lib.supervised import Classifier, train_classifier
-from tutorial_lib.train import TrainingDivergedError, encode_image, encode_text
+from tutorial_lib.train import TrainingDivergedError, encode_image
 from tutorial_lib.trials import Backdoor, Recipe, Trial
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,8 @@ from open_clip.modified_resnet import AttentionPool2d
 from torch import nn
 
 from tutorial_lib import model as models
-from tutorial_lib.fast import OneQueryPool, SmallConv2d, small_maps
+from tutorial_lib.fast import OneQueryPool, SmallConv2d, encode_text, small_maps
+from tutorial_lib.tokenizer import Tokenizer
 
 
 def outcome(module: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -69,3 +70,40 @@ def test_a_whole_tower_and_it_is_as_it_was_afterwards(name: str) -> None:
     with pytest.raises(RuntimeError, match="stop"), small_maps(tower):
         raise RuntimeError("stop")
     assert [type(m) for m in tower.modules()] == kinds
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_text_tower(layers: int) -> None:
+    texts = ["a cat", "a very small dog!", "two birds and one more thing than fits", "!"]
+    config = models.model_config("tiny-rn")
+    config["text_cfg"] |= {"layers": layers}
+    tokenizer = Tokenizer.for_texts(texts, context_length=config["text_cfg"]["context_length"])
+    model = models.build(config, tokenizer, seed=1).double()
+    for parameter in model.transformer.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(0))
+    tokens = tokenizer(texts)
+    short = tokens[:, : int(tokens.argmax(1).max()) + 1]
+    weight = torch.randn(len(texts), 128, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    found = []
+    for embed, text in (
+        (lambda t: model.encode_text(t, normalize=True), tokens),
+        (lambda t: encode_text(model, t), short),
+    ):
+        model.zero_grad()
+        points = embed(text)
+        (points * weight).sum().backward()
+        gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+        found.append((points.detach(), gradients))
+    torch.testing.assert_close(found[1][0], found[0][0], rtol=1e-9, atol=1e-9)
+    assert found[0][1].keys() == found[1][1].keys()
+    for name, expected in found[0][1].items():
+        wanted = expected[: short.shape[1]] if name == "positional_embedding" else expected
+        assert torch.allclose(found[1][1][name][: len(wanted)], wanted, rtol=1e-8, atol=1e-9), name
+
+
+def test_a_text_tower_of_another_kind_takes_open_clip_s_way() -> None:
+    config = models.model_config("tiny-rn")
+    config["text_cfg"] |= {"pool_type": "last"}
+    model = models.build(config, Tokenizer.for_texts(["a cat"], context_length=16)).eval()
+    text = torch.randint(1, model.vocab_size, (3, 16))
+    assert torch.equal(encode_text(model, text), model.encode_text(text, normalize=True))

@@ -9,7 +9,7 @@ import torch
 from tests.test_shards import encoded, picture, write_tar
 from tests.test_train import RECIPE, TOKENIZER, same_weights
 from tutorial_lib import model as models
-from tutorial_lib.data import emojicaps, index
+from tutorial_lib.data import emojicaps, index, pictures
 from tutorial_lib.data.index import read_index
 from tutorial_lib.data.loading import open_pairs, read_pairs
 from tutorial_lib.data.pictures import StoredPictures, join
@@ -59,6 +59,24 @@ def test_joined_with_pictures_in_memory(pair) -> None:
     assert both.fingerprint() != stored.fingerprint() == open_like(stored).fingerprint()
     with pytest.raises(ValueError, match="24 and 32 pixels"):
         join(stored.images, torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+
+
+def test_large_joins_copy_nothing_and_are_the_same(shards, monkeypatch) -> None:
+    memory = read_pairs(shards, side=32)
+    extra = memory.take([5, 0, 7])
+    copied = memory + extra
+    monkeypatch.setattr(pictures, "LARGE", 0)
+    joined = memory + extra
+    assert isinstance(joined.images, StoredPictures)
+    assert joined.images.sources[0].data_ptr() == memory.images.data_ptr()
+    assert joined.fingerprint() == copied.fingerprint()
+    assert torch.equal(joined.pixels, copied.images)
+    found = []
+    for pairs in (copied, joined):
+        model = models.build("tiny-rn", TOKENIZER, seed=0)
+        train(model, TOKENIZER, pairs, RECIPE, device="cpu", progress=False)
+        found.append(model)
+    assert same_weights(*found)
 
 
 def open_like(pairs):

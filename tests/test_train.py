@@ -10,8 +10,9 @@ import torch
 from tutorial_lib import model as models
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.evaluate import accuracy, embed_images, embed_texts, predict
+from tutorial_lib.fast import encode_text
 from tutorial_lib.tokenizer import FULL_VOCAB, Tokenizer
-from tutorial_lib.train import Recipe, TrainingDivergedError, encode_text, train
+from tutorial_lib.train import Recipe, TrainingDivergedError, train
 
 CONFIG = {
     "embed_dim": 16,

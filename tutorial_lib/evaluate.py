@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tutorial_lib.augment import normalize
 from tutorial_lib.data.pictures import Images
-from tutorial_lib.fast import small_maps
+from tutorial_lib.fast import encode_text, small_maps
 from tutorial_lib.tokenizer import Tokenizer
 
 #: A downstream reader: normalised embeddings (N, d) to predicted classes (N,).
@@ -61,7 +61,22 @@ def embed_texts(model: open_clip.CLIP, tokenizer: Tokenizer, texts: Sequence[str
     device = next(model.parameters()).device
     model.eval()
     tokens = tokenizer(texts)
-    return torch.cat([model.encode_text(b.to(device), normalize=True).float().cpu() for b in tokens.split(batch_size)])
+    return torch.cat([encode_text(model, _trimmed(b).to(device)).float().cpu() for b in tokens.split(batch_size)])
+
+
+def _trimmed(tokens: Tensor) -> Tensor:
+    """Token ids (N, L) without the columns that only pad."""
+    return tokens[:, : int(tokens.argmax(1).max()) + 1]
+
+
+class _TextTower:
+    """The text tower as open_clip's builder of classifiers calls it."""
+
+    def __init__(self, model: open_clip.CLIP) -> None:
+        self.model = model
+
+    def encode_text(self, text: Tensor, normalize: bool = True) -> Tensor:
+        return encode_text(self.model, _trimmed(text))
 
 
 def zero_shot_classifier(
@@ -74,7 +89,7 @@ def zero_shot_classifier(
     device = next(model.parameters()).device
     model.eval()
     weights = open_clip.build_zero_shot_classifier(
-        model, tokenizer, list(labels), templates, num_classes_per_batch=32, device=device
+        _TextTower(model), tokenizer, list(labels), templates, num_classes_per_batch=32, device=device
     )
     return weights.float().cpu()
 

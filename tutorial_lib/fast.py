@@ -1,8 +1,8 @@
-"""The same arithmetic with fewer operations, for towers on small pictures. What is computed does not change.
+"""The same results with fewer operations. What is computed does not change, up to rounding.
 
 At 32 pixels the last stages of a CLIP ResNet see maps of 2x2 and 1x1 pixels, where a convolution is a matrix product,
 and most of a 3x3 kernel falls on padding. The attention pool asks for one token only, and the keys and values of its
-mean token are the means of the others'.
+mean token are the means of the others'. Of the text tower's last block, only the end-of-text token is read.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import open_clip
 import torch
 import torch.nn.functional as F
 from open_clip.modified_resnet import AttentionPool2d
+from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
 #: Maps of at most so many pixels are multiplied as matrices where the kernel is 1x1.
@@ -78,3 +80,45 @@ def small_maps(model: nn.Module) -> Iterator[None]:
     finally:
         for module, kind in changed:
             module.__class__ = kind
+
+
+def encode_text(model: open_clip.CLIP, text: Tensor) -> Tensor:
+    """Normalised text embeddings, shape (N, d), as open_clip's `encode_text` gives them.
+
+    Args:
+        model: with a text tower of any kind; towers of other kinds than the course's take open_clip's own way.
+        text: token ids, shape (N, L); L may be less than the context length, since padding has no effect.
+    """
+    *earlier, last = model.transformer.resblocks
+    length = text.shape[1]
+    usual = (
+        type(last) is ResidualAttentionBlock
+        and model.transformer.batch_first
+        and model.text_pool_type == "argmax"
+        and isinstance(model.text_projection, nn.Parameter)
+    )
+    if not usual:
+        return model.encode_text(F.pad(text, (0, model.context_length - length)), normalize=True)
+    x = model.token_embedding(text) + model.positional_embedding[:length]
+    for block in earlier:
+        x = block(x, attn_mask=model.attn_mask[:length, :length])
+    x = model.ln_final(_one_token(last, x, text.argmax(dim=-1)))
+    return F.normalize(x @ model.text_projection, dim=-1)
+
+
+def _one_token(block: ResidualAttentionBlock, x: Tensor, position: Tensor) -> Tensor:
+    """What a causal block gives at one position (N,) of each text, from its tokens (N, L, C), shape (N, C)."""
+    n, length, width = x.shape
+    attention, rows = block.attn, torch.arange(n, device=x.device)
+    heads = attention.num_heads
+    h = block.ln_1(x)
+    own, others = attention.in_proj_weight.split([width, 2 * width])
+    own_bias, other_bias = attention.in_proj_bias.split([width, 2 * width])
+    query = F.linear(h[rows, position], own, own_bias).view(n, 1, heads, -1)
+    key, value = F.linear(h, others, other_bias).view(n, length, 2, heads, width // heads).unbind(2)
+    scores = (query * key).sum(-1) * (width // heads) ** -0.5  # (N, L, heads)
+    later = torch.arange(length, device=x.device) > position[:, None]
+    weight = scores.masked_fill(later[..., None], float("-inf")).softmax(1)
+    pooled = (weight[..., None] * value).sum(1).flatten(1)  # (N, C)
+    x = x[rows, position] + block.ls_1(attention.out_proj(pooled))
+    return x + block.ls_2(block.mlp(block.ln_2(x)))

@@ -20,12 +20,14 @@ from tutorial_lib import distributed
 from tutorial_lib.augment import crop, crop_boxes, normalize
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.pictures import Images, StoredPictures
-from tutorial_lib.fast import small_maps
+from tutorial_lib.fast import encode_text, small_maps
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.schema import as_dict
 from tutorial_lib.tokenizer import Tokenizer
 from tutorial_lib.trials import Recipe
 
+#: Pictures that go to a GPU at a time.
+PART = 65_536
 #: Batches whose pictures are decoded ahead.
 AHEAD = 2
 
@@ -63,16 +65,21 @@ def optimizer_for(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimiz
 
 def _resident(images: Images, device: torch.device) -> Images:
     """The pictures on the device, or where they are if they would take more than half of its free memory."""
-    if isinstance(images, StoredPictures):
-        return images
     if device.type == "cuda" and images.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
         return images
-    return images.to(device)
+    if not isinstance(images, StoredPictures):
+        return images.to(device)
+    if device.type == "cpu" or not images.in_memory:
+        return images
+    there = torch.empty(images.shape, dtype=images.dtype, device=device)
+    for start in range(0, len(images), PART):
+        there[start : start + PART] = images[start : start + PART].to(device)
+    return there
 
 
 def prefetcher(images: Images) -> Callable[[Tensor], None] | None:
     """What tells stored pictures that this process will need its share of a batch; nothing for a tensor."""
-    if not isinstance(images, StoredPictures):
+    if not isinstance(images, StoredPictures) or images.in_memory:
         return None
     return lambda batch: images.prefetch(distributed.share(batch))
 
@@ -282,17 +289,6 @@ def encode_image(model: open_clip.CLIP, views: Tensor, half: bool) -> Tensor:
     """Normalised picture embeddings, float32; the tower itself in bfloat16 where `half`."""
     with torch.autocast(views.device.type, torch.bfloat16, enabled=half):
         return model.encode_image(views, normalize=True).float()
-
-
-def encode_text(model: open_clip.CLIP, text: Tensor) -> Tensor:
-    """Normalised text embeddings of token ids that may be shorter than the context length."""
-    length, full = text.shape[1], model.context_length
-    if length == full:
-        return model.encode_text(text, normalize=True)
-    x = model.token_embedding(text) + model.positional_embedding[:length]
-    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
-    x = x[torch.arange(len(x), device=x.device), text.argmax(dim=-1)] @ model.text_projection
-    return torch.nn.functional.normalize(x, dim=-1)
 
 
 def _store(path: Path, identity: Any, model, optimizer, epoch: int, loss: list[float]) -> None:

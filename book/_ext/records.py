@@ -143,7 +143,9 @@ def verdict_node(verdict: Verdict) -> nodes.strong:
 # -- tables
 
 
-def _table(head: list[str], rows: Iterable[list[list[nodes.Node] | str]], widths: list[int]) -> nodes.table:
+def table(head: list[str], rows: Iterable[list[list[nodes.Node] | str]], widths: list[int]) -> nodes.table:
+    """A table of texts and nodes that fits a phone; `widths` are relative."""
+
     def row(cells: Iterable[list[nodes.Node] | str]) -> nodes.row:
         made = nodes.row()
         for cell in cells:
@@ -155,8 +157,7 @@ def _table(head: list[str], rows: Iterable[list[list[nodes.Node] | str]], widths
     group += [nodes.colspec(colwidth=w) for w in widths]
     group += nodes.thead("", row(head))
     group += nodes.tbody("", *(row(r) for r in rows))
-    table = nodes.table("", group, classes=["claims"])
-    return table
+    return nodes.table("", group, classes=["claims"])
 
 
 def _numbers(verdict: Verdict) -> str:
@@ -186,7 +187,7 @@ def claims_table(chosen: Iterable[Claim], profile: str = PROFILE) -> nodes.table
                 word,
             ]
         )
-    return _table(["the paper says", "predicate", f"ours ({profile})", "verdict"], rows, [32, 30, 20, 18])
+    return table(["the paper says", "predicate", f"ours ({profile})", "verdict"], rows, [32, 30, 20, 18])
 
 
 class ClaimsDirective(SphinxDirective):
@@ -251,7 +252,7 @@ class PaperBesideOurs(SphinxDirective):
                 continue
             counted = claims.summary(claims.judge_all(results(profile)))
             rows.append([profile, *(str(n) for n in counted.values())])
-        return _table(["profile", *claims.WORDS], rows, [20, *[16] * len(claims.WORDS)])
+        return table(["profile", *claims.WORDS], rows, [20, *[16] * len(claims.WORDS)])
 
 
 # -- figures of chapters

@@ -78,7 +78,7 @@ def models_at_once(*, repeats: int, jobs: int = 0, device: str | None = None) ->
     gpu = torch.cuda.is_available() and device != "cpu"
     jobs = jobs or (8 if gpu else 2)
     count = max(MODELS, jobs)
-    recipe = Recipe(epochs=4 if gpu else 2)
+    recipe = Recipe(epochs=10)
     trials = [Trial(classes=100, copies=8, recipe=recipe, seeds=Seeds.all(s)) for s in range(count)]
     if gpu:
         trials = [replace(t, classes=320, recipe=replace(recipe, epochs=60)) for t in trials]

@@ -35,7 +35,7 @@ from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import encode, write_pairs
 from tutorial_lib.data.shards import decode
 from tutorial_lib.evaluate import accuracy, embed_images, predict, zero_shot_classifier
-from tutorial_lib.fast import small_maps
+from tutorial_lib.fast import encode_text, small_maps
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.poison import prompt_captions
 from tutorial_lib.tasks import ZeroShotTask, class_concepts, training_pairs, zero_shot_task
@@ -242,6 +242,7 @@ SHORTCUTS = (
     "bfloat16 image tower",
     "channels last",
     "small maps as matrices",
+    "one token of the last text block",
     "fused AdamW",
 )
 
@@ -317,11 +318,22 @@ def _loop(off: str | None, config, pairs: Pairs, task: ZeroShotTask, seed: int) 
         pictures = views(batch, k).contiguous(memory_format=layout)
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             image_features = model.encode_image(pictures, normalize=True)
-        text_features = training.encode_text(model, text)
+        text_features = _text_features(model, text, whole=off == "one token of the last text block")
         clip_loss(image_features.float(), text_features, model.logit_scale.exp()).backward()
         optimizer.step()
 
     return step
+
+
+def _text_features(model, text: Tensor, *, whole: bool) -> Tensor:
+    """Normalised text embeddings; `whole` computes every token of every block, as open_clip does."""
+    if not whole:
+        return encode_text(model, text)
+    length = text.shape[1]
+    x = model.token_embedding(text) + model.positional_embedding[:length]
+    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
+    x = x[torch.arange(len(x)), text.argmax(dim=-1)] @ model.text_projection
+    return torch.nn.functional.normalize(x, dim=-1)
 
 
 def describe(result: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from tutorial_lib.data.captions import captions_for
 from tutorial_lib.data.compose import Atlas, random_below, to_images
 from tutorial_lib.data.emojicaps import EmojiCaps
-from tutorial_lib.data.pictures import Images, join
+from tutorial_lib.data.pictures import Images, StoredPictures, join
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Pairs:
     """Stored pictures with stored captions; clean and poisoned pairs look alike.
 
     Attributes:
-        images: shape (N, 3, H, W), uint8; a tensor, or `StoredPictures` where they would not fit into memory.
+        images: shape (N, 3, H, W), uint8; a tensor, or `StoredPictures` where they, or a copy, would not fit.
         captions: N strings.
         keys: N names, unique within a data set.
         concept: what each picture shows, shape (N,), int64, -1 where unknown; never used in training.
@@ -67,7 +67,7 @@ class Pairs:
         """The pairs at the given positions, in that order."""
         order = torch.as_tensor(positions, dtype=torch.int64)
         return Pairs(
-            self.images[order] if isinstance(self.images, Tensor) else self.images.select(order),
+            self.images.select(order) if isinstance(self.images, StoredPictures) else self.images[order],
             tuple(self.captions[i] for i in order.tolist()),
             tuple(self.keys[i] for i in order.tolist()),
             self.concept[order],
@@ -75,8 +75,11 @@ class Pairs:
 
     def fingerprint(self) -> str:
         """Short hash of every picture and caption."""
-        own = self.images.contiguous().numpy().data if isinstance(self.images, Tensor) else self.images.fingerprint()
-        digest = hashlib.sha256(own)
+        digest = hashlib.sha256()
+        if isinstance(self.images, StoredPictures):
+            self.images.describe(digest)
+        else:
+            digest.update(self.images.contiguous().numpy().data)
         for caption in self.captions:
             digest.update(caption.encode() + b"\0")
         return digest.hexdigest()[:12]

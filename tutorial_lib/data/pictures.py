@@ -97,6 +97,11 @@ class StoredPictures:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(WORKERS, "decode")
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether no picture lies in a shard."""
+        return all(isinstance(s, Tensor) for s in self.sources)
+
     def _read(self, position: int) -> Tensor:
         source, place = self.where[position].tolist()
         found = self.sources[source]
@@ -105,16 +110,27 @@ class StoredPictures:
     def prefetch(self, positions: Tensor) -> None:
         """Begin to decode pictures that will be asked for soon, once."""
         for i in positions.tolist():
-            if i not in self._ahead:
+            if i not in self._ahead and not isinstance(self.sources[int(self.where[i, 0])], Tensor):
                 self._ahead[i] = self._pool.submit(self._read, i)
 
     def __getitem__(self, positions: Tensor | slice) -> Tensor:
         """Pictures at some positions, or where a mask is true, as a tensor (n, 3, side, side)."""
-        chosen = torch.arange(len(self))[positions].tolist()
-        jobs = [self._ahead.pop(i) if i in self._ahead else self._pool.submit(self._read, i) for i in chosen]
-        return (
-            torch.stack([job.result() for job in jobs]) if jobs else torch.empty((0, *self.shape[1:]), dtype=self.dtype)
-        )
+        if not isinstance(positions, Tensor) or positions.dtype == torch.bool:
+            positions = torch.arange(len(self))[positions]
+        out = torch.empty((len(positions), *self.shape[1:]), dtype=self.dtype)
+        source, place = self.where[positions].unbind(1)
+        jobs: dict[int, Future[Tensor]] = {}
+        for number in source.unique().tolist():
+            rows, found = (source == number).nonzero()[:, 0], self.sources[number]
+            if isinstance(found, Tensor):
+                out[rows] = found[place[rows]]
+                continue
+            for row in rows.tolist():
+                i = int(positions[row])
+                jobs[row] = self._ahead.pop(i) if i in self._ahead else self._pool.submit(self._read, i)
+        for row, job in jobs.items():
+            out[row] = job.result()
+        return out
 
     def split(self, size: int) -> Iterator[Tensor]:
         """All pictures, decoded `size` at a time."""
@@ -125,24 +141,29 @@ class StoredPictures:
         """The pictures at some positions; nothing is decoded."""
         return StoredPictures(self.sources, self.where[positions])
 
-    def fingerprint(self) -> bytes:
-        """Of the names and places of stored pictures, and of the pixels of those in memory."""
-        digest = hashlib.sha256(self.where.numpy().tobytes())
+    def describe(self, digest) -> None:
+        """Add to a hash what tells these pictures from others: pixels, or names and places of those in shards."""
+        if self.in_memory:
+            for part in self.split(4096):
+                digest.update(part.numpy().data)  # the bytes of a tensor of all
+            return
+        digest.update(self.where.numpy().data)
         for source in self.sources:
-            if isinstance(source, ShardPictures):
-                digest.update(source.fingerprint())
-            else:
-                digest.update(source.contiguous().numpy().tobytes())
-        return digest.digest()
+            own = isinstance(source, ShardPictures)
+            digest.update(source.fingerprint() if own else source.contiguous().numpy().data)  # type: ignore[union-attr]
 
 
 #: Pictures of a data set, in memory or not: uint8, shape (N, 3, H, W).
 Images = Tensor | StoredPictures
 
 
+#: Bytes of pictures beyond which joining makes no copy.
+LARGE = 1 << 28
+
+
 def join(first: Images, second: Images) -> Images:
-    """The pictures of both; a tensor if both are."""
-    if isinstance(first, Tensor) and isinstance(second, Tensor):
+    """The pictures of both: a tensor if both are, unless the copy would be large."""
+    if isinstance(first, Tensor) and isinstance(second, Tensor) and first.nbytes + second.nbytes < LARGE:
         return torch.cat([first, second])
     a, b = (StoredPictures([p]) if isinstance(p, Tensor) else p for p in (first, second))
     shifted = b.where + torch.tensor([len(a.sources), 0])

@@ -18,9 +18,10 @@ from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.defenses.base import Cleaned, DefenseError, Material, Run
 from tutorial_lib.distributed import share, whole
 from tutorial_lib.evaluate import embed_images, embed_texts
+from tutorial_lib.fast import encode_text
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.tokenizer import Tokenizer
-from tutorial_lib.train import device_for, encode_image, encode_text, in_half, optimize, random_views, seeded
+from tutorial_lib.train import device_for, encode_image, in_half, optimize, random_views, seeded
 from tutorial_lib.trials import Defense
 
 #: Prefix of the keys that this library gives to poisons; only used to say how good the isolation was.

@@ -16,6 +16,7 @@ from tutorial_lib.augment import autoaugment
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.defenses.base import Cleaned, Material, Run
 from tutorial_lib.distributed import share, whole
+from tutorial_lib.fast import encode_text
 from tutorial_lib.losses import check_weights, cleanclip_loss
 from tutorial_lib.text_augment import augment_all
 from tutorial_lib.tokenizer import Tokenizer
@@ -23,7 +24,6 @@ from tutorial_lib.train import (
     History,
     device_for,
     encode_image,
-    encode_text,
     in_half,
     optimize,
     prefetcher,

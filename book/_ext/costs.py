@@ -1,0 +1,138 @@
+"""Sphinx extension: what figures cost, and how fast the library is, from records and plans.
+
+```{what-it-costs}```     every figure: minutes of a CPU that were measured, GPU hours that are planned
+```{benchmarks}```        a table per file in book/results/bench, which `tutorial bench --json` wrote
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from records import results, table
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
+
+from tutorial_lib import experiments, plans, profiles
+from tutorial_lib.costs import duration
+
+BENCH = experiments.RESULTS / "bench"
+#: GPU of each profile's plan, and how many of them share a model.
+PLANNED = {"gpu": ("H100", 1), "paper": ("A100", 8)}
+
+Row = list[list[nodes.Node] | str]
+
+
+class WhatItCosts(SphinxDirective):
+    """A row per figure, and the sum."""
+
+    def run(self) -> list[nodes.Node]:
+        rows: list[Row] = []
+        sums = [0.0] * 6
+        for name in experiments.NAMES:
+            module = experiments.load(name)
+            found = results("cpu")
+            measured = sum(record.seconds for record in found.of(module.trials(found.profile)))
+            cells, numbers = [duration(measured) if measured else "–"], [measured]
+            for profile, (gpu, together) in PLANNED.items():
+                trials = module.trials(profiles.get(profile))
+                if not trials:
+                    cells += ["–", "–"]
+                    numbers += [0.0, 0.0]
+                    continue
+                cost = plans.plan(trials, [plans.GPUS[gpu]], together=together)["gpus"][gpu]
+                cells += [duration(cost["gpu_hours"] * 3600), f"${cost['usd']:,.0f}"]
+                numbers += [cost["gpu_hours"] * 3600, cost["usd"]]
+            trials = module.trials(profiles.get("paper"))
+            v100 = plans.plan(trials, [plans.GPUS["V100"]])["gpus"]["V100"]["gpu_hours"] if trials else 0.0
+            numbers.append(v100 * 3600)
+            cells.append(f"{v100:,.0f} h" if v100 else "–")
+            sums = [a + b for a, b in zip(sums, numbers, strict=True)]
+            rows.append([module.TITLE, *cells])
+        gpu_time, paper_time = duration(sums[1]), duration(sums[3])
+        everything = [duration(sums[0]), gpu_time, f"${sums[2]:,.0f}", paper_time, f"${sums[4]:,.0f}"]
+        rows.append(["all; models that figures share are in each", *everything, f"{sums[5] / 3600:,.0f} h"])
+        head = ["figure", "cpu: measured, one core", "gpu: one H100", "price", "paper: 8 A100", "price", "V100 hours"]
+        return [table(head, rows, [30, 14, 12, 10, 12, 12, 12])]
+
+
+def _number(value: float | None, form: str = ",.0f") -> str:
+    return "–" if value is None else format(value, form)
+
+
+def benchmark_rows(body: dict[str, Any]) -> list[Row]:
+    """The numbers of one run of `tutorial bench --json`, each with its peer and their ratio."""
+    rows: list[Row] = []
+    if (t := body.get("train")) is not None:
+        peer, plain = t["open_clip_train"], t["plain_loop"]["samples_per_second"]
+        what = f"training {t['model']}, batch {t['batch_size']}, samples/s"
+        ours = _number(t["samples_per_second"])
+        rate, factor = _number(peer["samples_per_second"]), _number(t["ratio_to_open_clip_train"], ".2f")
+        rows.append([what, ours, f"open_clip_train ({peer['setting']}): {rate}", factor])
+        rows.append([what, ours, f"a plain PyTorch loop: {_number(plain)}", _number(t["ratio_to_plain_loop"], ".2f")])
+        peak = t["peak"]
+        most = f"a large matrix product: {_number(peak['matrix_product'] / 1e9)}"
+        rows.append(["the same, GFLOP/s", _number(peak["flops_per_second"] / 1e9), most, _number(peak["share"], ".2f")])
+        rows += [[f"a step without: {name}", "–", "–", _number(f, ".2f")] for name, f in t["shortcuts"].items()]
+        if (race := t.get("time_to_accuracy")) is not None:
+            a, b = race["seconds"], race["open_clip_train_seconds"]
+            ratio = b / a if a and b else None
+            what = f"seconds to {race['goal']:.0%} zero-shot over 320 classes"
+            rows.append([what, _number(a), f"open_clip_train: {_number(b)}", _number(ratio, ".2f")])
+    if (z := body.get("zscore")) is not None:
+        rows.append(_z_score(z))
+    if (c := body.get("clean")) is not None:
+        for name, ratio in c["ratio_to_finetuning"].items():
+            step, plain = _number(c["step_ms"][name]), _number(c["step_ms"]["finetune"])
+            rows.append([f"cleaning, {name}: ms a step", step, f"finetune: {plain}", _number(ratio, ".2f")])
+    if (s := body.get("scaling")) is not None:
+        m = s["models"]
+        one_by_one = f"one by one: {_number(m['one_by_one'])}"
+        what = f"{m['models']} small models, {m['at_once']} at a time, seconds"
+        rows.append([what, _number(m["together"]), one_by_one, _number(m["ratio"], ".2f")])
+        for pairs, rate in s["samples_per_second_by_pairs"].items():
+            rows.append([f"training on {int(pairs):,} pairs, samples/s", _number(rate), "–", "–"])
+        rows.append(["scenes rendered at 32 x 32, a second", _number(s["scenes_per_second"]), "–", "–"])
+        peak = s["memory"]
+        what = f"peak memory of a run on {peak['scenes']:,} scenes, GiB"
+        rows.append([what, _number(peak["bytes"] / 2**30, ".2f"), "–", "–"])
+    return rows
+
+
+def _z_score(z: dict[str, Any]) -> Row:
+    what = f"z-score of {z['n']:,} × {z['d']} embeddings, seconds"
+    peer = f"pairwise, in blocks: {_number(z['seconds']['blocks'], '.1f')}"
+    return [what, _number(z["seconds"]["fast"], ".2f"), peer, _number(z["speedup"], ".1f")]
+
+
+class Benchmarks(SphinxDirective):
+    """A heading with the machine, and a table, for each committed run."""
+
+    def run(self) -> list[nodes.Node]:
+        out: list[nodes.Node] = []
+        for path in sorted(BENCH.glob("*.json")):
+            self.env.note_dependency(str(path))
+            body = json.loads(path.read_text())
+            machine = body["machine"]
+            said = (
+                f"{machine['gpu'] or machine['cpu']}, {machine['threads']} threads, {machine['memory_gib']} GiB, torch "
+                f"{machine['versions']['torch']}, Python {machine['python']}; medians of {body['repeats']} runs."
+            )
+            out.append(nodes.paragraph("", said))
+            out.append(table(["what", "ours", "peer", "ratio"], benchmark_rows(body), [46, 14, 40, 12]))
+        return out or [nodes.paragraph("", "No benchmark has been committed yet.")]
+
+
+def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+    """Costs change with records, profiles and the table of GPUs: that page is read anew each time."""
+    return [name for name in env.found_docs if "{what-it-costs}" in Path(env.doc2path(name)).read_text()]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_directive("what-it-costs", WhatItCosts)
+    app.add_directive("benchmarks", Benchmarks)
+    app.connect("env-get-outdated", outdated)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
