@@ -55,6 +55,24 @@ def test_same_trial_same_metrics(metrics):
         assert again[name] == metrics[name], name
 
 
+def test_an_interrupted_trial_goes_on_from_its_last_epoch(tmp_path):
+    state = tmp_path / "states" / "trial.pt"
+    trial = backdoored(recipe=replace(TINY.recipe, epochs=2))
+    whole = runs.train_trial(trial, progress=False).history.loss
+
+    def stop(epoch, _):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runs.train_trial(trial, progress=False, checkpoint=state, on_epoch=stop)
+    assert torch.load(state, weights_only=True)["epoch"] == 1
+    with pytest.raises(ValueError, match="belongs to another run"):
+        runs.train_trial(replace(trial, seeds=Seeds(order=1)), progress=False, checkpoint=state)
+    assert runs.train_trial(trial, progress=False, checkpoint=state).history.loss == whole
+    assert not state.exists()
+
+
 def test_an_unequal_path_is_a_trigger_of_its_own():
     """Poisons without a pattern, which were only resized differently, make a backdoor."""
     attack = Backdoor(200, target="volcano", trigger=Resampled(0.5))

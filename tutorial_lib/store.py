@@ -66,8 +66,8 @@ class RunStore:
         return None if trial.defense is None else self.folder / "weights" / f"{trial.trained.key}.safetensors"
 
     def checkpoint_of(self, trial: Trial) -> Path:
-        """Where the state of a trial in training is kept, so that it goes on after an interruption."""
-        return self.folder / "checkpoints" / f"{trial.key}.pt"
+        """Where the state of a trial's model in training is kept, so that it goes on after an interruption."""
+        return self.folder / "checkpoints" / f"{trial.trained.key}.pt"
 
     def model_of(self, trial: Trial) -> Path | None:
         """Where the trained model is kept; `None` unless models are."""

@@ -23,14 +23,15 @@ RETRIES = 3
 
 
 def _run(trial: Trial, device: str | None) -> str:
-    """What a worker does. Trials that clean one model share its weights on each node, for the time of the job."""
+    """What a worker does; its node keeps, for the job, weights that several trials clean and models in training."""
     import ray
 
     from tutorial_lib.runs import run
 
     job = ray.get_runtime_context().get_job_id()
     node = RunStore(Path(tempfile.gettempdir()) / f"tutorial-weights-{os.getuid()}-{job}")
-    return run(trial, progress=False, device=device, weights=node.weights_of(trial)).to_json()
+    weights, checkpoint = node.weights_of(trial), node.checkpoint_of(trial)
+    return run(trial, progress=False, device=device, weights=weights, checkpoint=checkpoint).to_json()
 
 
 def run_with_ray(
