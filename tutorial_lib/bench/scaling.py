@@ -25,6 +25,9 @@ SIZES = (4_096, 16_384, 65_536)
 #: Scenes of the run whose memory is measured, and those rendered at a time.
 SCENES, RENDERED = 300_000, 4_096
 MODELS = 4
+#: A trial of about 20 s on two cores, and one of about a minute on a GPU.
+SMALL = Trial(classes=100, copies=8, recipe=Recipe(epochs=10))
+LARGER = Trial(recipe=Recipe(epochs=300))
 
 _CHILD = """
 import resource, sys, json
@@ -78,10 +81,8 @@ def models_at_once(*, repeats: int, jobs: int = 0, device: str | None = None) ->
     gpu = torch.cuda.is_available() and device != "cpu"
     jobs = jobs or (8 if gpu else 2)
     count = max(MODELS, jobs)
-    recipe = Recipe(epochs=10)
-    trials = [Trial(classes=100, copies=8, recipe=recipe, seeds=Seeds.all(s)) for s in range(count)]
-    if gpu:
-        trials = [replace(t, classes=320, recipe=replace(recipe, epochs=60)) for t in trials]
+    base = LARGER if gpu else SMALL
+    trials = [replace(base, seeds=Seeds.all(s)) for s in range(count)]
     seconds: dict[int, list[float]] = {1: [], jobs: []}
     for _ in range(repeats):
         for at_once, found in seconds.items():

@@ -24,6 +24,7 @@ def add(subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     import torch
 
+    from tutorial_lib import machine
     from tutorial_lib.data import integrity
     from tutorial_lib.train import native_bfloat16
 
@@ -41,8 +42,9 @@ def run(args: argparse.Namespace) -> Result:
         short = 0 < body["memory_gib"] < needed
         reason = data["problem"] if not data["ok"] else f"needs {needed} GiB of memory" if short else None
         profiles[name] = {"ok": reason is None, "reason": reason}
-    reason = data["problem"] if not data["ok"] else None if body["gpu"] else "needs a GPU that PyTorch can use"
-    profiles["gpu"] = {"ok": reason is None, "reason": reason}
+    body["gpu_trouble"] = machine.gpu_trouble()
+    reason = data["problem"] if not data["ok"] else body["gpu_trouble"] or None
+    profiles["gpu"] = {"ok": data["ok"] and body["gpu"] is not None, "reason": reason}
     body["profiles"] = profiles
     ready = [name for name, p in profiles.items() if p["ok"]]
     body["ok"] = data["ok"] and bool(ready)
@@ -56,5 +58,5 @@ def run(args: argparse.Namespace) -> Result:
         else f"data    {data['problem']}",
         f"profiles that can run: {', '.join(ready) or 'none'}",
     ]
-    lines += [f"  {name}: {p['reason']}" for name, p in profiles.items() if not p["ok"]]
+    lines += [f"  {name}: {p['reason']}" for name, p in profiles.items() if p["reason"]]
     return body, "\n".join(lines), 0 if body["ok"] else 1
