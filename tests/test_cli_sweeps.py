@@ -149,7 +149,10 @@ def test_interrupted_run_says_how_to_go_on(tmp_path):
         (["run", "fig4", "--profile", "laptop"], "there is no profile 'laptop'; choose from test, demo, cpu"),
         (["run", "fig4", "--profile", "demo"], "profile demo shows the records of cpu: run that one"),
         (["run", "fig4", "--profile", "test", "--time-limit", "soon"], "a time limit is a positive number"),
-        (["run", "fig4", "--profile", "test", "--engine", "ray", "--keep-models"], "works with the local engine only"),
+        (
+            ["run", "fig4", "--profile", "test", "--engine", "ray", "--keep-models"],
+            "--keep-models does not work with ray",
+        ),
         (["status", "--profile", "laptop"], "there is no profile 'laptop'"),
         (["claims", "--verdict", "true"], "there is no verdict 'true'; choose from holds, fails"),
         (["figures", "99"], "there is no chapter '99'; choose from 1_contrastive_learning"),

@@ -55,7 +55,15 @@ class WhatItCosts(SphinxDirective):
         gpu_time, paper_time = duration(sums[1]), duration(sums[3])
         everything = [duration(sums[0]), gpu_time, f"${sums[2]:,.0f}", paper_time, f"${sums[4]:,.0f}"]
         rows.append(["all; models that figures share are in each", *everything, f"{sums[5] / 3600:,.0f} h"])
-        head = ["figure", "cpu: measured, one core", "gpu: one H100", "price", "paper: 8 A100", "price", "V100 hours"]
+        head = [
+            "figure",
+            "cpu: measured, one core",
+            "gpu: H100 time",
+            "price",
+            "paper: A100 time",
+            "price",
+            "V100 time",
+        ]
         return [table(head, rows, [30, 14, 12, 10, 12, 12, 12])]
 
 
