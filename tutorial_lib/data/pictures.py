@@ -103,9 +103,11 @@ class StoredPictures:
         return all(isinstance(s, Tensor) for s in self.sources)
 
     def _read(self, position: int) -> Tensor:
+        """Decode a picture that lies in a shard."""
         source, place = self.where[position].tolist()
         found = self.sources[source]
-        return found.read(place) if isinstance(found, ShardPictures) else found[place]
+        assert isinstance(found, ShardPictures)  # those in memory are taken without threads
+        return found.read(place)
 
     def prefetch(self, positions: Tensor) -> None:
         """Begin to decode pictures that will be asked for soon, once."""
