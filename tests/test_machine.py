@@ -1,5 +1,8 @@
 """What the machine says of its GPU: none, a CPU build, an old driver, somebody else on it."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -21,6 +24,22 @@ def gpu(monkeypatch: pytest.MonkeyPatch):
         return machine.gpu_trouble()
 
     return made
+
+
+def test_peak_memory_is_not_that_of_the_parent() -> None:
+    held = bytearray(600_000_000)
+    held[::4096] = b"1" * len(held[::4096])
+    code = """
+from tutorial_lib.machine import peak_memory
+print(peak_memory())
+held = b"1" * 200_000_000
+print(peak_memory())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before < 100_000_000
+    assert 190_000_000 < after - before < 250_000_000
+    assert machine.peak_memory() > len(held)
 
 
 def test_all_is_well(gpu) -> None:

@@ -58,23 +58,23 @@ def test_models_that_several_defenses_clean_are_counted_once() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory of a Linux process")
 def test_memory_is_what_a_process_takes() -> None:
     code = """
-import resource, torch
+import torch
 from tutorial_lib import model as models
 from tutorial_lib.fast import small_maps
+from tutorial_lib.machine import peak_memory
 from tutorial_lib.trials import Recipe
 from tutorial_lib.train import optimizer_for
 torch.set_num_threads(1)
 model = models.build("rn-5m").train().to(memory_format=torch.channels_last)
 recipe = Recipe(batch_size=1024)
 optimizer = optimizer_for(model, recipe)
-with open("/proc/self/statm") as file:
-    before = int(file.read().split()[1]) * resource.getpagesize()
+before = peak_memory()
 image, text = torch.randn(1024, 3, 32, 32), torch.zeros(1024, 16, dtype=torch.int64)
 with small_maps(model):
     image = image.contiguous(memory_format=torch.channels_last)
     (model.encode_image(image).square().mean() + model.encode_text(text).square().mean()).backward()
 optimizer.step()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+print(peak_memory() - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     said = footprint.training_bytes(models.model_config("rn-5m"), Recipe(batch_size=1024), half=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 
 #: Share of a GPU's memory that others may hold before it counts as busy.
 BUSY = 0.5
@@ -16,6 +17,19 @@ def memory_bytes() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return 0
+
+
+def peak_memory() -> int:
+    """Most bytes that this process has held at once.
+
+    On Linux read from the process itself: `ru_maxrss` of a child starts at what its parent held when it forked.
+    """
+    if sys.platform == "linux":
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) * 1024
+    import resource  # not on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def driver() -> str:

@@ -30,16 +30,16 @@ SMALL = Trial(classes=100, copies=8, recipe=Recipe(epochs=10))
 LARGER = Trial(recipe=Recipe(epochs=300))
 
 _CHILD = """
-import resource, sys, json
+import sys, json
 import torch
 from tutorial_lib import runs
+from tutorial_lib.machine import peak_memory
 from tutorial_lib.trials import Backdoor, Recipe, Trial
 scenes = int(sys.argv[1])
 recipe = Recipe(epochs=1, batch_size=1024)
 trial = Trial(Backdoor(max(1, scenes // 10_000)), scenes=scenes, model="rn-0.4m", recipe=recipe)
 outcome = runs.train_trial(trial, progress=False, device="cpu")
-grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-print(json.dumps({"bytes": grown, "samples_per_second": outcome.history.samples_per_second}))
+print(json.dumps({"bytes": peak_memory(), "samples_per_second": outcome.history.samples_per_second}))
 """
 
 

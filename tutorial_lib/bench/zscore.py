@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tutorial_lib.machine import peak_memory
 from tutorial_lib.zscore import backdoor_z_score
 
 BLOCK = 2048
@@ -81,19 +81,14 @@ METHODS = {"fast": backdoor_z_score, "blocks": _z(blocks_moments), "symmetric": 
 def measure(method: str, *, n: int, d: int, seed: int, repeats: int, precision: str = "float64") -> dict[str, Any]:
     """Seconds, value and additional peak memory of one method, in this process."""
     clean, triggered = (x.to(getattr(torch, precision)) for x in embeddings(n, d, seed))
-    before = _peak()
+    before = peak_memory()
     METHODS[method](clean[:256], triggered[:256])  # starts the thread pools
     seconds, value = [], 0.0
     for _ in range(repeats):
         started = time.perf_counter()
         value = METHODS[method](clean, triggered)
         seconds.append(time.perf_counter() - started)
-    return {"seconds": seconds, "value": value, "peak_mib": (_peak() - before) / 2**20}
-
-
-def _peak() -> int:
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    return {"seconds": seconds, "value": value, "peak_mib": (peak_memory() - before) / 2**20}
 
 
 def _apart(method: str, *, n: int, d: int, seed: int, repeats: int, precision: str) -> dict[str, Any]:
