@@ -1,14 +1,16 @@
 """The fast path computes what open_clip computes: outputs and gradients, in double precision."""
 
 import copy
+import warnings
 
 import pytest
 import torch
 from open_clip.modified_resnet import AttentionPool2d
 from torch import nn
 
+from tutorial_lib import fast
 from tutorial_lib import model as models
-from tutorial_lib.fast import OneQueryPool, SmallConv2d, encode_text, small_maps
+from tutorial_lib.fast import NotCompiledWarning, OneQueryPool, SmallConv2d, compiled, encode_text, small_maps
 from tutorial_lib.tokenizer import Tokenizer
 
 
@@ -107,3 +109,43 @@ def test_a_text_tower_of_another_kind_takes_open_clip_s_way() -> None:
     model = models.build(config, Tokenizer.for_texts(["a cat"], context_length=16)).eval()
     text = torch.randint(1, model.vocab_size, (3, 16))
     assert torch.equal(encode_text(model, text), model.encode_text(text, normalize=True))
+
+
+@pytest.fixture
+def tower() -> nn.Module:
+    model = models.build("tiny-rn", Tokenizer(16), seed=0).double()
+    for block in model.visual.modules():
+        if isinstance(block, nn.BatchNorm2d):
+            nn.init.uniform_(block.weight)  # blocks start with a zero
+    return model
+
+
+def test_a_compiled_tower_gives_the_same_outputs_and_gradients(tower: nn.Module) -> None:
+    x = torch.randn(4, 3, 32, 32, dtype=torch.float64)
+    expected = outcome(tower.visual, x)
+    with small_maps(tower), fast._compiled(tower.visual, "aot_eager"):
+        found = outcome(tower.visual, x)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-8, atol=1e-8, msg=name)
+    assert tower.visual._compiled_call_impl is None
+
+
+def test_without_a_compiler_the_model_runs_as_it_is_with_one_warning(tower: nn.Module) -> None:
+    def broken(graph, inputs):
+        raise RuntimeError("no such GPU")
+
+    x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    expected = tower.visual(x)
+    with fast._compiled(tower.visual, broken):
+        with pytest.warns(NotCompiledWarning, match=r"runs as it is.*no such GPU"):
+            found = tower.visual(x)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            again = tower.visual(x)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(again, expected)
+
+
+def test_on_a_cpu_nothing_is_compiled(tower: nn.Module) -> None:
+    with compiled(tower, torch.device("cpu"), 1_000_000):
+        assert tower.visual._compiled_call_impl is None

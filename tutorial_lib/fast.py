@@ -8,7 +8,9 @@ mean token are the means of the others'. Of the text tower's last block, only th
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import open_clip
 import torch
@@ -16,9 +18,16 @@ import torch.nn.functional as F
 from open_clip.modified_resnet import AttentionPool2d
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 
 #: Maps of at most so many pixels are multiplied as matrices where the kernel is 1x1.
 SMALL = 4
+#: Steps of a run from which on compiling is worth its minute.
+WORTH_COMPILING = 10_000
+
+
+class NotCompiledWarning(UserWarning):
+    """A model is trained without compiled kernels, since they cannot be had."""
 
 
 class SmallConv2d(nn.Conv2d):
@@ -80,6 +89,46 @@ def small_maps(model: nn.Module) -> Iterator[None]:
     finally:
         for module, kind in changed:
             module.__class__ = kind
+
+
+@contextlib.contextmanager
+def compiled(model: nn.Module, device: torch.device, steps: int, *, backend: Any = "inductor") -> Iterator[None]:
+    """Let the picture tower run as compiled kernels in the block where that pays: on a GPU and in a long run.
+
+    Where the compiler cannot be had (an older GPU, no Triton), one warning is shown and the model runs as it is.
+
+    Args:
+        model: with a picture tower `visual`; others are left alone.
+        steps: of the run; compiling takes about a minute.
+        backend: of `torch.compile`.
+    """
+    tower = getattr(model, "visual", None)
+    if tower is None or device.type != "cuda" or steps < WORTH_COMPILING or torch.distributed.is_initialized():
+        yield  # processes that share a batch exchange tensors within the tower, which breaks a compiled one apart
+        return
+    with _compiled(tower, backend):
+        yield
+
+
+@contextlib.contextmanager
+def _compiled(tower: nn.Module, backend: Any) -> Iterator[None]:
+    plain, quick = tower._call_impl, torch.compile(tower._call_impl, backend=backend)
+
+    def call(*args, **kwargs):
+        try:
+            return quick(*args, **kwargs)
+        except TorchDynamoException as error:
+            reason = " ".join(str(error).split())[:200]
+            message = f"the model cannot be compiled here and runs as it is: {reason}"
+            warnings.warn(message, NotCompiledWarning, stacklevel=2)
+            tower._compiled_call_impl = None
+            return plain(*args, **kwargs)
+
+    tower._compiled_call_impl = call  # what nn.Module.compile sets
+    try:
+        yield
+    finally:
+        tower._compiled_call_impl = None
 
 
 def encode_text(model: open_clip.CLIP, text: Tensor) -> Tensor:

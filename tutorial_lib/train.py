@@ -20,7 +20,7 @@ from tutorial_lib import distributed
 from tutorial_lib.augment import crop, crop_boxes, normalize
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.pictures import Images, StoredPictures
-from tutorial_lib.fast import encode_text, small_maps
+from tutorial_lib.fast import compiled, encode_text, small_maps
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.schema import as_dict
 from tutorial_lib.tokenizer import Tokenizer
@@ -166,7 +166,8 @@ def optimize(
     started = time.perf_counter()
     hidden = (None if progress is None else not progress) if first else True
     bar = tqdm(total=total, initial=first_epoch * steps_per_epoch, unit="step", disable=hidden)
-    with distributed.synchronized(model), small_maps(model):
+    left = total - first_epoch * steps_per_epoch
+    with distributed.synchronized(model), small_maps(model), compiled(model, device, left):
         for epoch in range(first_epoch, recipe.epochs):
             order = torch.randperm(count, generator=seeded(seed, epoch))
             batches = order[: steps_per_epoch * recipe.batch_size].split(recipe.batch_size)
