@@ -1,10 +1,11 @@
 """Benchmarks measure what they say, on small numbers; how fast anything is, is not tested."""
 
 import pytest
+import torch
 
 from tutorial_lib import model as models
 from tutorial_lib.augment import normalize
-from tutorial_lib.bench import peak, scaling
+from tutorial_lib.bench import peak, scaling, stacked
 from tutorial_lib.bench.plain import Pictures, plain_loop
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.loading import read_pairs
@@ -36,6 +37,15 @@ def test_the_share_of_the_peak_is_a_share() -> None:
     assert "matrix product" in peak.describe(body)
 
 
+def test_stacked_models_have_the_gradients_of_each() -> None:
+    one_by_one, together = stacked.gradients(2, batch=8)
+    (losses, found), (expected_losses, expected) = together(), one_by_one()
+    torch.testing.assert_close(losses, expected_losses)
+    assert found.keys() == expected.keys()
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=1e-5, msg=name)
+
+
 def test_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "SIZES", (256, 512))
     monkeypatch.setattr(scaling, "SCENES", 2048)
@@ -46,5 +56,6 @@ def test_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
     assert body["samples_per_second_by_pairs"].keys() == {"256", "512"}
     assert body["models"]["models"] == body["models"]["at_once"] == 2
     assert body["models"]["ratio"] == pytest.approx(body["models"]["one_by_one"] / body["models"]["together"])
+    assert body["stacked"]["ratio"] > 0
     assert 0.2 * 2**30 < body["memory"]["bytes"] < 3 * 2**30
     assert "2,048 scenes with poisons" in "\n".join(scaling.describe(body))

@@ -101,6 +101,10 @@ def benchmark_rows(body: dict[str, Any]) -> list[Row]:
         one_by_one = f"one by one: {_number(m['one_by_one'])}"
         what = f"{m['models']} small models, {m['at_once']} at a time, seconds"
         rows.append([what, _number(m["together"]), one_by_one, _number(m["ratio"], ".2f")])
+        k = s["stacked"]
+        what = f"{k['models']} models with stacked parameters (torch.func), ms a model's pass"
+        peer = f"one by one: {_number(k['one_by_one_ms'])}"
+        rows.append([what, _number(k["stacked_ms"]), peer, _number(k["ratio"], ".2f")])
         for pairs, rate in s["samples_per_second_by_pairs"].items():
             rows.append([f"training on {int(pairs):,} pairs, samples/s", _number(rate), "–", "–"])
         rows.append(["scenes rendered at 32 x 32, a second", _number(s["scenes_per_second"]), "–", "–"])

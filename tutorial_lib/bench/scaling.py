@@ -16,6 +16,7 @@ import torch
 
 from tutorial_lib import engines
 from tutorial_lib import model as models
+from tutorial_lib.bench import stacked
 from tutorial_lib.data.scenes import EmojiScenes
 from tutorial_lib.store import RunStore
 from tutorial_lib.train import train
@@ -48,6 +49,7 @@ def compare(*, repeats: int = 3, seed: int = 0) -> dict[str, Any]:
     return {
         "samples_per_second_by_pairs": {str(n): _by_size(n, seed) for n in SIZES},
         "models": models_at_once(repeats=repeats),
+        "stacked": stacked.compare(count=MODELS, repeats=repeats, seed=seed),
         "scenes_per_second": statistics.median(_scenes_per_second(seed) for _ in range(repeats)),
         "memory": memory(SCENES),
     }
@@ -106,11 +108,13 @@ def memory(scenes: int) -> dict[str, Any]:
 def describe(body: dict[str, Any]) -> list[str]:
     """The numbers for people."""
     sizes = ", ".join(f"{int(n):,}: {rate:,.0f}" for n, rate in body["samples_per_second_by_pairs"].items())
-    m, peak = body["models"], body["memory"]
+    m, s, peak = body["models"], body["stacked"], body["memory"]
     return [
         f"samples/s by number of pairs: {sizes}",
         f"{m['models']} small models: {m['one_by_one']:.0f} s one by one, {m['together']:.0f} s {m['at_once']} at a "
         f"time ({m['ratio']:.2f} times as fast)",
+        f"{s['models']} models with stacked parameters: {s['stacked_ms']:.0f} ms a model's pass, "
+        f"{s['one_by_one_ms']:.0f} ms one by one ({s['ratio']:.2f} times as fast)",
         f"scenes at 32 x 32: {body['scenes_per_second']:,.0f}/s",
         f"{peak['scenes']:,} scenes with poisons, trained: peak memory {peak['bytes'] / 2**30:.2f} GiB",
     ]

@@ -1,0 +1,107 @@
+"""Several models as one with stacked parameters, by `torch.func`: does it beat one after another?"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+
+from tutorial_lib import model as models
+from tutorial_lib.fast import small_maps
+from tutorial_lib.losses import clip_loss
+from tutorial_lib.tokenizer import Tokenizer
+from tutorial_lib.train import device_for
+
+MODEL, BATCH = "tiny-rn", 256
+
+
+class _Loss(nn.Module):
+    """A model with its loss as one function of a batch, as `functional_call` wants it."""
+
+    def __init__(self, model: open_clip.CLIP) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor, text: Tensor) -> Tensor:
+        image = self.model.encode_image(images, normalize=True)
+        return clip_loss(image, self.model.encode_text(text, normalize=True), self.model.logit_scale.exp())
+
+
+def gradients(count: int, *, seed: int = 0, batch: int = BATCH, device: str | torch.device = "cpu"):
+    """Two functions that compute the loss and all gradients of `count` models, each on a batch of its own.
+
+    Returns:
+        One after another, and stacked; each gives the losses, shape (count,), and one model's gradients after another
+        by name.
+    """
+    text = Tokenizer.for_texts(["a dog beside a cat in a park"], context_length=16)
+    each = [_Loss(models.build(MODEL, text, seed=seed + k)).to(device).train() for k in range(count)]
+    random = torch.Generator().manual_seed(seed)
+    images = torch.randn(count, batch, 3, 32, 32, generator=random).to(device)
+    tokens = text(["a dog beside a cat in a park"]).expand(count, batch, -1).contiguous().to(device)
+    start = [copy.deepcopy(m.state_dict()) for m in each]
+
+    def one_by_one() -> tuple[Tensor, dict[str, Tensor]]:
+        losses, found = [], []
+        for k, module in enumerate(each):
+            module.zero_grad()
+            with small_maps(module):
+                loss = module(images[k].contiguous(memory_format=torch.channels_last), tokens[k])
+                loss.backward()
+            losses.append(loss.detach())
+            found.append({name: p.grad for name, p in module.named_parameters() if p.grad is not None})
+        return torch.stack(losses), {name: torch.stack([g[name] for g in found]) for name in found[0]}
+
+    parameters, buffers = stack_module_state([_restored(m, s) for m, s in zip(each, start, strict=True)])
+    skeleton = copy.deepcopy(each[0]).to("meta")
+
+    def loss_of(p: dict[str, Tensor], b: dict[str, Tensor], x: Tensor, t: Tensor) -> Tensor:
+        return functional_call(skeleton, (p, b), (x, t))
+
+    both = vmap(grad_and_value(loss_of), randomness="different")
+
+    def stacked() -> tuple[Tensor, dict[str, Tensor]]:
+        found, losses = both(parameters, buffers, images, tokens)
+        return losses.detach(), {name: g.detach() for name, g in found.items()}
+
+    return one_by_one, stacked
+
+
+def _restored(module: _Loss, state: dict[str, Tensor]) -> _Loss:
+    other = copy.deepcopy(module)
+    other.load_state_dict(state)
+    return other
+
+
+def compare(*, count: int = 4, repeats: int = 5, seed: int = 0) -> dict[str, Any]:
+    """Milliseconds of a model's forward and backward pass, medians, the two ways in turn."""
+    device = device_for()
+    ways = dict(zip(("one_by_one_ms", "stacked_ms"), gradients(count, seed=seed, device=device), strict=True))
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # attention has no batched kernel and says so
+        for k in range(repeats + 1):
+            for name, way in ways.items():
+                seconds = _timed(way, device)
+                if k:  # the first prepares kernels
+                    times[name].append(1000 * seconds / count)
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    return {"models": count, "batch": BATCH} | medians | {"ratio": medians["one_by_one_ms"] / medians["stacked_ms"]}
+
+
+def _timed(way: Callable[[], Any], device: torch.device) -> float:
+    wait = torch.cuda.synchronize if device.type == "cuda" else contextlib.nullcontext
+    wait()
+    started = time.perf_counter()
+    way()
+    wait()
+    return time.perf_counter() - started
