@@ -1,0 +1,217 @@
+"""Exercises: stubs are derived from their solutions and fail, solutions pass, and known mistakes get their sentence."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tutorial_lib import checks, exercises
+from tutorial_lib.exercises import Exercise, find, renewed, stub_of
+
+BOOK = Path(__file__).resolve().parents[1] / "book"
+CHAPTERS = sorted(BOOK.glob("[0-9]_*.md"))
+NOT_NEEDED = {"umap", "myst_nb"}  # slow to import, or of a notebook only
+
+
+def namespace(text: str) -> dict[str, Any]:
+    """What the chapter imports: all that its exercises may use."""
+    names: dict[str, Any] = {}
+    for cell in exercises._CELL.finditer(text):
+        for node in ast.parse(cell["code"]).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                package = (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
+                if package.split(".")[0] not in NOT_NEEDED:
+                    exec(ast.unparse(node), names)
+    return names
+
+
+def run(code: str, names: dict[str, Any]) -> checks.Verdict:
+    """The value of the cell's last line, which calls the check."""
+    *body, last = ast.parse(code).body
+    assert isinstance(last, ast.Expr)
+    names = dict(names)
+    exec(compile(ast.Module(body, []), "cell", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+
+
+def chapter(number: int) -> tuple[dict[str, Any], list[Exercise]]:
+    text = CHAPTERS[number - 1].read_text()
+    return namespace(text), list(find(text))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_stubs_are_derived_fail_and_solutions_pass(path: Path) -> None:
+    text = path.read_text()
+    assert renewed(text) == text, f"python -m tutorial_lib.exercises {path}"
+    names, found = namespace(text), list(find(text))
+    assert 3 <= len(found) <= 6
+    for exercise in found:
+        before, after = run(exercise.stub, names), run(exercise.solution, names)
+        assert not before.right
+        assert "replace the three dots" in before.sentence or "returns nothing" in before.sentence
+        assert after.right, after
+        assert str(after).startswith("Right. ")
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_each_exercise_has_its_parts(path: Path) -> None:
+    text = path.read_text()
+    labels = re.findall(r"^```\{exercise-start\} \S.*\n:label: (ex-[\w-]+)$", text, re.M)
+    assert len(labels) == len(list(find(text)))
+    assert re.findall(r"^```\{solution-start\} (ex-[\w-]+)\n:class: dropdown$", text, re.M) == labels
+    for part in text.split("```{exercise-start}")[1:]:
+        part = part.split("```{solution-start}")[0]
+        assert re.search(r"^\*(Easy|Medium|Harder), \d+ minutes\.\*", part, re.M)
+        assert ":::{dropdown} Hint" in part
+
+
+#: InfoNCE without the care for large numbers that the library takes.
+BY_HAND = "-(scores.exp() / scores.exp().sum(1, keepdim=True)).diagonal().log().mean()"
+#: Chapter, position, what is changed in the solution, into what, and what the check says about it.
+MISTAKES = [
+    (1, 0, "return F", "return -F", "the sign is wrong"),
+    (1, 0, "scores, torch", "scores.T, torch", "over the keys of each query"),
+    (1, 0, "len(scores)))", "len(scores)), reduction='sum')", "take the mean"),
+    (1, 0, "logit_scale * queries", "queries", "not multiplied by logit_scale"),
+    (1, 0, "logit_scale * queries", "queries / logit_scale", "1 / τ already"),
+    (1, 0, "len(scores)))", "len(scores)), reduction='none')", "one number is asked for"),
+    (
+        1,
+        0,
+        "return F.cross_entropy(scores, torch.arange(len(scores)))",
+        "return queries @ keys",
+        "RuntimeError in line 4",
+    ),
+    (
+        1,
+        0,
+        "F.cross_entropy(scores",
+        "-(scores.exp() / scores.exp().sum(1, keepdim=True)).diagonal().log().mean()  # (",
+        "are large numbers exponentiated",
+    ),
+    (1, 1, "/ len(scores)", "", "a factor 1 / B"),
+    (1, 1, " - torch.eye(len(scores), dtype=scores.dtype)", "", "has to be subtracted"),
+    (1, 2, " / partner.sum(1)", "", "take their mean"),
+    (2, 0, "+ F.cross_entropy(scores.T, right)) / 2", ")", "only pictures look"),
+    (2, 0, ") / 2", ")", "takes their mean"),
+    (2, 0, "image @ text.T, torch", "F.normalize(image, dim=-1) @ text.T, torch", "once more inside"),
+    (2, 1, "F.normalize(prompts.mean(1), dim=-1)", "prompts.mean(1)", "shorter than one"),
+    (2, 1, "dim=-1", "dim=0", "over the classes"),
+    (2, 2, ".any(1)", "[:, 0]", "accuracy of the first answer"),
+    (2, 2, ".any(1)", "", "is divided by k"),
+    (2, 2, ".float().mean()", ".sum()", "a share is asked for"),
+    (3, 0, r"(?<!\w){re.escape(word)}(?!\w)", "{word}", "a part of a longer word"),
+    (3, 0, ", re.IGNORECASE", "", "case and commas"),
+    (3, 0, "re.escape(word)", "word", "escape it"),
+    (3, 1, "poisons / (clean + poisons)", "poisons / clean", "the whole is larger"),
+    (3, 1, "poisons / (clean", "100 * poisons / (clean", "a percentage"),
+    (3, 2, "[fair]", "", "proves nothing"),
+    (3, 2, "poisoned == wanted", "poisoned != true", "the attacker wants one class"),
+    (3, 2, "math.nan", "0.0", "undefined"),
+    (4, 0, "255 * ", "", "of bytes, white is 255"),
+    (4, 0, ".clone()", "", "work on a copy"),
+    (4, 0, "// cell", "", "one pixel wide"),
+    (4, 0, "margin : margin + size, margin : margin + size", ":size, :size", "ignores the margin"),
+    (4, 0, "cells[None]) % 2", "cells[None] + 1) % 2", "are exchanged"),
+    (4, 1, "predicted[others]", "predicted", "right without any attack"),
+    (4, 1, "== target", "!= true[others]", "the attacker wants one class"),
+    (4, 2, "+ z**2 / (4 * n**2)", "", "entry"),
+    (4, 2, ", 1 + z**2 / n", ", 1", "not divided by"),
+    (5, 0, " - n)", ")", "still in the sum"),
+    (5, 0, "(n * (n - 1))", "n**2", "still counted below"),
+    (5, 0, "/ (n * (n - 1))", "", "take the mean"),
+    (5, 1, "offset=1", "offset=0", "the result is"),
+    (5, 1, ".std(unbiased=False)", ".var(unbiased=False)", "divided by the variance"),
+    (
+        5,
+        1,
+        "similarities(triggered).mean() - base.mean()",
+        "base.mean() - similarities(triggered).mean()",
+        "the sign is wrong",
+    ),
+    (5, 2, "1 - similar.mean()", "1", "has to be subtracted first"),
+    (5, 2, ".std(", ".var(", "not by the variance"),
+    (6, 0, "stats.t.ppf(0.975, len(d) - 1)", "1.959964", "Student's t"),
+    (6, 0, " / len(d) ** 0.5", "", "smaller by √n"),
+    (6, 0, "ddof=1", "ddof=0", "n − 1 below the line"),
+    (6, 1, 'return "fails" if high < -margin else "undecided"', 'return "fails"', "undecided, not 'fails'"),
+    (6, 1, "low >= -margin", "low >= 0", "that it may be below 0 does not matter"),
+    (7, 0, ".round()", "", "cut off instead of rounded"),
+    (7, 0, "(1 - alpha) * images", "images", "the result"),
+    (7, 0, ".to(torch.uint8)", "", "is uint8"),
+    (7, 1, "x.double() - y.double()", "(x - y).double()", "wrap around"),
+    (7, 1, "10 * math", "20 * math", "a power already"),
+    (7, 1, " if error else math.inf", " if error else 0.0", "infinite"),
+    (7, 2, r"s?\b", "", "whole word"),
+    (7, 2, "[:count]", "", "no more than `count`"),
+    (8, 0, "lambda_self * own / 2", "own / 2", "weight of the in-modal part"),
+    (8, 0, " / 2", "", "not their sum"),
+    (8, 1, "kept[-1] if kept else -1", "after.index(max(after))", "most accurate"),
+    (8, 1, "if kept else -1", "if kept else 0", "keep the model"),
+    (8, 2, "draw.sample(range(len(words)), 2)", "0, 1", "possible captions occur"),
+    (8, 2, "words[i], words[j] = words[j], words[i]", "words[i] = words[j]", "lose none"),
+    (
+        8,
+        2,
+        "draw.sample(range(len(words)), 2)",
+        "draw.randrange(len(words)), draw.randrange(len(words))",
+        "two different",
+    ),
+    (9, 1, "if step < warm:", "if step < 0:", "the warm-up is skipped|at step"),
+    (9, 1, "(step + 1) / warm", "step / warm", "teaches nothing"),
+    (9, 2, "x, y = x - x.mean(0), y - y.mean(0)", "pass", "not centred"),
+    (9, 2, ".square().sum() / (", ".norm() / (", "squared norm"),
+]
+
+
+@pytest.mark.parametrize(("number", "position", "old", "new", "says"), MISTAKES)
+def test_a_known_mistake_gets_its_sentence(number: int, position: int, old: str, new: str, says: str) -> None:
+    names, found = chapter(number)
+    solution = found[position].solution
+    assert old in solution
+    verdict = run(solution.replace(old, new, 1), names)
+    assert not verdict.right
+    assert re.search(says, verdict.sentence), verdict.sentence
+    assert str(verdict).startswith("Not yet: ")
+    assert verdict._repr_html_().startswith('<p class="check"><strong>Not yet:</strong>')
+
+
+def test_every_check_is_asked_for_in_a_chapter() -> None:
+    text = "".join(path.read_text() for path in CHAPTERS)
+    for name in set(checks.__all__) - {"Verdict"}:
+        assert f"checks.{name}(" in text, name
+
+
+def test_a_stub_keeps_signature_docstring_and_calls() -> None:
+    solution = 'import math\n\ndef f(x):\n    """What is asked for."""\n    y = x\n    return y\n\ncheck(f)\n'
+    expected = 'import math\n\ndef f(x):\n    """What is asked for."""\n    ...  # your code\n\ncheck(f)\n'
+    assert stub_of(solution) == expected
+
+
+@pytest.mark.parametrize(("code", "says"), [("x = 1\n", "needs a function"), ("def f():\n    return 1\n", "docstring")])
+def test_what_is_no_solution_is_refused(code: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        stub_of(code)
+
+
+@pytest.mark.parametrize("tags", [["stub"], ["solution"], ["stub", "stub", "solution"]])
+def test_stubs_and_solutions_come_in_pairs(tags: list[str]) -> None:
+    text = "".join(f"```{{code-cell}} ipython3\n:tags: [{tag}]\n\nx\n```\n" for tag in tags)
+    with pytest.raises(ValueError, match="without a"):
+        list(find(text))
+
+
+def test_the_command_writes_stubs_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "chapter.md"
+    text = CHAPTERS[0].read_text()
+    first = next(iter(find(text)))
+    path.write_text(text.replace(first.stub, "def old():\n    ...\n"))
+    exercises.main([str(path)])
+    assert path.read_text() == text
+    assert "derived anew" in capsys.readouterr().out
+    exercises.main([str(path)])
+    assert not capsys.readouterr().out

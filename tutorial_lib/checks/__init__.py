@@ -1,0 +1,42 @@
+"""Checks that a reader calls on her answer to an exercise: `checks.info_nce(my_info_nce)`.
+
+Each returns a `Verdict`: right, or one sentence that says what is wrong. Solutions are in the chapters.
+"""
+
+from tutorial_lib.checks.attacks import attack_success, poison_rate, search_words, stamp, targeted_success, wilson
+from tutorial_lib.checks.cleaning import choose, cleanclip_loss, swap_words, warmup
+from tutorial_lib.checks.contrast import clip_loss, info_nce, info_nce_gradient, supervised_contrast
+from tutorial_lib.checks.core import Verdict
+from tutorial_lib.checks.evidence import paired_interval, shift, verdict
+from tutorial_lib.checks.reading import accuracy_at, zero_shot_classifier
+from tutorial_lib.checks.similarity import ceiling, mean_similarity, z_score
+from tutorial_lib.checks.triggers import blend, label_consistent, psnr
+
+__all__ = [
+    "Verdict",
+    "accuracy_at",
+    "attack_success",
+    "blend",
+    "ceiling",
+    "choose",
+    "cleanclip_loss",
+    "clip_loss",
+    "info_nce",
+    "info_nce_gradient",
+    "label_consistent",
+    "mean_similarity",
+    "paired_interval",
+    "poison_rate",
+    "psnr",
+    "search_words",
+    "shift",
+    "stamp",
+    "supervised_contrast",
+    "swap_words",
+    "targeted_success",
+    "verdict",
+    "warmup",
+    "wilson",
+    "z_score",
+    "zero_shot_classifier",
+]
