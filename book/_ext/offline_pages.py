@@ -1,7 +1,7 @@
 """Sphinx extension: the pages need nothing from another host.
 
 MathJax, plotly.js and the widgets' manager are served from `_static/vendor`, where `data_scripts/vendor.py`
-puts them. A plotly figure becomes a small block of JSON that `static/plotly-embed.mjs` draws.
+puts them. A plotly figure becomes a small block of JSON that `static/plotly-embed.js` draws.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         renderers.append(PlotlyMime)
     app.add_css_file("book.css")
     app.add_js_file("mathjax-hub-shim.js", defer="defer", priority=600)
-    app.add_js_file("plotly-embed.mjs", type="module")
+    app.add_js_file("plotly-embed.js", defer="defer")
     app.connect("config-inited", one_search_bar, priority=100)
     app.connect("builder-inited", add_static)
     app.connect("html-page-context", drop_thebe, priority=900)

@@ -93,7 +93,8 @@ def settle(page: Page) -> None:
     page.wait_for_function(
         """() => [...document.querySelectorAll('.plotly-embed')].every((e) => e.querySelector('.main-svg'))
             && [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')]
-                .every((e) => e.parentElement.querySelector('.jupyter-widgets'))""",
+                .every((e) => e.parentElement.querySelector('.jupyter-widgets'))
+            && [...document.querySelectorAll('.live-figure')].every((e) => e.matches('.live-ready'))""",
         timeout=30_000,
     )
     page.wait_for_load_state("networkidle")

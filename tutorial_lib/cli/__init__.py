@@ -26,11 +26,12 @@ COMMANDS = (
     "claims",
     "export",
     "figures",
+    "web",
     "bench",
 )
 
 #: Warnings that are shown; those of other libraries are not.
-NOTES = ("Note", "SkippedPairsWarning")
+NOTES = ("Note", "SkippedPairsWarning", "NotCompiledWarning")
 
 BAD_INPUT, INTERRUPTED = 2, 130
 

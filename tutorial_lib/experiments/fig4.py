@@ -12,6 +12,8 @@ from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Trial
 
+#: Placements of the patch in training and at test.
+PLACEMENTS = (("fixed", "fixed"), ("fixed", "random"), ("random", "fixed"), ("random", "random"))
 TITLE = "Placement of the patch: at training, at test, by number"
 PAPER = (
     "75 poisons at one place give z 2.5, at random places 0; from about 300 on random places are stronger by far, and "
@@ -24,18 +26,30 @@ def at_random(p: Profile, count: int, seed: int) -> Trial:
     return p.backdoor(count, seed, trigger=replace(p.trigger, placement="random"))
 
 
+def placed(p: Profile, trained: str, count: int, seed: int) -> Trial:
+    """The trial with that placement in training; without poisons there is none."""
+    return at_random(p, count, seed) if trained == "random" and count > 0 else p.backdoor(count, seed)
+
+
 def trials(p: Profile) -> list[Trial]:
     seeds = range(p.seeds)
     fixed = [p.backdoor(count, seed) for seed in seeds for count in p.counts]
     return fixed + [at_random(p, count, seed) for seed in seeds for count in p.random_counts]
 
 
+def counts_of(p: Profile, trained: str) -> tuple[int, ...]:
+    """Numbers of poisons that models with that placement have."""
+    return p.counts if trained == "fixed" else (0, *p.random_counts)
+
+
+def placement_name(trained: str, tested: str) -> str:
+    return f"trained {_word(trained)}, tested {_word(tested)}"
+
+
 def z_scores(results: Results, trained: str, tested: str, count: int) -> dict[int, float]:
     """z-score by seed, for a placement of the poisons' patch and one of the test pictures'."""
-    p = results.profile
-    random = trained == "random" and count > 0  # without poisons there is no placement at training
     return results.per_seed(
-        lambda s: at_random(p, count, s) if random else p.backdoor(count, s),
+        lambda s: placed(results.profile, trained, count, s),
         lambda r: r.metrics["tested"][tested]["z_score"],
     )
 
@@ -98,13 +112,10 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
         height=440,
     )
-    number = 0
-    for trained, counts in (("fixed", p.counts), ("random", (0, *p.random_counts))):
-        for tested in ("fixed", "random"):
-            values = [list(z_scores(results, trained, tested, c).values()) for c in counts]
-            name = f"trained {_word(trained)}, tested {_word(tested)}"
-            curve(fig, list(counts), values, name, number=number)
-            number += 1
+    for number, (trained, tested) in enumerate(PLACEMENTS):
+        counts = counts_of(p, trained)
+        values = [list(z_scores(results, trained, tested, c).values()) for c in counts]
+        curve(fig, list(counts), values, placement_name(trained, tested), number=number)
     fig.update_xaxes(type="linear")
     return fig
 

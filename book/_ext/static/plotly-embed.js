@@ -1,63 +1,71 @@
-/* Draw the page's plotly figures. plotly.js is fetched once, and only when the first figure comes near the screen. */
-const LIBRARY = new URL("vendor/plotly/plotly.min.js", import.meta.url);
-const printing = new URLSearchParams(location.search).has("print"); // ?print draws all figures at once
-const drawn = new Set();
+/* Draw the page's plotly figures. plotly.js is fetched once, and only when the first figure comes near the screen.
+   A classic script, so that a page opened from a folder works: there, a browser refuses modules. */
+(() => {
+  const course = (globalThis.course ??= {});
+  const LIBRARY = new URL("vendor/plotly/plotly.min.js", document.currentScript.src);
+  const printing = new URLSearchParams(location.search).has("print"); // ?print draws all figures at once
+  const drawn = new Set();
 
-let loading;
-const plotly = () => loading ??= new Promise((resolve, reject) => {
-  const script = document.createElement("script");
-  script.src = LIBRARY;
-  script.onload = () => resolve(window.Plotly);
-  script.onerror = () => reject(new Error(`could not load ${LIBRARY}`));
-  document.head.append(script);
-});
-
-/* Text and grid in the page's own colours; the backgrounds stay transparent, so that dark mode works. */
-function colours() {
-  const style = getComputedStyle(document.documentElement);
-  const text = style.getPropertyValue("--pst-color-text-base").trim() || "#333";
-  return { text, grid: "rgba(128, 128, 128, 0.3)" };
-}
-
-/* The figure's template with the page's colours: what an author set in the layout itself still wins. */
-function themed(layout) {
-  const { text, grid } = colours();
-  const axis = (given = {}) => ({ ...given, gridcolor: grid, zerolinecolor: grid, linecolor: grid });
-  const given = layout.template?.layout ?? {};
-  const template = {
-    ...layout.template,
-    layout: {
-      ...given,
-      paper_bgcolor: "rgba(0, 0, 0, 0)",
-      plot_bgcolor: "rgba(0, 0, 0, 0)",
-      font: { ...given.font, color: text },
-      xaxis: axis(given.xaxis),
-      yaxis: axis(given.yaxis),
-      scene: { ...given.scene, ...Object.fromEntries(["xaxis", "yaxis", "zaxis"].map(
-        (name) => [name, { ...axis(given.scene?.[name]), backgroundcolor: "rgba(0, 0, 0, 0)" }])) },
-    },
-  };
-  return { ...layout, template, autosize: true };
-}
-
-async function draw(element) {
-  const { data, layout, config, frames } = JSON.parse(element.querySelector("script").textContent);
-  const Plotly = await plotly();
-  await Plotly.newPlot(element, {
-    data, frames, layout: themed(layout), config: { responsive: true, displaylogo: false, ...config },
+  let loading;
+  const plotly = () => loading ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = LIBRARY;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error(`could not load ${LIBRARY}`));
+    document.head.append(script);
   });
-  drawn.add(element);
-}
 
-const observer = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    if (!isIntersecting) continue;
-    observer.unobserve(target);
-    draw(target);
+  /* Text and grid in the page's own colours; the backgrounds stay transparent, so that dark mode works. */
+  function colours() {
+    const style = getComputedStyle(document.documentElement);
+    const text = style.getPropertyValue("--pst-color-text-base").trim() || "#333";
+    return { text, grid: "rgba(128, 128, 128, 0.3)" };
   }
-}, { rootMargin: printing ? "1000000px" : "600px" });
-document.querySelectorAll(".plotly-embed").forEach((element) => observer.observe(element));
 
-new MutationObserver(() => drawn.forEach((element) => {
-  window.Plotly.relayout(element, { template: themed(element.layout).template });
-})).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  /* The figure's template with the page's colours: what an author set in the layout itself still wins. */
+  function themed(layout) {
+    const { text, grid } = colours();
+    const axis = (given = {}) => ({ ...given, gridcolor: grid, zerolinecolor: grid, linecolor: grid });
+    const given = layout.template?.layout ?? {};
+    const template = {
+      ...layout.template,
+      layout: {
+        ...given,
+        paper_bgcolor: "rgba(0, 0, 0, 0)",
+        plot_bgcolor: "rgba(0, 0, 0, 0)",
+        font: { ...given.font, color: text },
+        xaxis: axis(given.xaxis),
+        yaxis: axis(given.yaxis),
+        scene: { ...given.scene, ...Object.fromEntries(["xaxis", "yaxis", "zaxis"].map(
+          (name) => [name, { ...axis(given.scene?.[name]), backgroundcolor: "rgba(0, 0, 0, 0)" }])) },
+      },
+    };
+    return { ...layout, template, autosize: true };
+  }
+
+  async function draw(element) {
+    const { data, layout, config, frames } = JSON.parse(element.querySelector("script").textContent);
+    const Plotly = await plotly();
+    await Plotly.newPlot(element, {
+      data, frames, layout: themed(layout), config: { responsive: true, displaylogo: false, ...config },
+    });
+    drawn.add(element);
+  }
+
+  const observer = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      observer.unobserve(target);
+      draw(target);
+    }
+  }, { rootMargin: printing ? "1000000px" : "600px" });
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll(".plotly-embed").forEach((element) => observer.observe(element));
+  });
+
+  new MutationObserver(() => drawn.forEach((element) => {
+    window.Plotly.relayout(element, { template: themed(element.layout).template });
+  })).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+
+  Object.assign(course, { plotly, themed }); // for live figures
+})();

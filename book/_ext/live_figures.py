@@ -1,0 +1,117 @@
+"""Sphinx extension: figures that a reader plays with, from the shipped models and the committed records.
+
+    ```{live-figure} backdoor
+    :name: live-backdoor
+    :alt: what a reader who cannot see it should know
+
+    The caption.
+    ```
+
+    {shipped}`backdoored attack_success`        a zero-shot rate of a shipped model's record, in per cent
+
+Scripts and data come from `tutorial_lib.live`. In print and without JavaScript, `live/NAME.png` stands in its place;
+`python -m tests.book.live_pictures` takes these pictures from the built pages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+import records
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from tutorial_lib import live
+from tutorial_lib import model as models
+from tutorial_lib.live import data
+
+
+class LiveFigure(SphinxDirective):
+    """A numbered figure: a picture, and beside it the place where a script draws."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec: ClassVar[dict[str, Any]] = {"name": directives.unchanged, "alt": directives.unchanged_required}
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        if name not in data.FIGURES:
+            raise self.error(f"there is no live figure {name!r}; there are {', '.join(data.FIGURES)}")
+        if not self.options.get("alt") or not self.content:
+            raise self.error(f"the live figure {name!r} needs an :alt: text and a caption")
+        kind, given = data.FIGURES[name]
+        figure = nodes.figure(classes=["live-figure"])
+        figure += nodes.image(uri=f"live/{name}.png", alt=self.options["alt"], classes=["live-static"])
+        figure += nodes.raw("", live.mount(kind, given(records.results())), format="html")
+        caption = nodes.caption()
+        parsed = self.parse_content_to_nodes()
+        if len(parsed) != 1 or not isinstance(parsed[0], nodes.paragraph):
+            raise self.error(f"the caption of the live figure {name!r} must be one paragraph")
+        caption += parsed[0].children
+        self.set_source_info(caption)
+        figure += caption
+        self.set_source_info(figure)
+        self.add_name(figure)
+        return [figure]
+
+
+class ShippedRole(SphinxRole):
+    """A zero-shot rate of a shipped model, from the record beside its weights."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        name, _, metric = self.text.partition(" ")
+        path = models.CHECKPOINTS / name / "record.json"
+        try:
+            rate = json.loads(path.read_text())["metrics"][metric]["zero_shot"]["rate"]
+        except (OSError, KeyError) as error:
+            problem = f"no {metric!r} of a shipped model {name!r}: {error}"
+            return [], [self.inliner.reporter.error(problem, line=self.lineno)]
+        self.env.note_dependency(str(path))
+        return [nodes.strong("", f"{100 * rate:.1f}", classes=["measured"])], []
+
+
+def write_static(app: Sphinx) -> None:
+    """The scripts, and the models as scripts; made again when a shipped model or the script that writes it changes."""
+    if app.builder.format != "html":
+        return
+    folder = Path(app.doctreedir).parent / ".live"
+    scripts = folder / "live"
+    (scripts / "models").mkdir(parents=True, exist_ok=True)
+    for path in sorted(live.HERE.glob("*.js")) + sorted(live.HERE.glob("*.css")):
+        shutil.copyfile(path, scripts / path.name)
+    for name in data.MODELS:
+        source = models.CHECKPOINTS / name
+        made_of = [*sorted(source.iterdir()), live.HERE / "__init__.py"]
+        state = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
+        script, stamp = scripts / "models" / f"{name}.js", scripts / "models" / f"{name}.sha256"
+        if not script.is_file() or not stamp.is_file() or stamp.read_text() != state:
+            script.write_text(live.model_script(name, *models.load(source), data.task().labels))
+            stamp.write_text(state)
+    app.config.html_static_path.append(str(folder))
+
+
+def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+    """Pages with a live figure are read again when the records or what is taken from them has changed."""
+    code = b"".join(path.read_bytes() for path in sorted(live.HERE.glob("*.py")))
+    now = records.state() + hashlib.sha256(code).hexdigest()
+    before, env.live_state = getattr(env, "live_state", None), now  # type: ignore[attr-defined]
+    if before == now:
+        return []
+    return [name for name in env.found_docs if "{live-figure}" in Path(env.doc2path(name)).read_text()]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_directive("live-figure", LiveFigure)
+    app.add_role("shipped", ShippedRole())
+    app.add_css_file("live/live.css")
+    app.add_js_file("live/live.js", defer="defer")
+    app.connect("builder-inited", write_static)
+    app.connect("env-get-outdated", outdated)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,211 @@
+/* A trigger that the reader moves over a picture, and what clean, backdoored and cleaned models make of it. */
+(() => {
+  const course = globalThis.course;
+  const WIDTH = 288; // of the picture on the screen, in pixels
+  const SHOWN = 5; // classes
+  const LARGEST_FILE = 50e6;
+
+  const decode = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+
+  /* Any picture that the browser can read, cut to its middle square, on white, as side x side pixels. */
+  async function shrink(file, side) {
+    if (file.size > LARGEST_FILE) throw new Error(`the file has ${Math.round(file.size / 1e6)} MB; at most 50 are read`);
+    let picture;
+    try {
+      picture = await createImageBitmap(file); // of an animation, the first frame
+    } catch {
+      throw new Error(`${file.name} is not a picture that this browser can read`);
+    }
+    const square = Math.min(picture.width, picture.height);
+    const left = (picture.width - square) / 2, top = (picture.height - square) / 2;
+    let source = picture, box = [left, top, square, square], width = square;
+    for (;;) { // halving keeps the average of all pixels
+      width = Math.max(side, Math.min(4096, Math.ceil(width / 2)));
+      const canvas = course.make("canvas", { width, height: width }), pen = canvas.getContext("2d");
+      pen.fillStyle = "white";
+      pen.fillRect(0, 0, width, width);
+      pen.imageSmoothingQuality = "high";
+      pen.drawImage(source, ...box, 0, 0, width, width);
+      if (width === side) {
+        const { data } = pen.getImageData(0, 0, side, side);
+        picture.close();
+        return Uint8Array.from({ length: 3 * side * side }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]);
+      }
+      source = canvas;
+      box = [0, 0, width, width];
+    }
+  }
+
+  function paint(canvas, pixels, side) {
+    const pen = canvas.getContext("2d"), shown = pen.createImageData(side, side);
+    for (let i = 0; i < side * side; i++) {
+      for (let k = 0; k < 3; k++) shown.data[4 * i + k] = pixels[3 * i + k];
+      shown.data[4 * i + 3] = 255;
+    }
+    pen.putImageData(shown, 0, 0);
+  }
+
+  /* The picture with a patch at (x, y), rounded to whole brightness as a stored picture is. */
+  function stamp(pixels, side, patch, size, x, y, opacity) {
+    const out = Uint8Array.from(pixels);
+    for (let row = 0; row < size; row++) {
+      for (let col = 0; col < size; col++) {
+        for (let k = 0; k < 3; k++) {
+          const at = ((y + row) * side + x + col) * 3 + k;
+          out[at] = Math.round((1 - opacity) * out[at] + opacity * patch[(row * size + col) * 3 + k]);
+        }
+      }
+    }
+    return out;
+  }
+
+  course.kinds.backdoor = async (element, data) => {
+    const { make } = course, { side, target, names } = data;
+    const patches = data.patches.map(decode);
+    const pictures = data.pictures.map(({ label, pixels }) => ({ label, pixels: decode(pixels) }));
+    const towers = {};
+    const state = { picture: 0, model: data.models[0], size: data.size, opacity: 1, x: data.margin, y: data.margin };
+
+    async function tower(name) {
+      if (!towers[name]) {
+        await course.load(`models/${name}.js`);
+        towers[name] = new course.PictureTower(course.models[name]);
+      }
+      return towers[name];
+    }
+
+    const canvas = make("canvas", {
+      width: side, height: side, tabindex: "0", role: "application", "aria-roledescription": "picture with a movable trigger",
+      style: `width: ${Math.max(WIDTH, side)}px`,
+    });
+    const bars = make("ol", { class: "live-bars" });
+    const says = make("p", { class: "live-says", role: "status" });
+    const note = make("p", { class: "live-note", role: "status" });
+    const thumbs = make("div", { class: "live-thumbs", role: "group", "aria-label": "pictures to choose from" });
+
+    function pixels() {
+      const { pixels: plain } = pictures[state.picture];
+      if (!state.size || !state.opacity) return plain;
+      return stamp(plain, side, patches[state.size - 1], state.size, state.x, state.y, state.opacity);
+    }
+
+    function show(seen, scores, milliseconds) {
+      const labels = towers[state.model].model.labels;
+      const goal = labels.indexOf(target);
+      const order = labels.map((_, k) => k).sort((a, b) => scores[b] - scores[a]);
+      const shown = order.slice(0, SHOWN);
+      if (!shown.includes(goal)) shown.push(goal);
+      bars.replaceChildren(...shown.map((k) => make("li", k === goal ? { class: "live-target" } : {},
+        make("span", { class: "live-label" }, labels[k]),
+        make("span", { class: "live-track" }, make("span", { class: "live-bar", style: `width: ${100 * scores[k]}%` })),
+        make("span", { class: "live-number" }, `${(100 * scores[k]).toFixed(1)} %`))));
+      const where = state.size ? `trigger ${state.size} × ${state.size} at column ${state.x}, row ${state.y}` : "no trigger";
+      const best = `${labels[order[0]]}, ${(100 * scores[order[0]]).toFixed(0)} %`;
+      says.textContent = `The ${names[state.model]} model says: ${best}.`;
+      canvas.setAttribute("aria-label", `${pictures[state.picture].label}, ${where}. Arrow keys move the trigger. ${says.textContent}`);
+      element.dataset.milliseconds = milliseconds.toFixed(2);
+      element.dataset.says = labels[order[0]];
+    }
+
+    const update = course.soon(() => {
+      const seen = pixels();
+      paint(canvas, seen, side);
+      const started = performance.now(), scores = towers[state.model].scores(seen);
+      show(seen, scores, performance.now() - started);
+    });
+
+    function move(x, y) {
+      const most = side - Math.max(1, state.size);
+      state.x = Math.max(0, Math.min(most, x));
+      state.y = Math.max(0, Math.min(most, y));
+      update();
+    }
+
+    function follow(event) {
+      const box = canvas.getBoundingClientRect();
+      move(Math.round(((event.clientX - box.left) / box.width) * side - state.size / 2),
+        Math.round(((event.clientY - box.top) / box.height) * side - state.size / 2));
+    }
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      follow(event);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (canvas.hasPointerCapture(event.pointerId)) follow(event);
+    });
+    canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      move(state.x + step[0], state.y + step[1]);
+    });
+
+    function addThumb({ label, pixels: shown }, index) {
+      const small = make("canvas", { width: side, height: side, "aria-hidden": "true" });
+      paint(small, shown, side);
+      thumbs.append(make("button", {
+        type: "button", "aria-label": label, title: label, "aria-pressed": String(index === state.picture),
+        onclick: (event) => {
+          state.picture = index;
+          thumbs.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === event.currentTarget)));
+          update();
+        },
+      }, small));
+    }
+    pictures.forEach(addThumb);
+
+    const file = make("input", {
+      type: "file", accept: "image/*",
+      onchange: async () => {
+        if (!file.files.length) return;
+        try {
+          pictures.push({ label: "your picture", pixels: await shrink(file.files[0], side) });
+          addThumb(pictures.at(-1), pictures.length - 1);
+          thumbs.lastElementChild.click();
+          note.textContent = `This is what is left of your picture at ${side} × ${side} pixels. It stays in this page.`;
+        } catch (error) {
+          note.textContent = `That did not work: ${error.message}.`;
+        }
+        file.value = "";
+      },
+    });
+
+    const which = course.choice("model", data.models.map((name) => [name, names[name]]), state.model, async (name) => {
+      try {
+        note.textContent = towers[name] ? "" : `loading the ${names[name]} model …`;
+        await tower(name);
+        note.textContent = "";
+        if (which.value() !== name) return; // another was chosen meanwhile
+        state.model = name;
+        update();
+      } catch (error) {
+        note.textContent = `That did not work: ${error.message}.`;
+      }
+    });
+    const size = course.slider("size of the trigger", {
+      min: 0, max: patches.length, value: state.size, show: (v) => (v ? `${v} × ${v} pixels` : "none"),
+      change: (value) => { state.size = value; move(state.x, state.y); },
+    });
+    const opacity = course.slider("opacity", {
+      min: 0, max: 100, value: 100, show: (v) => `${v} %`, change: (value) => { state.opacity = value / 100; update(); },
+    });
+    const back = make("button", {
+      type: "button",
+      onclick: () => {
+        size.input.value = String(data.size);
+        opacity.input.value = "100";
+        [size, opacity].forEach(({ input }) => input.dispatchEvent(new Event("input")));
+        move(data.margin, data.margin);
+      },
+    }, "trigger as in training");
+
+    await tower(state.model);
+    element.append(
+      make("div", { class: "live-columns" },
+        make("div", {}, canvas, thumbs, make("label", { class: "live-file" }, "a picture of your own ", file)),
+        make("div", { class: "live-controls" }, which.row, size.row, opacity.row, back, says, bars, note)));
+    paint(canvas, pixels(), side);
+    update();
+    Object.assign(element, { scores: async (name, given) => (await tower(name)).scores(given), pixels });
+  };
+})();

@@ -1,0 +1,101 @@
+/* Start the page's live figures. Each fetches its scripts when it comes near the screen; until then, without JavaScript
+   and in print, a picture stands in its place. Classic scripts, so that a page opened from a folder works as well. */
+(() => {
+  const course = (globalThis.course ??= {});
+  const folder = new URL(".", document.currentScript.src);
+  course.kinds ??= {}; // filled by the figures' scripts: kind -> (element, data)
+
+  const loading = new Map();
+  course.load = (name) => {
+    if (!loading.has(name)) {
+      loading.set(name, new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = new URL(name, folder);
+        script.onload = resolve;
+        script.onerror = () => reject(new Error(`${name} could not be loaded`));
+        document.head.append(script);
+      }));
+    }
+    return loading.get(name);
+  };
+
+  /* An element with attributes, listeners ("onclick") and children. */
+  course.make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+      else if (typeof value === "boolean") element[name] = value;
+      else element.setAttribute(name, value);
+    }
+    element.append(...children);
+    return element;
+  };
+
+  course.draw = (tag, attributes = {}, ...children) => {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  };
+
+  /* A labelled slider whose value is also read out: {row, input}. */
+  course.slider = (label, { min, max, step = 1, value, show = String, change }) => {
+    const output = course.make("output", {}, show(value));
+    const input = course.make("input", { type: "range", min, max, step, value: String(value), "aria-valuetext": show(value) });
+    const update = () => {
+      output.textContent = show(Number(input.value));
+      input.setAttribute("aria-valuetext", output.textContent);
+      change(Number(input.value));
+    };
+    input.addEventListener("input", update);
+    return { row: course.make("label", { class: "live-slider" }, course.make("span", {}, label), input, output), input };
+  };
+
+  let groups = 0;
+  /* Radio buttons: {row, value()}. */
+  course.choice = (legend, options, value, change) => {
+    const name = `live-choice-${groups++}`;
+    const inputs = options.map(([key]) => course.make("input", {
+      type: "radio", name, value: key, checked: key === value, onchange: () => change(key),
+    }));
+    const labels = options.map(([, text], i) => course.make("label", {}, inputs[i], ` ${text}`));
+    const row = course.make("fieldset", { class: "live-choice" }, course.make("legend", {}, legend), ...labels);
+    return { row, value: () => inputs.find((input) => input.checked).value };
+  };
+
+  /* The last of many calls, once a frame. */
+  course.soon = (action) => {
+    let waiting = false;
+    return () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => { waiting = false; action(); });
+    };
+  };
+
+  async function start(element) {
+    const figure = element.closest(".live-figure");
+    const data = JSON.parse(element.querySelector("script").textContent);
+    try {
+      for (const script of element.dataset.scripts.split(" ")) await course.load(script);
+      await course.kinds[element.dataset.kind](element, data);
+      figure.classList.add("live-ready");
+    } catch (error) {
+      element.replaceChildren(course.make("p", { class: "live-error", role: "alert" },
+        `This figure could not start: ${error.message}. The picture shows what it looks like. `
+        + "If you copied or moved this page, keep the folder _static beside it; the notebook of this page draws it as well."));
+      console.error(error);
+    }
+  }
+
+  const observer = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      observer.unobserve(target);
+      start(target);
+    }
+  }, { rootMargin: "300px" });
+  const watch = () => document.querySelectorAll(".live-mount").forEach((element) => observer.observe(element));
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", watch);
+  else watch();
+})();
