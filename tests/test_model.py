@@ -196,7 +196,7 @@ def test_shipped_models_do_what_their_records_say(name):
 
 def test_a_checkpoint_that_nobody_has_names_those_that_ship():
     with pytest.raises(
-        CheckpointError, match=r"no checkpoint 'nothing' ships with the course \(backdoored, clean, cleaned\)"
+        CheckpointError, match=r"no checkpoint 'nothing' ships with the course \(backdoored, clean, cleaned, unknown\)"
     ):
         models.pretrained("nothing", "tiny-rn")
 

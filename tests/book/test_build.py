@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import time
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import jupytext
+import plotly
 import pytest
 from bs4 import BeautifulSoup
 
@@ -99,3 +101,13 @@ def test_plotly_html_keeps_frames_and_cannot_be_broken_out_of() -> None:
     script = embed.select_one("script")
     assert script is not None
     assert json.loads(script.string) == figure
+
+
+def test_plotly_js_in_the_pages_is_of_the_version_that_python_writes_for() -> None:
+    """Python's plotly ships the whole library; the pages have a part of it, of the same version."""
+    version = re.compile(r"plotly\.js(?: \([^)]*\))? v(\d+\.\d+\.\d+)")
+    whole = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    part = site.HTML / "_static" / "vendor" / "plotly" / "plotly-cartesian.min.js"
+    found = [version.search(path.read_text()[:500]) for path in (whole, part)]
+    assert all(found)
+    assert len({match[1] for match in found if match}) == 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, Page, Request, Response
 
 from tests.book import site
 
@@ -22,6 +22,7 @@ class Visit:
     errors: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)  # bytes by address, without compression
 
 
 @pytest.fixture(scope="module", params=site.page_names())
@@ -34,8 +35,14 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, address: str) -> It
             seen.foreign.append(sent.url)
 
     page.on("request", note_request)
+
+    def note_response(got: Response) -> None:
+        if got.status >= 400:
+            seen.failed.append(f"{got.url}: {got.status}")
+        seen.sizes[got.url] = int(got.headers.get("content-length", 0))
+
     page.on("requestfailed", lambda sent: seen.failed.append(f"{sent.url}: {sent.failure}"))
-    page.on("response", lambda got: seen.failed.append(f"{got.url}: {got.status}") if got.status >= 400 else None)
+    page.on("response", note_response)
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.on("console", lambda said: seen.errors.append(said.text) if said.type == "error" else None)
     page.goto(f"{address}/{request.param}.html")
@@ -123,3 +130,23 @@ def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
     width = visit.page.evaluate("() => document.documentElement.scrollWidth")
     visit.page.set_viewport_size({"width": 1280, "height": 900})
     assert width <= 390
+
+
+def test_the_page_is_light(visit: Visit, capsys: pytest.CaptureFixture[str]) -> None:
+    """At most 2 MB of its own; libraries and styles are shared by all pages, live models come when they are seen."""
+    own, shared, models = 0, 0, 0
+    for address, size in visit.sizes.items():
+        if "/live/models/" in address:
+            models += size
+        elif "/_static/" in address:
+            shared += size
+        else:
+            own += size
+    with capsys.disabled():
+        name = visit.page.url.rsplit("/", 1)[-1]
+        print(
+            f"\n{name:30s} own {own / 1e6:5.2f} MB, shared {shared / 1e6:5.2f} MB, models {models / 1e6:5.2f} MB",
+            end="",
+        )
+    assert 0 < own <= 2e6
+    assert models <= 4e6

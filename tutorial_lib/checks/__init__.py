@@ -4,6 +4,7 @@ Each returns a `Verdict`: right, or one sentence that says what is wrong. Soluti
 """
 
 from tutorial_lib.checks.attacks import attack_success, poison_rate, search_words, stamp, targeted_success, wilson
+from tutorial_lib.checks.capstone import cleaned, diagnosis, unseal
 from tutorial_lib.checks.cleaning import choose, cleanclip_loss, swap_words, warmup
 from tutorial_lib.checks.contrast import clip_loss, info_nce, info_nce_gradient, supervised_contrast
 from tutorial_lib.checks.core import Verdict
@@ -20,7 +21,9 @@ __all__ = [
     "ceiling",
     "choose",
     "cleanclip_loss",
+    "cleaned",
     "clip_loss",
+    "diagnosis",
     "info_nce",
     "info_nce_gradient",
     "label_consistent",
@@ -34,6 +37,7 @@ __all__ = [
     "supervised_contrast",
     "swap_words",
     "targeted_success",
+    "unseal",
     "verdict",
     "warmup",
     "wilson",

@@ -2,7 +2,7 @@
    A classic script, so that a page opened from a folder works: there, a browser refuses modules. */
 (() => {
   const course = (globalThis.course ??= {});
-  const LIBRARY = new URL("vendor/plotly/plotly.min.js", document.currentScript.src);
+  const LIBRARY = new URL("vendor/plotly/plotly-cartesian.min.js", document.currentScript.src);
   const printing = new URLSearchParams(location.search).has("print"); // ?print draws all figures at once
   const drawn = new Set();
 
