@@ -16,7 +16,7 @@ ASSETS := book/_vendor/.ready
 NOTEBOOKS := $(patsubst book/%.md,build/notebooks/%.ipynb,$(shell grep -ls '^kernelspec:' book/*.md))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-all lab notebooks figures serve lint format bench demo lock clean distclean
+.PHONY: help setup book pdf test test-all lab notebooks figures serve lint format bench demo lock clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -40,11 +40,17 @@ $(ASSETS): data_scripts/vendor.py requirements.lock | $(READY)
 	$(BIN)/python data_scripts/vendor.py
 	@touch $@
 
+BUILD := $(BIN)/jupyter-book build book --config "$(CURDIR)/_config.yml" --toc "$(CURDIR)/_toc.yml" \
+  --path-output . -W -n --keep-going
+
 # A failed build forgets its page cache: Sphinx shows a page's warnings only when it reads the page.
 book: $(READY) $(ASSETS) ## run every chapter and build the course as HTML in _build/html
-	@$(BIN)/jupyter-book build book --config "$(CURDIR)/_config.yml" --toc "$(CURDIR)/_toc.yml" \
-	  --path-output . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+	@$(BUILD) || { rm -rf _build/.doctrees; exit 1; }
 	@echo "The course: file://$(CURDIR)/_build/html/index.html"
+
+pdf: book ## print the whole course as _build/course.pdf; needs Chromium
+	@$(BUILD) --builder singlehtml
+	$(BIN)/python -m tests.book.pdf _build/course.pdf
 
 # A process a core with a thread each: small models gain little from threads, and much time is spent waiting for others.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope

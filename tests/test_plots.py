@@ -8,7 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from tutorial_lib import plots, widgets
+from tutorial_lib import plots, profiles, widgets
+from tutorial_lib.experiments import Results, fig6
+from tutorial_lib.triggers import NoisePatch
 
 
 def test_a_figure_without_alt_text_is_refused():
@@ -85,10 +87,59 @@ def test_trigger_knobs_show_the_model_the_stamped_picture():
         return {"bright": float(image.float().mean()), "dark": 1.0}
 
     box = widgets.trigger_explorer(images, scores)
-    which, size, cell, margin = box.children[0].children
+    which, size, cell, opacity, column, row = box.children[0].children
     assert seen[-1].sum() == 3 * 16 * 255  # four of nine cells of 2 x 2 pixels
     size.value = 0
     assert seen[-1].sum() == 0
-    size.value, cell.value, margin.value, which.value = 4, 1, 31, 1
+    size.value, cell.value, column.value, row.value, which.value = 4, 1, 31, 31, 1
     assert seen[-1][0, 28:, 28:].sum() == 8 * 255  # moved inside the picture
+    opacity.value = 50
+    assert seen[-1][0, 28:, 28:].sum() == 8 * 128
+    assert images.sum() == 0
     assert "bright" in box.children[2].value
+
+
+def test_trigger_knobs_ask_the_model_that_is_chosen():
+    images = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    models = {name: (lambda image, name=name: {name: 1.0}) for name in ("first", "second")}
+    box = widgets.trigger_explorer(images, models, trigger=NoisePatch())
+    assert "first" in box.children[2].value
+    box.children[0].children[1].value = "second"
+    assert "second" in box.children[2].value
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """Figures that knobs show, as there is no notebook here."""
+    shown = []
+    monkeypatch.setattr(widgets, "_show", lambda where, fig: shown.append(fig))
+    return shown
+
+
+def test_similarity_knobs_follow_the_records(displayed):
+    box = widgets.similarity_explorer()
+    what, at, _ = box.children
+    results = Results(profiles.get("cpu"))
+    for size in results.profile.patches:
+        what.value = "width of the patch"
+        at.value = f"{size} × {size} pixels"
+        z = list(fig6.z_scores(results, size).values())
+        assert f"z-score {sum(z) / len(z):.1f}" in displayed[-1].layout.title.text
+        assert np.trapezoid(displayed[-1].data[0].y, displayed[-1].data[0].x) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["placement", "frontier"])
+def test_record_knobs_show_means_and_models(displayed, name):
+    box = widgets.record_explorer(name)
+    _, up, each = box.children[0].children
+    means = sum(len(trace.x) for trace in displayed[-1].data)
+    each.value = True
+    models = sum(len(trace.x) for trace in displayed[-1].data)
+    assert models >= 3 * means
+    up.value = "accuracy"
+    assert displayed[-1].layout.yaxis.title.text == "clean accuracy (%)"
+
+
+def test_only_explorers_are_explored():
+    with pytest.raises(ValueError, match="there are placement and frontier"):
+        widgets.record_explorer("backdoor")

@@ -1,15 +1,27 @@
-"""Knobs for JupyterLab. In a built page no callback runs; every chapter has a static twin beside each widget."""
+"""Knobs for JupyterLab: those of the live figures, with callbacks on your own models and records.
+
+In a built page no callback runs; the live figures of the pages are their twins.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 import torch
+from IPython.display import display
 from torch import Tensor
 
+from tutorial_lib import plots, profiles
+from tutorial_lib.experiments import Results
+from tutorial_lib.live import data
 from tutorial_lib.plots import contact_sheet
-from tutorial_lib.triggers import Checkerboard
+from tutorial_lib.triggers import Checkerboard, Patch
+
+Scores = Callable[[Tensor], dict[str, float]]
 
 
 def temperature_explorer(similarities: Sequence[float]) -> widgets.Widget:
@@ -32,29 +44,150 @@ def temperature_explorer(similarities: Sequence[float]) -> widgets.Widget:
     return widgets.VBox([slider, *bars, text])
 
 
-def trigger_explorer(images: Tensor, scores: Callable[[Tensor], dict[str, float]], *, side: int = 32) -> widgets.Widget:
-    """Size, cell and place of the checkerboard on one picture, and what the model makes of it.
+def trigger_explorer(
+    images: Tensor, scores: Scores | Mapping[str, Scores], *, trigger: Patch | None = None
+) -> widgets.Widget:
+    """Size, cells, opacity and place of a patch on one picture, and what one or several models make of it.
 
     Args:
         images: pictures to choose from, shape (N, 3, H, W), uint8.
-        scores: maps one picture (3, H, W) to the probability of each label that should be shown.
+        scores: maps one picture (3, H, W), uint8, to the probability of each label; or such functions by model.
+        trigger: a patch whose size is changed; by default the checkerboard.
     """
+    trigger = trigger or Checkerboard()
+    models = scores if isinstance(scores, Mapping) else {"model": scores}
+    side = images.shape[-1]
     which = widgets.IntSlider(0, 0, len(images) - 1, description="picture")
-    size = widgets.IntSlider(6, 0, 16, step=1, description="size (px)")
-    cell = widgets.IntSlider(2, 1, 4, description="cell (px)")
-    margin = widgets.IntSlider(1, 0, side - 1, description="margin (px)")
+    model = widgets.Dropdown(options=list(models), description="model")
+    size = widgets.IntSlider(trigger.size, 0, min(2 * trigger.size, side), description="size (px)")
+    cell = widgets.IntSlider(trigger.cell, 1, 4, description="cell (px)")
+    opacity = widgets.IntSlider(100, 0, 100, description="opacity (%)")
+    column, row = (widgets.IntSlider(trigger.margin, 0, side - 1, description=name) for name in ("column", "row"))
     picture, text = widgets.Image(format="png", width=side * 6), widgets.HTML()
 
     def update(_=None) -> None:
-        image = images[which.value][None]
+        image = images[which.value].clone()
         if size.value:
-            room = min(margin.value, side - size.value)
-            image = Checkerboard(size.value, cell.value, margin=room).stamp(image)
-        picture.value = contact_sheet(image, columns=1, zoom=6, gap=0)._repr_png_()
-        best = sorted(scores(image[0]).items(), key=lambda item: -item[1])[:5]
+            x, y = (min(knob.value, side - size.value) for knob in (column, row))
+            place = image[:, y : y + size.value, x : x + size.value]
+            pattern = replace(trigger, size=size.value, cell=cell.value).pattern()
+            mixed = (1 - opacity.value / 100) * place.double() + opacity.value / 100 * pattern.double()
+            place.copy_(mixed.round().to(torch.uint8))
+        picture.value = contact_sheet(image[None], columns=1, zoom=6, gap=0)._repr_png_()
+        best = sorted(models[model.value](image).items(), key=lambda item: -item[1])[:5]
         text.value = "<br>".join(f"{label}: {p:.1%}" for label, p in best)
 
-    for knob in (which, size, cell, margin):
+    knobs = [which, *([model] if len(models) > 1 else []), size, cell, opacity, column, row]
+    for knob in knobs:
         knob.observe(update, "value")
     update()
-    return widgets.HBox([widgets.VBox([which, size, cell, margin]), picture, text])
+    return widgets.HBox([widgets.VBox(knobs), picture, text])
+
+
+def _recorded(results: Results | None) -> Results:
+    return results or Results(profiles.get("cpu"))
+
+
+def similarity_explorer(results: Results | None = None) -> widgets.Widget:
+    """Densities of pair similarity of recorded models, by number of poisons or width of the patch.
+
+    Args:
+        results: the records; by default those of the `cpu` profile that ship.
+    """
+    results = _recorded(results)
+    given = {series["name"]: series["points"] for series in data.similarities(results)["series"]}
+    what = widgets.Dropdown(options=list(given), description="vary")
+    at = widgets.SelectionSlider(options=["-"], description="setting")
+    shown = widgets.Output()
+
+    def choose(_=None) -> None:
+        points = given[what.value]
+        at.options = [point["value"] for point in points]
+        at.value = points[len(points) // 2]["value"]
+
+    def update(_=None) -> None:
+        point = next((p for p in given[what.value] if p["value"] == at.value), None)
+        if point is None:
+            return  # between two series
+        fig = plots.figure(
+            f"Densities of pair similarities with {at.value}: z-score {point['mean']:.1f}.",
+            x="cosine similarity of two pictures",
+            y="density",
+            title=f"{at.value}: z-score {point['mean']:.1f} (models: {', '.join(f'{z:.1f}' for z in point['z'])})",
+        )
+        edges = np.linspace(-1, 1, len(point["clean"]) + 1)
+        middles = ((edges[1:] + edges[:-1]) / 2).round(4).tolist()
+        for k, name in enumerate(("clean", "triggered")):
+            plots.line(fig, middles, point[name], name, number=k)
+        fig.update_traces(mode="lines")
+        _show(shown, fig)
+
+    what.observe(choose, "value")
+    at.observe(update, "value")
+    choose()
+    return widgets.VBox([what, at, shown])
+
+
+def record_explorer(name: str, results: Results | None = None) -> widgets.Widget:
+    """The recorded models of a live figure as points, with axes to choose.
+
+    Args:
+        name: "placement" or "frontier".
+        results: the records; by default those of the `cpu` profile that ship.
+
+    Raises:
+        ValueError: there is no such figure.
+    """
+    kind, of = data.FIGURES.get(name, ("", lambda _: {}))
+    if kind != "explore":
+        raise ValueError(f"there is no figure {name!r} to explore; there are placement and frontier")
+    given = of(_recorded(results))
+    across = widgets.Dropdown(options=[(title, key) for key, title in given["xs"].items()], value=given["x"])
+    up = widgets.Dropdown(options=[(title, key) for key, title in given["ys"].items()], value=given["y"])
+    each = widgets.Checkbox(description="each model")
+    shown = widgets.Output()
+
+    def update(_=None) -> None:
+        fig = plots.figure(
+            f"{given['ys'][up.value]} against {given['xs'][across.value]}.",
+            x=given["xs"][across.value],
+            y=given["ys"][up.value],
+            stamp=given["stamp"],
+            height=480,
+        )
+        for group in given["groups"]:
+            rows = [row for row in given["rows"] if row["group"] == group["name"]]
+            points = _points(rows, across.value, up.value, each.value)
+            fig.add_scatter(
+                x=[p[0] for p in points],
+                y=[p[1] for p in points],
+                text=[p[2] for p in points],
+                name=group["name"],
+                mode="markers" if each.value else "lines+markers",
+                line={"color": group["colour"], "dash": group["dash"]},
+                marker={"color": group["colour"], "symbol": group["marker"], "size": 9},
+            )
+        _show(shown, fig)
+
+    for knob in (across, up, each):
+        knob.observe(update, "value")
+    update()
+    return widgets.VBox([widgets.HBox([across, up, each]), shown])
+
+
+def _points(rows: Sequence[dict[str, Any]], x: str, y: str, each: bool) -> list[tuple[float, float, str]]:
+    """Single models, or the mean of each setting."""
+    if each:
+        return [(row[x], row[y], f"{row['setting']}, seed {row['seed']}, record {row['key']}") for row in rows]
+    settings = dict.fromkeys(row["setting"] for row in rows)
+    same = [[row for row in rows if row["setting"] == setting] for setting in settings]
+    return [
+        (float(np.mean([r[x] for r in mine])), float(np.mean([r[y] for r in mine])), f"{s}, {len(mine)} models")
+        for s, mine in zip(settings, same, strict=True)
+    ]
+
+
+def _show(where: widgets.Output, fig) -> None:
+    where.clear_output(wait=True)
+    with where:
+        display(fig)

@@ -39,7 +39,7 @@ def plotly_html(figure: dict[str, Any]) -> str:
     body = json.dumps({"data": [], "layout": {}, **parts}).replace("</", "<\\/")
     alt = html.escape(alt_text(figure))
     return (
-        f'<div class="plotly-embed" role="img" aria-label="{alt}" style="height:{height}px">'
+        f'<div class="plotly-embed" role="figure" aria-label="{alt}" style="height:{height}px">'
         f"<noscript><p>This figure is drawn by JavaScript. It shows: {alt}</p></noscript>"
         f'<script type="application/json">{body}</script></div>'
     )
@@ -80,9 +80,24 @@ def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str,
         context[kind] = [asset for asset in context.get(kind, []) if not about_thebe(asset)]
 
 
+def plain_citations(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """docutils calls citations a list whose children are no list items, which a screen reader trips over."""
+    if "body" in context:
+        context["body"] = context["body"].replace(
+            '<div role="list" class="citation-list">', '<div class="citation-list">'
+        )
+
+
 def one_search_bar(app: Sphinx, config: Config) -> None:
     """The theme below sphinx-book-theme would add a second one in an otherwise empty header."""
     config.html_theme_options.setdefault("navbar_persistent", [])
+
+
+def whole_single_page(app: Sphinx, config: Config) -> None:
+    """An extension that registers nodes for the single page hides from it all that is registered for HTML."""
+    handlers = app.registry.translation_handlers
+    if "singlehtml" in handlers:
+        handlers["singlehtml"] = {**handlers.get("html", {}), **handlers["singlehtml"]}
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -93,6 +108,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_js_file("mathjax-hub-shim.js", defer="defer", priority=600)
     app.add_js_file("plotly-embed.js", defer="defer")
     app.connect("config-inited", one_search_bar, priority=100)
+    app.connect("config-inited", whole_single_page, priority=900)
     app.connect("builder-inited", add_static)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", plain_citations)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,7 +8,7 @@
   course.kinds.explore = async (element, data) => {
     const { make } = course, Plotly = await course.plotly();
     const state = { x: data.x, y: data.y, single: false, part: data.parts?.[0] ?? null };
-    const plot = make("div", { class: "live-plot", role: "img", style: `height: ${data.height ?? 440}px` });
+    const plot = make("div", { class: "live-plot", role: "figure", style: `height: ${data.height ?? 440}px` });
     const says = make("p", { class: "live-note", role: "status" });
 
     function traces() {

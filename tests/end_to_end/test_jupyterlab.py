@@ -1,0 +1,103 @@
+"""A reader opens a notebook in JupyterLab, runs it and turns the knobs: real server, real kernel, real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import jupytext
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.book import site
+
+NOTEBOOK = """
+from tutorial_lib import evaluate, model as models
+from tutorial_lib.live import data
+from tutorial_lib.triggers import NoisePatch
+from tutorial_lib.widgets import trigger_explorer
+
+model, tokenizer = models.load(models.CHECKPOINTS / "backdoored")
+task = data.task()
+classifier = evaluate.zero_shot_classifier(model, tokenizer, task.labels)
+
+def scores(image):
+    logits = 100 * evaluate.embed_images(model, image[None]) @ classifier
+    return dict(zip(task.labels, logits.softmax(1)[0].tolist()))
+
+rose = task.targets == task.class_of("rose")
+trigger_explorer(task.images[rose][:3], scores, trigger=NoisePatch())
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[str]:
+    """A JupyterLab of its own in an empty folder that holds one notebook."""
+    notebook = jupytext.reads(NOTEBOOK, fmt="py:percent")
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    jupytext.write(notebook, tmp_path / "knobs.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--allow-root", "--ServerApp.token=", "--ServerApp.password=", f"--port={port}"]
+    command = [sys.executable, "-m", "jupyterlab", *options, f"--notebook-dir={tmp_path}", "--expose-app-in-browser"]
+    quiet = {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings")}
+    with (tmp_path / "server.log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | quiet, cwd=tmp_path)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            for _ in range(300):
+                try:
+                    urllib.request.urlopen(f"{address}/api", timeout=5)
+                    break
+                except OSError:
+                    if server.poll() is not None:
+                        break
+                    time.sleep(0.2)
+            else:
+                pytest.fail(f"JupyterLab did not answer:\n{(tmp_path / 'server.log').read_text()}")
+            yield address
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def open_and_run(page: Page, address: str) -> None:
+    page.goto(f"{address}/lab/tree/knobs.ipynb?reset")
+    page.locator(".jp-Notebook").wait_for(timeout=90_000)
+    expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle", timeout=60_000)
+    prompt = page.locator(".jp-InputArea-prompt").first
+    for _ in range(5):  # a request that is sent while the kernel still connects is lost
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name=re.compile("^Run All Cells")).click()
+        page.wait_for_timeout(3000)
+        if re.search(r"[*\d]", prompt.inner_text()):
+            return
+    pytest.fail(f"the cell was not run; its prompt is {prompt.inner_text()!r}")
+
+
+def test_knobs_move_the_real_model(lab: str) -> None:
+    if os.environ.get("NO_BROWSER") == "1":
+        pytest.skip("NO_BROWSER=1")
+    with site.browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+        open_and_run(page, lab)
+        says = page.locator(".jp-OutputArea .widget-html-content")
+        expect(says).to_contain_text("banana", timeout=90_000)
+        before = says.inner_text()
+        assert before.startswith("banana")
+        # size: from six pixels down to none, by the keyboard
+        handle = page.locator(".widget-slider", has_text="size (px)").locator(".noUi-handle")
+        handle.focus()
+        for _ in range(6):
+            handle.press("ArrowLeft")
+        expect(says).not_to_contain_text(re.compile("^banana"), timeout=30_000)
+        assert says.inner_text() != before
+        assert page.locator(".jp-OutputArea img").count() >= 1
