@@ -111,3 +111,13 @@ def test_plotly_js_in_the_pages_is_of_the_version_that_python_writes_for() -> No
     found = [version.search(path.read_text()[:500]) for path in (whole, part)]
     assert all(found)
     assert len({match[1] for match in found if match}) == 1
+
+
+def test_terms_link_to_the_glossary_once_a_page() -> None:
+    for name in site.page_names():
+        page = BeautifulSoup((site.HTML / f"{name}.html").read_text(), "html.parser")
+        links = [a["href"] for a in page.select("article a[href]") if a.select_one(".std-term")]
+        assert len(links) == len(set(links))
+        assert all(re.match(r"glossary\.html#term-", link) for link in links)
+        if re.match(r"\d+_", name):
+            assert len(links) >= 3, name
