@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, Response
 
 from tests.book import site
@@ -150,3 +151,18 @@ def test_the_page_is_light(visit: Visit, capsys: pytest.CaptureFixture[str]) -> 
         )
     assert 0 < own <= 2e6
     assert models <= 4e6
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit: Visit, theme: str) -> None:
+    """An automatic accessibility check, by day and by night."""
+    visit.page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+    visit.page.wait_for_timeout(300)  # figures take the new colours
+    violations = Axe().run(visit.page, options={"resultTypes": ["violations"]}).response["violations"]
+    visit.page.evaluate("() => { document.documentElement.dataset.theme = 'light'; }")
+    serious = [
+        (v["id"], v["impact"], len(v["nodes"]), v["nodes"][0]["html"][:200], v["nodes"][0]["failureSummary"][:300])
+        for v in violations
+        if v["impact"] in ("critical", "serious")
+    ]
+    assert serious == []

@@ -1,0 +1,35 @@
+"""Quizzes and exercises as they stand in the built pages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.book import site
+
+CHAPTERS = [name for name in site.page_names() if re.match(r"\d+_", name)]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_stubs_and_solutions_were_checked_in_the_build(name: str) -> None:
+    """The page shows what the checks say: that stubs are not right yet, and that solutions are."""
+    page = BeautifulSoup((site.HTML / f"{name}.html").read_text(), "html.parser")
+    words = [said.select_one("strong").text for said in page.select("p.check")]
+    exercises = len(page.select(".admonition.exercise"))
+    assert 3 <= exercises <= 6
+    assert words == ["Not yet:", "Right."] * exercises
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_quiz_says_something_about_every_choice(name: str) -> None:
+    page = BeautifulSoup((site.HTML / f"{name}.html").read_text(), "html.parser")
+    questions = page.select("ol.quiz > li")
+    assert 4 <= len(questions) <= 6
+    for question in questions:
+        words = [choice.select_one("p strong").text for choice in question.select("details")]
+        assert len(words) >= 2
+        assert "Right." in words
+        assert set(words) <= {"Right.", "No."}
+        assert all(len(choice.select_one("summary").text) > 0 for choice in question.select("details"))
