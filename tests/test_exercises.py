@@ -115,7 +115,8 @@ MISTAKES = [
     (3, 0, "re.escape(word)", "word", "escape it"),
     (3, 1, "poisons / (clean + poisons)", "poisons / clean", "the whole is larger"),
     (3, 1, "poisons / (clean", "100 * poisons / (clean", "a percentage"),
-    (3, 2, "[fair]", "", "proves nothing"),
+    (3, 2, "poisoned == wanted", "poisoned == wanted[0]", "the result is"),
+    (3, 2, "[fair]", "", "only those that the clean model"),
     (3, 2, "poisoned == wanted", "poisoned != true", "the attacker wants one class"),
     (3, 2, "math.nan", "0.0", "undefined"),
     (4, 0, "255 * ", "", "of bytes, white is 255"),
@@ -125,11 +126,13 @@ MISTAKES = [
     (4, 0, "cells[None]) % 2", "cells[None] + 1) % 2", "are exchanged"),
     (4, 1, "predicted[others]", "predicted", "right without any attack"),
     (4, 1, "== target", "!= true[others]", "the attacker wants one class"),
+    (4, 1, "(predicted[others] == target)", "(predicted == true)", "a published defect"),
     (4, 2, "+ z**2 / (4 * n**2)", "", "entry"),
     (4, 2, ", 1 + z**2 / n", ", 1", "not divided by"),
     (5, 0, " - n)", ")", "still in the sum"),
     (5, 0, "(n * (n - 1))", "n**2", "still counted below"),
     (5, 0, "/ (n * (n - 1))", "", "take the mean"),
+    (5, 0, "embeddings.sum(0).square().sum()", "(embeddings @ embeddings.T).sum()", "all pairs are formed"),
     (5, 1, "offset=1", "offset=0", "the result is"),
     (5, 1, ".std(unbiased=False)", ".var(unbiased=False)", "divided by the variance"),
     (
@@ -145,6 +148,8 @@ MISTAKES = [
     (6, 0, " / len(d) ** 0.5", "", "smaller by √n"),
     (6, 0, "ddof=1", "ddof=0", "n − 1 below the line"),
     (6, 1, 'return "fails" if high < -margin else "undecided"', 'return "fails"', "undecided, not 'fails'"),
+    (6, 1, "low >= -margin", "low > -margin", "just reaches"),
+    (6, 1, '"holds"\n', '"Holds"\n', "one of the words"),
     (6, 1, "low >= -margin", "low >= 0", "that it may be below 0 does not matter"),
     (7, 0, ".round()", "", "cut off instead of rounded"),
     (7, 0, "(1 - alpha) * images", "images", "the result"),
@@ -154,10 +159,13 @@ MISTAKES = [
     (7, 1, " if error else math.inf", " if error else 0.0", "infinite"),
     (7, 2, r"s?\b", "", "whole word"),
     (7, 2, "[:count]", "", "no more than `count`"),
+    (7, 2, "[:count]", "[-count:]", "no more than `count`|positions are"),
     (8, 0, "lambda_self * own / 2", "own / 2", "weight of the in-modal part"),
     (8, 0, " / 2", "", "not their sum"),
     (8, 1, "kept[-1] if kept else -1", "after.index(max(after))", "most accurate"),
     (8, 1, "if kept else -1", "if kept else 0", "keep the model"),
+    (8, 1, "before - margin - 1e-9", "0.45 - 1e-9", "setting"),
+    (8, 1, "accuracy >= before - margin - 1e-9", "abs(before - accuracy) <= margin", "setting"),
     (8, 2, "draw.sample(range(len(words)), 2)", "0, 1", "possible captions occur"),
     (8, 2, "words[i], words[j] = words[j], words[i]", "words[i] = words[j]", "lose none"),
     (
@@ -184,6 +192,24 @@ def test_a_known_mistake_gets_its_sentence(number: int, position: int, old: str,
     assert re.search(says, verdict.sentence), verdict.sentence
     assert str(verdict).startswith("Not yet: ")
     assert verdict._repr_html_().startswith('<p class="check"><strong>Not yet:</strong>')
+
+
+@pytest.mark.parametrize(
+    ("number", "position", "old", "new"),
+    [
+        (5, 1, "base.std(unbiased=False)", "base.std()"),
+        (5, 2, "similar.std(unbiased=False)", "similar.std()"),
+        (1, 1, ") / len(scores)", ").numpy() / len(scores)"),
+        (4, 2, "middle - half, middle + half", "[middle - half, middle + half]"),
+        (6, 0, "stats.t.ppf(0.975, len(d) - 1)", "3.182"),
+    ],
+)
+def test_another_right_answer_is_accepted(number: int, position: int, old: str, new: str) -> None:
+    names, found = chapter(number)
+    solution = found[position].solution
+    assert old in solution
+    verdict = run(solution.replace(old, new, 1), names)
+    assert verdict.right, verdict
 
 
 def test_every_check_is_asked_for_in_a_chapter() -> None:

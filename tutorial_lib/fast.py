@@ -95,7 +95,8 @@ def small_maps(model: nn.Module) -> Iterator[None]:
 def compiled(model: nn.Module, device: torch.device, steps: int, *, backend: Any = "inductor") -> Iterator[None]:
     """Let the picture tower run as compiled kernels in the block where that pays: on a GPU and in a long run.
 
-    Where the compiler cannot be had (an older GPU, no Triton), one warning is shown and the model runs as it is.
+    Where the compiler cannot be had (an older GPU, no Triton), one warning is shown and the model runs as it is. An
+    error of the compiler in the backward pass is not caught: the forward pass has been compiled by then.
 
     Args:
         model: with a picture tower `visual`; others are left alone.

@@ -166,8 +166,7 @@ def optimize(
     started = time.perf_counter()
     hidden = (None if progress is None else not progress) if first else True
     bar = tqdm(total=total, initial=first_epoch * steps_per_epoch, unit="step", disable=hidden)
-    left = total - first_epoch * steps_per_epoch
-    with distributed.synchronized(model), small_maps(model), compiled(model, device, left):
+    with distributed.synchronized(model), small_maps(model), compiled(model, device, total):
         for epoch in range(first_epoch, recipe.epochs):
             order = torch.randperm(count, generator=seeded(seed, epoch))
             batches = order[: steps_per_epoch * recipe.batch_size].split(recipe.batch_size)

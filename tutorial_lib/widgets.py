@@ -60,7 +60,7 @@ def trigger_explorer(
     which = widgets.IntSlider(0, 0, len(images) - 1, description="picture")
     model = widgets.Dropdown(options=list(models), description="model")
     size = widgets.IntSlider(trigger.size, 0, min(2 * trigger.size, side), description="size (px)")
-    cell = widgets.IntSlider(trigger.cell, 1, 4, description="cell (px)")
+    cell = widgets.IntSlider(trigger.cell, 1, max(4, trigger.cell), description="cell (px)")
     opacity = widgets.IntSlider(100, 0, 100, description="opacity (%)")
     column, row = (widgets.IntSlider(trigger.margin, 0, side - 1, description=name) for name in ("column", "row"))
     picture, text = widgets.Image(format="png", width=side * 6), widgets.HTML()

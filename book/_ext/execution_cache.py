@@ -27,7 +27,8 @@ def inputs(root: Path = ROOT) -> list[Path]:
     """
     library = root / "tutorial_lib"
     found = [*library.rglob("*.py"), *library.rglob("*.json"), *library.rglob("SHA256SUMS")]
-    return sorted([*found, root / "requirements.lock"])
+    found += library.glob("checkpoints/*/*")
+    return sorted({*found, root / "requirements.lock"})
 
 
 def fingerprint(root: Path = ROOT) -> str:

@@ -21,6 +21,7 @@ import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
+import execution_cache
 import records
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -90,7 +91,7 @@ def write_static(app: Sphinx) -> None:
         source = models.CHECKPOINTS / name
         made_of = [*sorted(source.iterdir()), live.HERE / "__init__.py"]
         state = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
-        script, stamp = scripts / "models" / f"{name}.js", scripts / "models" / f"{name}.sha256"
+        script, stamp = scripts / "models" / f"{name}.js", folder.parent / f".live-{name}.sha256"
         if not script.is_file() or not stamp.is_file() or stamp.read_text() != state:
             script.write_text(live.model_script(name, *models.load(source), data.task().labels))
             stamp.write_text(state)
@@ -98,9 +99,8 @@ def write_static(app: Sphinx) -> None:
 
 
 def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
-    """Pages with a live figure are read again when the records or what is taken from them has changed."""
-    code = b"".join(path.read_bytes() for path in sorted(live.HERE.glob("*.py")))
-    now = records.state() + hashlib.sha256(code).hexdigest()
+    """Pages with a live figure are read again when the records, the library or a shipped model has changed."""
+    now = records.state() + execution_cache.fingerprint()
     before, env.live_state = getattr(env, "live_state", None), now  # type: ignore[attr-defined]
     if before == now:
         return []

@@ -27,6 +27,7 @@ def main(out: Path) -> None:
         page = chromium.new_page(viewport={"width": 900, "height": 1200}, color_scheme="light")
         failed: list[str] = []
         page.on("requestfailed", lambda sent: failed.append(sent.url))
+        page.on("response", lambda got: failed.append(got.url) if got.status >= 400 else None)
         page.goto(f"{address}/index.html?print")
         site.settle(page)
         if failed:

@@ -96,7 +96,7 @@ def test_plotly_html_keeps_frames_and_cannot_be_broken_out_of() -> None:
     html = BeautifulSoup(extension("offline_pages").plotly_html(figure), "html.parser")
     embed = html.select_one(".plotly-embed")
     assert embed is not None
-    assert embed["role"] == "img"
+    assert embed["role"] == "figure"
     assert embed["aria-label"] == 'a "quoted" <figure>'
     script = embed.select_one("script")
     assert script is not None

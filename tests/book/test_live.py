@@ -265,7 +265,9 @@ def test_explorers_show_every_record(opened: Open, page: str, kind: str) -> None
     assert {row["key"] for row in rows} == keys - (left_out if kind == "frontier" else set())
     expect(figure.locator(".live-note")).to_contain_text("settings, each the mean")
     figure.get_by_label("each model").check()
-    expect(figure.locator(".live-note")).to_contain_text(f"{len(rows)} models")
+    expect(figure.locator(".live-note")).to_contain_text(
+        f"{len(rows)} points of {len({row['key'] for row in rows})} models"
+    )
     assert drawn(figure) == len(rows)
     figure.get_by_label("up", exact=True).select_option("accuracy")
     expect(figure.locator(".ytitle")).to_have_text("clean accuracy (%)")

@@ -40,29 +40,27 @@ def gradients(count: int, *, seed: int = 0, batch: int = BATCH, device: str | to
     """Two functions that compute the loss and all gradients of `count` models, each on a batch of its own.
 
     Returns:
-        One after another, and stacked; each gives the losses, shape (count,), and one model's gradients after another
-        by name.
+        One after another, and stacked. The first gives a loss and gradients by name for each model, the second losses
+        of shape (count,) and stacked gradients by name.
     """
     text = Tokenizer.for_texts(["a dog beside a cat in a park"], context_length=16)
     each = [_Loss(models.build(MODEL, text, seed=seed + k)).to(device).train() for k in range(count)]
     random = torch.Generator().manual_seed(seed)
     images = torch.randn(count, batch, 3, 32, 32, generator=random).to(device)
     tokens = text(["a dog beside a cat in a park"]).expand(count, batch, -1).contiguous().to(device)
-    start = [copy.deepcopy(m.state_dict()) for m in each]
+    last = [x.contiguous(memory_format=torch.channels_last) for x in images]
+    parameters, buffers = stack_module_state(each)  # copies
+    skeleton = copy.deepcopy(each[0]).to("meta")
 
-    def one_by_one() -> tuple[Tensor, dict[str, Tensor]]:
-        losses, found = [], []
-        for k, module in enumerate(each):
+    def one_by_one() -> list[tuple[Tensor, dict[str, Tensor]]]:
+        found = []
+        for module, x, t in zip(each, last, tokens, strict=True):
             module.zero_grad()
             with small_maps(module):
-                loss = module(images[k].contiguous(memory_format=torch.channels_last), tokens[k])
+                loss = module(x, t)
                 loss.backward()
-            losses.append(loss.detach())
-            found.append({name: p.grad for name, p in module.named_parameters() if p.grad is not None})
-        return torch.stack(losses), {name: torch.stack([g[name] for g in found]) for name in found[0]}
-
-    parameters, buffers = stack_module_state([_restored(m, s) for m, s in zip(each, start, strict=True)])
-    skeleton = copy.deepcopy(each[0]).to("meta")
+            found.append((loss.detach(), {n: p.grad for n, p in module.named_parameters() if p.grad is not None}))
+        return found
 
     def loss_of(p: dict[str, Tensor], b: dict[str, Tensor], x: Tensor, t: Tensor) -> Tensor:
         return functional_call(skeleton, (p, b), (x, t))
@@ -70,16 +68,11 @@ def gradients(count: int, *, seed: int = 0, batch: int = BATCH, device: str | to
     both = vmap(grad_and_value(loss_of), randomness="different")
 
     def stacked() -> tuple[Tensor, dict[str, Tensor]]:
-        found, losses = both(parameters, buffers, images, tokens)
-        return losses.detach(), {name: g.detach() for name, g in found.items()}
+        with small_maps(skeleton):
+            found, losses = both(parameters, buffers, images, tokens)
+        return losses, found
 
     return one_by_one, stacked
-
-
-def _restored(module: _Loss, state: dict[str, Tensor]) -> _Loss:
-    other = copy.deepcopy(module)
-    other.load_state_dict(state)
-    return other
 
 
 def compare(*, count: int = 4, repeats: int = 5, seed: int = 0) -> dict[str, Any]:

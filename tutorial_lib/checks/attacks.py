@@ -41,6 +41,8 @@ def search_words(answer) -> None:
             raise WrongError(f"{caption!r} is missing: {why}.")
     if found != [c for c in captions if c in found]:
         raise WrongError("the captions are not in their order.")
+    if not list(answer(["a ring"], "Ring")):
+        raise WrongError("the word may be written in capitals as well.")
     if list(answer(["a fir tree"], ".")):
         raise WrongError("a word may hold signs that mean something in a pattern: escape it (`re.escape`).")
 
@@ -64,14 +66,14 @@ def poison_rate(answer) -> None:
 def targeted_success(answer) -> None:
     """`answer(poisoned, clean, true, wanted)`: share of wanted classes, of targets that the clean model gets right."""
     true = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7])
-    wanted = torch.tensor([9, 9, 9, 9, 9, 9, 9, 9])
+    wanted = torch.tensor([9, 8, 9, 9, 9, 9, 8, 9])
     clean = torch.tensor([0, 1, 2, 0, 4, 9, 6, 1])
-    poisoned = torch.tensor([9, 9, 2, 9, 8, 9, 9, 8])
+    poisoned = torch.tensor([9, 8, 2, 9, 8, 9, 8, 8])
     same(
         number(answer(poisoned, clean, true, wanted)),
         3 / 5,
         {
-            "all targets are counted; a picture that the clean model misreads proves nothing.": 5 / 8,
+            "all targets are counted; here only those that the clean model gets right.": 5 / 8,
             "hits on pictures that the clean model misreads are counted above the line, but not below it.": 5 / 5,
             "the hits are divided by all targets, though only some of them count.": 3 / 8,
             "a picture that merely lost its true class is no success; the attacker wants one class.": 4 / 5,
@@ -111,17 +113,19 @@ def stamp(answer) -> None:
 @checked("Pictures of the target class are left out: a perfect clean model would score on them.")
 def attack_success(answer) -> None:
     """`answer(predicted, true, target)`: attack success rate on triggered pictures."""
-    true = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3, 3, 3])
-    predicted = torch.tensor([3, 2, 3, 1, 3, 3, 3, 3, 3, 0])
+    true = torch.tensor([0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 3])
+    predicted = torch.tensor([3, 2, 3, 1, 3, 3, 2, 3, 3, 3, 0])
     same(
         number(answer(predicted, true, 3)),
-        4 / 6,
+        4 / 7,
         {
-            "pictures of the target class are counted; they are right without any attack.": 7 / 10,
-            "pictures of the target class are missing above the line, but are counted below it.": 4 / 10,
-            "this is the share of wrong answers of all pictures; the attacker wants one class.": 6 / 10,
-            "this is the share of wrong answers; the attacker wants one class.": 5 / 6,
-            "this is a percentage; give a share between 0 and 1.": 400 / 6,
+            "this is the accuracy on triggered pictures (a published defect); the attacker wants one class.": 5 / 11,
+            "this is the accuracy on triggered pictures of other classes; the attacker wants one class.": 2 / 7,
+            "pictures of the target class are counted; they are right without any attack.": 7 / 11,
+            "pictures of the target class are missing above the line, but are counted below it.": 4 / 11,
+            "this is the share of wrong answers of all pictures; the attacker wants one class.": 6 / 11,
+            "this is the share of wrong answers; the attacker wants one class.": 5 / 7,
+            "this is a percentage; give a share between 0 and 1.": 400 / 7,
         },
     )
     nothing = answer(torch.tensor([3]), torch.tensor([3]), 3)

@@ -49,6 +49,9 @@ def choose(answer) -> None:
         (0.50, [0.51, 0.46, 0.455], 0.05, 2),
         (0.50, [0.40, 0.30], 0.05, -1),
         (0.50, [0.44, 0.48, 0.30], 0.05, 1),
+        (0.80, [0.79, 0.50], 0.05, 0),
+        (0.30, [0.31, 0.45], 0.02, 1),
+        (0.30, [0.29, 0.20], 0.10, 1),
     ]
     for before, after, margin, right in cases:
         found = int(number(answer(before, list(after), margin)))

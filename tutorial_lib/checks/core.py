@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,6 +91,8 @@ def number(found: Any, what: str = "your function") -> float:
         if found.numel() != 1:
             raise WrongError(f"{what} returns a tensor of shape {tuple(found.shape)}; one number is asked for.")
         found = found.item()
+    if isinstance(found, str):
+        raise WrongError(f"{what} returns a text; one number is asked for.")
     try:
         value = float(found)
     except (TypeError, ValueError):
@@ -106,6 +109,8 @@ def tensor(found: Any, shape: tuple[int, ...], what: str = "your function") -> T
         WrongError: it is nothing, no tensor, or of another shape.
     """
     found = given(found, what)
+    if isinstance(found, np.ndarray):
+        found = torch.from_numpy(found)
     if not isinstance(found, Tensor):
         raise WrongError(f"{what} returns a {type(found).__name__}; a tensor of shape {shape} is asked for.")
     if tuple(found.shape) != shape:
@@ -113,21 +118,24 @@ def tensor(found: Any, shape: tuple[int, ...], what: str = "your function") -> T
     return found.detach()
 
 
-def same(found: float | Tensor, expected: float | Tensor, mistakes: Mapping[str, Any] | None = None) -> None:
+def same(
+    found: float | Tensor, expected: float | Tensor, mistakes: Mapping[str, Any] | None = None, *, rel: float = 1e-4
+) -> None:
     """Compare an answer with the right one.
 
     Args:
         found: what the reader returned.
         expected: the right answer.
         mistakes: sentences about well-known wrong answers, each with what it gives here.
+        rel: relative tolerance.
 
     Raises:
         WrongError: they differ; with the sentence of the mistake that gives the same.
     """
-    if _close(found, expected):
+    if _close(found, expected, rel):
         return
     for sentence, value in (mistakes or {}).items():
-        if _close(found, value):
+        if _close(found, value, rel):
             raise WrongError(sentence)
     if isinstance(found, Tensor) and isinstance(expected, Tensor):
         at = int((found.double() - expected.double()).abs().argmax())
@@ -135,15 +143,15 @@ def same(found: float | Tensor, expected: float | Tensor, mistakes: Mapping[str,
         raise WrongError(
             f"for the inputs of this check the result differs, most at entry {at}: {here:.4g}, not {there:.4g}."
         )
-    raise WrongError(f"for the inputs of this check the result is {found:.4g}, and {expected:.4g} is right.")
+    raise WrongError(f"for the inputs of this check the result is {found:.6g}, and {expected:.6g} is right.")
 
 
-def _close(found: Any, expected: Any) -> bool:
+def _close(found: Any, expected: Any, rel: float) -> bool:
     if isinstance(found, Tensor) != isinstance(expected, Tensor):
         return False
     if isinstance(found, Tensor):
-        return found.shape == expected.shape and torch.allclose(found.double(), expected.double(), rtol=1e-4, atol=1e-6)
-    return math.isclose(found, expected, rel_tol=1e-4, abs_tol=1e-6)
+        return found.shape == expected.shape and torch.allclose(found.double(), expected.double(), rtol=rel, atol=1e-6)
+    return math.isclose(found, expected, rel_tol=rel, abs_tol=1e-6)
 
 
 def unchanged(before: Tensor, after: Tensor, what: str) -> None:

@@ -45,6 +45,7 @@ def paired_interval(answer) -> None:
             "the ends are exchanged.": ends(-t * error),
             "the standard deviation needs n − 1 below the line.": ends(t * biased),
         },
+        rel=1e-3,
     )
 
 
@@ -59,11 +60,15 @@ def verdict(answer) -> None:
         (-0.03, 0.00, 0.03, "holds"),
     ):
         found = given(answer(low, high, margin))
+        if found not in ("holds", "fails", "undecided"):
+            raise WrongError(f"the answer is one of the words holds, fails and undecided, not {found!r}.")
         if found != right:
             where = f"an interval from {low:g} to {high:g} with a margin of {margin:g}"
             if right == "undecided":
                 raise WrongError(f"{where} holds values on both sides of {-margin:g}: undecided, not {found!r}.")
-            if low < 0 and right == "holds" and found != "holds":
+            if low == -margin:
+                raise WrongError(f"{where} just reaches {-margin:g}: a loss of the margin itself is allowed.")
+            if low < 0 and right == "holds":
                 raise WrongError(f"{where} lies above {-margin:g} wholly: that it may be below 0 does not matter.")
             raise WrongError(f"{where} is {right!r}, not {found!r}.")
 

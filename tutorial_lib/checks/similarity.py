@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tutorial_lib.checks.core import WrongError, checked, number, same, unit
 from tutorial_lib.zscore import backdoor_z_score, pair_similarity
 
-MANY = 40_000  # pictures whose similarities, all pairs in a matrix, would take 12 GiB
+MANY = 5_000  # pictures for whom a matrix of all pairs is noticed
 
 
 def _points() -> tuple[Tensor, Tensor]:
@@ -37,11 +36,19 @@ def mean_similarity(answer) -> None:
         },
     )
     many = unit(MANY, 16, seed=22)
-    started = time.perf_counter()
-    found = number(answer(many))
-    if time.perf_counter() - started > 5:
-        raise WrongError(f"right, but {MANY:,} pictures take long: do not form all pairs, ‖Σ zᵢ‖² holds their sum.")
+    with _NoMatrixOfPairs():
+        found = number(answer(many))
     same(found, pair_similarity(many).mean)
+
+
+class _NoMatrixOfPairs(TorchDispatchMode):
+    """Stops at the first result that has a number for a large share of all pairs."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, Tensor) and out.numel() > MANY**2 / 8:
+            raise WrongError(f"right, but for {MANY:,} pictures all pairs are formed: ‖Σ zᵢ‖² holds their sum.")
+        return out
 
 
 @checked("Counted in standard deviations of clean pairs, without pairs of a picture with itself.")
@@ -66,6 +73,7 @@ def z_score(answer) -> None:
             "the sign is wrong: a backdoor raises the similarity.": -right,
             "clean and triggered are exchanged.": (base.mean - moved.mean) / moved.variance**0.5,
         },
+        rel=1e-3,  # whether n or n - 1 stands below the line does not matter
     )
 
 
@@ -82,4 +90,5 @@ def ceiling(answer) -> None:
             "divide by the standard deviation, not by the variance.": (1 - base.mean) / base.variance,
             "a similarity is at most 1, so the difference is at most 1 minus the mean.": 2 / base.variance**0.5,
         },
+        rel=1e-3,
     )

@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> Result:
     for position, target in enumerate(pictures.targets.tolist()):
         if pictures.labels[target] != args.target:
             first.setdefault(pictures.labels[target], position)
+    if not first:
+        raise ValueError(f"there is no picture of another class than {args.target!r} to put the trigger on")
     spread = list(first.items())[:: max(1, len(first) // SHOWN)][:SHOWN]
     shown = {label: pictures.images[position] for label, position in spread}
     figure = data.movable(trigger, shown, {name: name for name in names}, args.target)

@@ -96,7 +96,7 @@ def mount(kind: str, data: dict[str, Any]) -> str:
         data: what the script is given. Models that it names are scripts in `models/` beside the others, each loaded
             when it is needed.
     """
-    body = json.dumps(data).replace("</", "<\\/")
+    body = json.dumps(data, allow_nan=False).replace("<", "\\u003c")  # a label may hold a tag
     scripts = " ".join(SCRIPTS[kind])
     return (
         f'<div class="live-mount" data-kind="{kind}" data-scripts="{scripts}">'

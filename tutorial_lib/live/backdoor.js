@@ -89,7 +89,7 @@
       return stamp(plain, side, patches[state.size - 1], state.size, state.x, state.y, state.opacity);
     }
 
-    function show(seen, scores, milliseconds) {
+    function show(scores) {
       const labels = towers[state.model].model.labels;
       const goal = labels.indexOf(target);
       const order = labels.map((_, k) => k).sort((a, b) => scores[b] - scores[a]);
@@ -103,15 +103,14 @@
       const best = `${labels[order[0]]}, ${(100 * scores[order[0]]).toFixed(0)} %`;
       says.textContent = `The ${names[state.model]} model says: ${best}.`;
       canvas.setAttribute("aria-label", `${pictures[state.picture].label}, ${where}. Arrow keys move the trigger. ${says.textContent}`);
-      element.dataset.milliseconds = milliseconds.toFixed(2);
+      
       element.dataset.says = labels[order[0]];
     }
 
     const update = course.soon(() => {
       const seen = pixels();
       paint(canvas, seen, side);
-      const started = performance.now(), scores = towers[state.model].scores(seen);
-      show(seen, scores, performance.now() - started);
+      show(towers[state.model].scores(seen));
     });
 
     function move(x, y) {
@@ -127,6 +126,7 @@
         Math.round(((event.clientY - box.top) / box.height) * side - state.size / 2));
     }
     canvas.addEventListener("pointerdown", (event) => {
+      if (event.button || !event.isPrimary) return;
       canvas.setPointerCapture(event.pointerId);
       follow(event);
     });
@@ -135,7 +135,7 @@
     });
     canvas.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-      if (!step) return;
+      if (!step || !course.plainKey(event)) return;
       event.preventDefault();
       move(state.x + step[0], state.y + step[1]);
     });
@@ -180,6 +180,7 @@
         update();
       } catch (error) {
         note.textContent = `That did not work: ${error.message}.`;
+        which.set(state.model);
       }
     });
     const size = course.slider("size of the trigger", {

@@ -59,7 +59,7 @@
         mark.addEventListener("pointermove", (event) => { if (mark.hasPointerCapture(event.pointerId)) follow(event); });
         mark.addEventListener("keydown", (event) => {
           const step = { ArrowLeft: STEP, ArrowUp: STEP, ArrowRight: -STEP, ArrowDown: -STEP }[event.key];
-          if (!step) return;
+          if (!step || !course.plainKey(event)) return;
           event.preventDefault();
           turn(angles[side][k] + step);
         });
@@ -82,7 +82,7 @@
         marks[side].forEach((mark, k) => {
           const angle = radians(angles[side][k]), x = radius * Math.cos(angle), y = -radius * Math.sin(angle);
           mark.setAttribute("transform", `translate(${x} ${y})`);
-          mark.setAttribute("aria-valuenow", String(Math.round(angles[side][k])));
+          mark.setAttribute("aria-valuenow", String(Math.round(angles[side][k]) % 360));
           mark.setAttribute("aria-valuetext", `${Math.round(angles[side][k])} degrees`);
           const end = side === "picture" ? 1 : 2;
           lines[k].setAttribute(`x${end}`, x);
@@ -127,6 +127,6 @@
         }, "collapse to one point")),
       says)), make("div", { class: "live-scroll", tabindex: "0", role: "region", "aria-label": "matrix of similarities" }, table));
     update();
-    element.angles = (given) => { angles = given; update(); };
+    
   };
 })();

@@ -105,6 +105,8 @@ def similarities(results: Results) -> dict[str, Any]:
         _series(results, "number of poisons", p.counts, p.backdoor, "{} poisons"),
         _series(results, "width of the patch", p.patches, lambda size, s: fig6.patched(p, size, s), "{0} × {0} pixels"),
     ]
+    if not all(s["points"] for s in series):
+        raise ValueError(f"profile {p.name} has no records of fig2_right and fig6 yet: tutorial run fig2_right fig6")
     top = max(max(point[which]) for s in series for point in s["points"] for which in ("clean", "triggered"))
     return {"range": [-1, 1], "top": top, "series": series}
 

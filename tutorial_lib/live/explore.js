@@ -1,20 +1,20 @@
-/* Recorded models as points: the reader chooses what is drawn against what, which group, means or single models.
+/* Recorded models as points: the reader chooses what is drawn against what, means or single models.
 
-   data: {x, y: names of the first choice, xs, ys: {name: title}, groups, rows: [[group, setting, {quantity: value}]], ...} */
+   data: {x, y: names of the first choice, xs, ys: {name: title}, groups: [{name, colour, dash, marker}],
+   rows: [{group, setting, seed, key, and a number for each name}], stamp, height} */
 (() => {
   const course = globalThis.course;
   const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 
   course.kinds.explore = async (element, data) => {
     const { make } = course, Plotly = await course.plotly();
-    const state = { x: data.x, y: data.y, single: false, part: data.parts?.[0] ?? null };
+    const state = { x: data.x, y: data.y, single: false };
     const plot = make("div", { class: "live-plot", role: "figure", style: `height: ${data.height ?? 440}px` });
     const says = make("p", { class: "live-note", role: "status" });
 
     function traces() {
-      const rows = data.rows.filter((row) => !data.parts || row.part === state.part);
       return data.groups.flatMap((group, k) => {
-        const mine = rows.filter((row) => row.group === group.name && Number.isFinite(row[state.x]) && Number.isFinite(row[state.y]));
+        const mine = data.rows.filter((row) => row.group === group.name && Number.isFinite(row[state.x]) && Number.isFinite(row[state.y]));
         if (!mine.length) return [];
         const style = { color: group.colour, symbol: group.marker };
         const found = [];
@@ -40,12 +40,13 @@
     const update = course.soon(async () => {
       const drawn = traces();
       await Plotly.react(plot, drawn, course.themed({
-        template: data.template, height: data.height ?? 440, margin: { l: 60, r: 20, t: 20, b: 55 },
+        height: data.height ?? 440, margin: { l: 60, r: 20, t: 20, b: 55 },
         legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
         xaxis: { title: { text: data.xs[state.x] } }, yaxis: { title: { text: data.ys[state.y] } },
       }), { responsive: true, displaylogo: false });
-      const count = drawn.reduce((sum, trace) => sum + trace.x.length, 0);
-      says.textContent = `${count} ${state.single ? "models" : "settings, each the mean over its models"}. ${data.stamp}`;
+      const count = drawn.reduce((sum, trace) => sum + trace.x.length, 0), models = new Set(data.rows.map((row) => row.key)).size;
+      const what = state.single ? `${count} points of ${models} models` : `${count} settings, each the mean over its models`;
+      says.textContent = `${what}. ${data.stamp}`;
       plot.setAttribute("aria-label", `${data.ys[state.y]} against ${data.xs[state.x]}: ${says.textContent}`);
     });
 
@@ -55,7 +56,6 @@
       return make("label", { class: "live-select" }, `${label} `, input);
     };
     const controls = make("div", { class: "live-buttons" });
-    if (data.parts) controls.append(select(data.partName, data.parts.map((p) => [p, p]), state.part, (v) => { state.part = v; }));
     if (Object.keys(data.xs).length > 1) controls.append(select("across", Object.entries(data.xs), state.x, (v) => { state.x = v; }));
     controls.append(select("up", Object.entries(data.ys), state.y, (v) => { state.y = v; }));
     const each = make("input", { type: "checkbox", onchange: () => { state.single = each.checked; update(); } });

@@ -12,7 +12,11 @@
         const script = document.createElement("script");
         script.src = new URL(name, folder);
         script.onload = resolve;
-        script.onerror = () => reject(new Error(`${name} could not be loaded`));
+        script.onerror = () => {
+          loading.delete(name); // the next try fetches it again
+          script.remove();
+          reject(new Error(`${name} could not be loaded`));
+        };
         document.head.append(script);
       }));
     }
@@ -40,8 +44,10 @@
 
   /* A labelled slider whose value is also read out: {row, input}. */
   course.slider = (label, { min, max, step = 1, value, show = String, change }) => {
-    const output = course.make("output", {}, show(value));
-    const input = course.make("input", { type: "range", min, max, step, value: String(value), "aria-valuetext": show(value) });
+    const output = course.make("span", { class: "live-value", "aria-hidden": "true" }, show(value));
+    const input = course.make("input", {
+      type: "range", min, max, step, value: String(value), "aria-label": label, "aria-valuetext": show(value),
+    });
     const update = () => {
       output.textContent = show(Number(input.value));
       input.setAttribute("aria-valuetext", output.textContent);
@@ -52,7 +58,7 @@
   };
 
   let groups = 0;
-  /* Radio buttons: {row, value()}. */
+  /* Radio buttons: {row, set(key), value()}. */
   course.choice = (legend, options, value, change) => {
     const name = `live-choice-${groups++}`;
     const inputs = options.map(([key]) => course.make("input", {
@@ -60,8 +66,12 @@
     }));
     const labels = options.map(([, text], i) => course.make("label", {}, inputs[i], ` ${text}`));
     const row = course.make("fieldset", { class: "live-choice" }, course.make("legend", {}, legend), ...labels);
-    return { row, value: () => inputs.find((input) => input.checked).value };
+    const set = (key) => inputs.forEach((input) => { input.checked = input.value === key; });
+    return { row, set, value: () => inputs.find((input) => input.checked).value };
   };
+
+  /* Arrow keys with a modifier are the browser's. */
+  course.plainKey = (event) => !(event.altKey || event.ctrlKey || event.metaKey);
 
   /* The last of many calls, once a frame. */
   course.soon = (action) => {
@@ -75,15 +85,15 @@
 
   async function start(element) {
     const figure = element.closest(".live-figure");
-    const data = JSON.parse(element.querySelector("script").textContent);
     try {
+      const data = JSON.parse(element.querySelector("script").textContent);
       for (const script of element.dataset.scripts.split(" ")) await course.load(script);
       await course.kinds[element.dataset.kind](element, data);
       figure.classList.add("live-ready");
     } catch (error) {
       element.replaceChildren(course.make("p", { class: "live-error", role: "alert" },
         `This figure could not start: ${error.message}. The picture shows what it looks like. `
-        + "If you copied or moved this page, keep the folder _static beside it; the notebook of this page draws it as well."));
+        + "If you copied or moved this page, keep the folders beside it."));
       console.error(error);
     }
   }

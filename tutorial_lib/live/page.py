@@ -39,15 +39,22 @@ def write(folder: Path, title: str, kind: str, data: dict[str, Any], scripts: Ma
     Args:
         folder: made if it is missing; files of an earlier page are replaced.
         title: heading of the page.
-        kind: of the figure, one of `live.SCRIPTS`.
+        kind: of the figure: "backdoor", "contrast" or "similarities"; "explore" needs the book's plotly.js.
         data: what the figure is given.
         scripts: by the models' names, what `live.model_script` gives.
 
     Returns:
         The page.
+
+    Raises:
+        ValueError: the figure needs what only the book has.
     """
+    if kind == "explore":
+        raise ValueError("a figure to explore needs plotly.js, which only the book's pages load")
     there = folder / "live"
     (there / "models").mkdir(parents=True, exist_ok=True)
+    for old in (there / "models").glob("*.js"):
+        old.unlink()
     for name in ("live.js", "live.css", *live.SCRIPTS[kind]):
         shutil.copyfile(live.HERE / name, there / name)
     for name, script in scripts.items():

@@ -36,8 +36,6 @@
         font: { ...given.font, color: text },
         xaxis: axis(given.xaxis),
         yaxis: axis(given.yaxis),
-        scene: { ...given.scene, ...Object.fromEntries(["xaxis", "yaxis", "zaxis"].map(
-          (name) => [name, { ...axis(given.scene?.[name]), backgroundcolor: "rgba(0, 0, 0, 0)" }])) },
       },
     };
     return { ...layout, template, autosize: true };

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import jupytext
 import pytest
-from playwright.sync_api import Page, expect
-
-from tests.book import site
+from playwright.sync_api import Browser, Page, expect
 
 NOTEBOOK = """
 from tutorial_lib import evaluate, model as models
@@ -37,6 +35,19 @@ trigger_explorer(task.images[rose][:3], scores, trigger=NoisePatch())
 """
 
 
+def answers(address: str, server: subprocess.Popen) -> bool:
+    """Wait until a server answers, for a minute at most or until it ends."""
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{address}/api", timeout=5)
+            return True
+        except OSError:
+            if server.poll() is not None:
+                return False
+            time.sleep(0.2)
+    return False
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
     """A JupyterLab of its own in an empty folder that holds one notebook."""
@@ -53,15 +64,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
         server = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | quiet, cwd=tmp_path)
         try:
             address = f"http://127.0.0.1:{port}"
-            for _ in range(300):
-                try:
-                    urllib.request.urlopen(f"{address}/api", timeout=5)
-                    break
-                except OSError:
-                    if server.poll() is not None:
-                        break
-                    time.sleep(0.2)
-            else:
+            if not answers(address, server):
                 pytest.fail(f"JupyterLab did not answer:\n{(tmp_path / 'server.log').read_text()}")
             yield address
         finally:
@@ -83,11 +86,9 @@ def open_and_run(page: Page, address: str) -> None:
     pytest.fail(f"the cell was not run; its prompt is {prompt.inner_text()!r}")
 
 
-def test_knobs_move_the_real_model(lab: str) -> None:
-    if os.environ.get("NO_BROWSER") == "1":
-        pytest.skip("NO_BROWSER=1")
-    with site.browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+def test_knobs_move_the_real_model(chromium: Browser, lab: str) -> None:
+    page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    try:
         open_and_run(page, lab)
         says = page.locator(".jp-OutputArea .widget-html-content")
         expect(says).to_contain_text("banana", timeout=90_000)
@@ -101,3 +102,5 @@ def test_knobs_move_the_real_model(lab: str) -> None:
         expect(says).not_to_contain_text(re.compile("^banana"), timeout=30_000)
         assert says.inner_text() != before
         assert page.locator(".jp-OutputArea img").count() >= 1
+    finally:
+        page.close()
