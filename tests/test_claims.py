@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,3 +249,9 @@ def test_summary_counts_every_verdict():
     counted = claims.summary(verdicts)
     assert sum(counted.values()) == len(load())
     assert set(counted) == set(claims.WORDS)
+
+
+def test_no_claim_is_swallowed_by_the_text_of_another() -> None:
+    """In YAML, a line that is glued to a sentence above it becomes part of that sentence."""
+    text = (Path(claims.__file__).parent / "claims.yml").read_text()
+    assert text.count("- id: ") == len(claims.load())
