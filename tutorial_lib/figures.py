@@ -84,7 +84,8 @@ def draw_apart(notebook: Path, folder: Path) -> str:
 
 def chapters() -> list[Path]:
     """The chapters that are notebooks, in the order of the book."""
-    return sorted(p for p in BOOK.glob("[0-9]*_*.md") if "kernelspec:" in p.read_text()[:600])
+    found = (p for p in BOOK.glob("[0-9]*_*.md") if "kernelspec:" in p.read_text()[:600])
+    return sorted(found, key=lambda path: int(path.stem.split("_")[0]))
 
 
 def chosen(names: Iterable[str]) -> list[Path]:

@@ -30,6 +30,7 @@ KEPT = (
     nodes.math_block,
     nodes.raw,
     nodes.term,
+    nodes.table,
     addnodes.pending_xref,
 )
 
