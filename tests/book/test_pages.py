@@ -127,8 +127,11 @@ def test_no_traceback_in_the_text(visit: Visit) -> None:
 
 def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 390, "height": 844})
-    visit.page.wait_for_timeout(300)  # figures are drawn anew
-    width = visit.page.evaluate("() => document.documentElement.scrollWidth")
+    for _ in range(20):  # figures are drawn anew, one after another
+        visit.page.wait_for_timeout(300)
+        width = visit.page.evaluate("() => document.documentElement.scrollWidth")
+        if width <= 390:
+            break
     visit.page.set_viewport_size({"width": 1280, "height": 900})
     assert width <= 390
 
