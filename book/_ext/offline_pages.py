@@ -1,7 +1,8 @@
 """Sphinx extension: the pages need nothing from another host.
 
 MathJax, plotly.js and the widgets' manager are served from `_static/vendor`, where `data_scripts/vendor.py`
-puts them. A plotly figure becomes a small block of JSON that `static/plotly-embed.js` draws.
+puts them. A plotly figure becomes a numbered figure with a small block of JSON that `static/plotly-embed.js` draws.
+The option `:name: fig-loss` of the cell that shows it lets a text refer to it as {numref}`fig-loss`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 VENDORED = HERE.parent / "_vendor"
 PLOTLY = "application/vnd.plotly.v1+json"
 DEFAULT_HEIGHT = 450  # plotly's own
+TITLE_HEIGHT = 30  # pixels of the margin that a title takes
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,22 @@ def plotly_html(figure: dict[str, Any]) -> str:
     )
 
 
+def plotly_figure(figure: dict[str, Any]) -> nodes.figure:
+    """A figure that gets a number; its caption is the title, no longer drawn above it, or else the description."""
+    layout = dict(figure.get("layout", {}))
+    title = (layout.get("title") or {}).get("text", "")
+    if title:
+        del layout["title"]
+        margin, height = layout.get("margin", {}), layout.get("height", DEFAULT_HEIGHT)
+        freed = min(TITLE_HEIGHT, margin.get("t", 0))
+        layout |= {"margin": margin | {"t": margin.get("t", 0) - freed}, "height": height - freed}
+    caption = (title or alt_text(figure)).rstrip(".") + "."
+    node = nodes.figure(classes=["plotly-figure"])
+    node += nodes.raw("", plotly_html(figure | {"layout": layout}), format="html")
+    node += nodes.caption("", caption[0].upper() + caption[1:])
+    return node
+
+
 class PlotlyMime:
     """myst-nb plugin that renders what a plotly figure shows in a notebook."""
 
@@ -60,7 +78,15 @@ class PlotlyMime:
                 'plotly figure without a description: add figure.update_layout(meta={"alt": "…"})',
                 location=f"{renderer.renderer.document['source']}:{data.line}",
             )
-        return [nodes.raw("", plotly_html(figure), format="html", classes=["output"])]
+        document = renderer.renderer.document
+        node = plotly_figure(figure)
+        name = nodes.fully_normalize_name(str(data.cell_metadata.get("name", "")))
+        if name and name not in document.nameids:
+            node["names"].append(name)
+            document.note_explicit_target(node, node)
+        else:
+            document.set_id(node, suggested_prefix="figure")
+        return [node]
 
 
 def add_static(app: Sphinx) -> None:
@@ -107,6 +133,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_css_file("book.css")
     app.add_js_file("mathjax-hub-shim.js", defer="defer", priority=600)
     app.add_js_file("plotly-embed.js", defer="defer")
+    app.add_js_file("print.js", defer="defer")
     app.connect("config-inited", one_search_bar, priority=100)
     app.connect("config-inited", whole_single_page, priority=900)
     app.connect("builder-inited", add_static)

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from offline_pages import plotly_html
+from offline_pages import plotly_figure
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -57,12 +57,12 @@ def results(profile: str = PROFILE) -> Results:
     return _results[profile]
 
 
-def figure_html(name: str, part: str = "plot", profile: str = PROFILE) -> str:
+def shown(name: str, part: str = "plot", profile: str = PROFILE) -> nodes.Element:
     """What `experiments.show` shows, a figure or a table."""
     figure = getattr(experiments.load(name), part)(results(profile))
     if isinstance(figure, experiments.Table):
-        return figure._repr_html_()
-    return plotly_html(figure.to_plotly_json() | {"layout": figure.layout.to_plotly_json()})
+        return nodes.raw("", figure._repr_html_(), format="html", classes=["output"])
+    return plotly_figure(figure.to_plotly_json() | {"layout": figure.layout.to_plotly_json()})
 
 
 # -- numbers in the text
@@ -224,7 +224,10 @@ class PaperBesideOurs(SphinxDirective):
                 if profiles.get(profile).reference or profile == "test" or not found.of(module.trials(found.profile)):
                     continue
                 for part in experiments.plots(name):
-                    section += nodes.raw("", figure_html(name, part, profile), format="html", classes=["output"])
+                    part_shown = shown(name, part, profile)
+                    if isinstance(part_shown, nodes.figure):
+                        self.state.document.set_id(part_shown, suggested_prefix="figure")
+                    section += part_shown
                 section += claims_table(mine, profile)
                 recorded = True
             if not recorded:
@@ -269,8 +272,12 @@ def refresh_figures(app: Sphinx, doctree: nodes.document) -> None:
             continue
         for output in cell.findall(nodes.container):
             if "cell_output" in output.get("classes", ()):
-                html = figure_html(match[1], match[2] or "plot")
-                output.children = [nodes.raw("", html, format="html", classes=["output"])]
+                new = shown(match[1], match[2] or "plot")
+                old = next(iter(output.findall(nodes.figure)), None)
+                if old is not None and isinstance(new, nodes.figure):
+                    new.update_all_atts(old)  # its name and number
+                output.children = []
+                output += new
 
 
 def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:

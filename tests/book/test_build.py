@@ -103,6 +103,22 @@ def test_plotly_html_keeps_frames_and_cannot_be_broken_out_of() -> None:
     assert json.loads(script.string) == figure
 
 
+def test_a_title_becomes_the_caption_and_gives_its_room_back() -> None:
+    layout = {
+        "meta": {"alt": "a curve that falls"},
+        "height": 200,
+        "margin": {"t": 50, "b": 9},
+        "title": {"text": "loss"},
+    }
+    made = extension("offline_pages").plotly_figure({"data": [], "layout": layout})
+    shown = json.loads(BeautifulSoup(made.children[0].astext(), "html.parser").select_one("script").string)["layout"]
+    assert made.children[1].astext() == "Loss."
+    assert shown == {"meta": layout["meta"], "height": 170, "margin": {"t": 20, "b": 9}}
+    assert layout["title"] == {"text": "loss"}
+    untitled = extension("offline_pages").plotly_figure({"data": [], "layout": {"meta": layout["meta"]}})
+    assert untitled.children[1].astext() == "A curve that falls."
+
+
 def test_plotly_js_in_the_pages_is_of_the_version_that_python_writes_for() -> None:
     """Python's plotly ships the whole library; the pages have a part of it, of the same version."""
     version = re.compile(r"plotly\.js(?: \([^)]*\))? v(\d+\.\d+\.\d+)")
@@ -111,6 +127,34 @@ def test_plotly_js_in_the_pages_is_of_the_version_that_python_writes_for() -> No
     found = [version.search(path.read_text()[:500]) for path in (whole, part)]
     assert all(found)
     assert len({match[1] for match in found if match}) == 1
+
+
+def test_figures_have_numbers_in_reading_order_and_references_find_them() -> None:
+    numbers: list[int] = []
+    by_target: dict[str, str] = {}
+    references: list[tuple[str, str]] = []
+    for name in site.page_names():
+        page = BeautifulSoup((site.HTML / f"{name}.html").read_text(), "html.parser")
+        for plot in page.select(".plotly-embed, .live-mount"):
+            figure = plot.find_parent("figure")
+            assert figure is not None, (name, str(plot)[:200])
+            number, text = figure.select_one(".caption-number"), figure.select_one(".caption-text")
+            assert number is not None
+            assert text is not None
+            assert len(text.text.strip()) > 10, (name, text)
+            found = re.fullmatch(r"Fig\. (\d+)", number.text.strip())
+            assert found, number
+            numbers.append(int(found[1]))
+            by_target[f"{name}.html#{figure['id']}"] = number.text.strip()
+        for link in page.select("article a.reference.internal:has(> .std-numref)"):
+            href = str(link["href"])
+            references.append((f"{name}.html{href}" if href.startswith("#") else href, link.text.strip()))
+    assert len(numbers) > 50
+    assert numbers == list(range(1, len(numbers) + 1))
+    to_figures = [(target, text) for target, text in references if text.startswith("Fig.")]
+    assert len(to_figures) >= 12
+    for target, text in to_figures:
+        assert by_target[target] == text
 
 
 def test_terms_link_to_the_glossary_once_a_page() -> None:

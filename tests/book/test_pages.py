@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -106,6 +107,18 @@ def test_every_figure_says_what_it_shows(visit: Visit) -> None:
         "article img", "found => found.map(e => e.alt.match(/\\.(png|svg|jpe?g|webp)$/) ? '' : e.alt)"
     )
     assert all(label and label.strip() for label in labels), labels
+
+
+def test_print_unfolds_the_quizzes_and_folds_them_again(visit: Visit) -> None:
+    """Also in a browser without `::details-content`."""
+    folded = visit.page.locator(".quiz details:not([open])")
+    before = folded.count()
+    visit.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    assert folded.count() == 0
+    visit.page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    assert folded.count() == before
+    if re.match(r"\d+_", visit.page.url.rsplit("/", 1)[-1]):
+        assert before >= 8
 
 
 def test_a_page_with_code_offers_its_notebook(visit: Visit) -> None:
