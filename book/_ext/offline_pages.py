@@ -19,6 +19,8 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
+from tutorial_lib.plots import LEGEND_ABOVE
+
 HERE = Path(__file__).resolve().parent
 VENDORED = HERE.parent / "_vendor"
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -56,10 +58,12 @@ def plotly_figure(figure: dict[str, Any]) -> nodes.figure:
         margin, height = layout.get("margin", {}), layout.get("height", DEFAULT_HEIGHT)
         freed = min(TITLE_HEIGHT, margin.get("t", 0))
         layout |= {"margin": margin | {"t": margin.get("t", 0) - freed}, "height": height - freed}
-    caption = (title or alt_text(figure)).rstrip(".") + "."
+        layout["legend"] = LEGEND_ABOVE | layout.get("legend", {})  # where the title was
+    text = (title or alt_text(figure)).rstrip(".") + "."
+    caption = text if text[1:2] == " " else text[:1].upper() + text[1:]  # "x" alone is a symbol
     node = nodes.figure(classes=["plotly-figure"])
     node += nodes.raw("", plotly_html(figure | {"layout": layout}), format="html")
-    node += nodes.caption("", caption[0].upper() + caption[1:])
+    node += nodes.caption("", caption)
     return node
 
 

@@ -113,10 +113,13 @@ def test_a_title_becomes_the_caption_and_gives_its_room_back() -> None:
     made = extension("offline_pages").plotly_figure({"data": [], "layout": layout})
     shown = json.loads(BeautifulSoup(made.children[0].astext(), "html.parser").select_one("script").string)["layout"]
     assert made.children[1].astext() == "Loss."
+    assert shown.pop("legend")["orientation"] == "h"
     assert shown == {"meta": layout["meta"], "height": 170, "margin": {"t": 20, "b": 9}}
     assert layout["title"] == {"text": "loss"}
     untitled = extension("offline_pages").plotly_figure({"data": [], "layout": {"meta": layout["meta"]}})
     assert untitled.children[1].astext() == "A curve that falls."
+    symbol = {"meta": layout["meta"], "title": {"text": "x and its copy"}}
+    assert extension("offline_pages").plotly_figure({"layout": symbol}).children[1].astext() == "x and its copy."
 
 
 def test_plotly_js_in_the_pages_is_of_the_version_that_python_writes_for() -> None:

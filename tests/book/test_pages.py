@@ -97,6 +97,8 @@ def test_figures_follow_the_dark_mode(visit: Visit) -> None:
         }, 300));
     }"""
     assert visit.page.evaluate(lightness, "dark") > 128
+    legend = "found => found.map(e => getComputedStyle(e).fillOpacity)"  # a white one would hide light letters
+    assert set(visit.page.eval_on_selector_all(".plotly-embed .legend > .bg", legend)) <= {"0"}
     assert visit.page.evaluate(lightness, "light") < 128
 
 

@@ -4,6 +4,8 @@
   const course = (globalThis.course ??= {});
   const LIBRARY = new URL("vendor/plotly/plotly-cartesian.min.js", document.currentScript.src);
   const printing = new URLSearchParams(location.search).has("print"); // ?print draws all figures at once
+  const READABLE = 560; // pixels
+  const isStamp = (label) => label.xref === "paper" && label.y === 0;
   const drawn = new Set();
 
   let loading;
@@ -38,14 +40,40 @@
         yaxis: axis(given.yaxis),
       },
     };
-    return { ...layout, template, autosize: true };
+    const legend = { ...layout.legend, bgcolor: "rgba(0, 0, 0, 0)" };
+    return { ...layout, template, legend, autosize: true };
+  }
+
+  /* On a phone, the stamp goes below the plot as text, and a figure with several labels keeps a width at which they
+     can be read and scrolls by itself. */
+  function fitted(layout, element) {
+    const labels = layout.annotations ?? [];
+    if (!labels.length || element.clientWidth >= READABLE) return layout;
+    const stamps = labels.filter(isStamp), others = labels.filter((label) => !isStamp(label));
+    for (const { text } of stamps) {
+      const small = Object.assign(document.createElement("p"), { className: "plotly-stamp", textContent: text });
+      element.after(small);
+    }
+    if (others.length > 1) {
+      element.style.minWidth = `${READABLE}px`;
+      const figure = element.closest("figure");
+      if (figure) figure.tabIndex = 0; // so that arrow keys scroll it
+    }
+    return { ...layout, annotations: others };
+  }
+
+  /* Labels of pictures stand on a white sheet, by night as well. */
+  function onWhite(layout, data) {
+    if (!data.some(({ type }) => type === "image")) return layout;
+    const dark = (label) => ({ ...label, font: { color: "#333", ...label.font } });
+    return { ...layout, annotations: (layout.annotations ?? []).map(dark) };
   }
 
   async function draw(element) {
     const { data, layout, config, frames } = JSON.parse(element.querySelector("script").textContent);
     const Plotly = await plotly();
     await Plotly.newPlot(element, {
-      data, frames, layout: themed(layout), config: { responsive: true, displaylogo: false, ...config },
+      data, frames, layout: themed(onWhite(fitted(layout, element), data)), config: { responsive: true, displaylogo: false, ...config },
     });
     drawn.add(element);
   }
