@@ -60,7 +60,8 @@ def plotly_figure(figure: dict[str, Any]) -> nodes.figure:
         layout |= {"margin": margin | {"t": margin.get("t", 0) - freed}, "height": height - freed}
         layout["legend"] = LEGEND_ABOVE | layout.get("legend", {})  # where the title was
     text = (title or alt_text(figure)).rstrip(".") + "."
-    caption = text if text[1:2] == " " else text[:1].upper() + text[1:]  # "x" alone is a symbol
+    symbol = text[1:2] == " " and text[0] != "a"  # "x" stays as it is
+    caption = text if symbol else text[:1].upper() + text[1:]
     node = nodes.figure(classes=["plotly-figure"])
     node += nodes.raw("", plotly_html(figure | {"layout": layout}), format="html")
     node += nodes.caption("", caption)

@@ -87,12 +87,12 @@ def test_every_plotly_figure_is_drawn(visit: Visit) -> None:
 
 def test_figures_follow_the_dark_mode(visit: Visit) -> None:
     """A figure's text must stand out from the page in both modes."""
-    if not visit.page.locator(".plotly-embed text").count():
+    if not visit.page.locator(".plotly-embed .ytick text").count():
         return
     lightness = """mode => {
         document.documentElement.dataset.theme = mode;
         return new Promise((resolve) => setTimeout(() => {
-            const colour = getComputedStyle(document.querySelector('.plotly-embed text')).fill;
+            const colour = getComputedStyle(document.querySelector('.plotly-embed .ytick text')).fill;
             resolve(colour.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3);
         }, 300));
     }"""
