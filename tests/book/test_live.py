@@ -59,6 +59,22 @@ def slide(figure: Locator, label: str, value: float) -> None:
     )
 
 
+@pytest.mark.parametrize("name", [BACKDOOR, CONTRAST, SIMILARITIES])
+def test_values_of_sliders_are_not_cut_off(opened: Open, name: str) -> None:
+    figure = opened(name)
+    for width in (1280, 1100, 820, 390):
+        figure.page.set_viewport_size({"width": width, "height": 900})
+        cut = figure.evaluate(
+            """e => [...e.querySelectorAll(".live-value")].map((o) => {
+                const text = document.createRange();
+                text.selectNodeContents(o);
+                return e.getBoundingClientRect().right - text.getBoundingClientRect().right;
+            })"""
+        )
+        assert cut
+        assert min(cut) >= 0, width
+
+
 @pytest.mark.parametrize("name", data.MODELS)
 def test_the_engine_agrees_with_torch(opened: Open, name: str) -> None:
     images = data.task().images[::95]  # 8 pictures
