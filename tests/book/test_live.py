@@ -28,6 +28,12 @@ PLACEMENT, FRONTIER = "6_what_makes_it_work", "8_cleanclip"
 
 Open = Callable[..., Locator]
 
+#: Formulas no longer move what is below them, and a figure draws in the frame after it is ready.
+SETTLED = """() => Promise.all([
+    window.MathJax?.startup?.promise,
+    new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
+])"""
+
 
 @pytest.fixture
 def opened(chromium: Browser, address: str) -> Iterator[Open]:
@@ -41,6 +47,7 @@ def opened(chromium: Browser, address: str) -> Iterator[Open]:
         figure = page.locator(".live-figure")
         figure.scroll_into_view_if_needed()
         expect(page.locator(".live-figure.live-ready")).to_have_count(1, timeout=20_000)
+        page.evaluate(SETTLED)
         return figure.locator(".live-mount")
 
     yield open_page
