@@ -171,16 +171,42 @@ def test_the_page_is_light(visit: Visit, capsys: pytest.CaptureFixture[str]) -> 
     assert models <= 4e6
 
 
+def serious(page: Page) -> list[tuple]:
+    """What axe-core calls critical or serious."""
+    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        (v["id"], v["impact"], len(v["nodes"]), v["nodes"][0]["html"][:200], v["nodes"][0]["failureSummary"][:300])
+        for v in violations
+        if v["impact"] in ("critical", "serious")
+    ]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(visit: Visit, theme: str) -> None:
     """An automatic accessibility check, by day and by night."""
     visit.page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
     visit.page.wait_for_timeout(300)  # figures take the new colours
-    violations = Axe().run(visit.page, options={"resultTypes": ["violations"]}).response["violations"]
+    found = serious(visit.page)
     visit.page.evaluate("() => { document.documentElement.dataset.theme = 'light'; }")
-    serious = [
-        (v["id"], v["impact"], len(v["nodes"]), v["nodes"][0]["html"][:200], v["nodes"][0]["failureSummary"][:300])
-        for v in violations
-        if v["impact"] in ("critical", "serious")
-    ]
-    assert serious == []
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["4_backdoors", "8_cleanclip"])
+def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, address: str, name: str) -> None:
+    """Stamps wrap below their plots; labels keep a width, and what scrolls can be scrolled by the keyboard."""
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    try:
+        page.goto(f"{address}/{name}.html")
+        site.settle(page)
+        stamps = page.locator(".plotly-stamp")
+        assert stamps.count() >= 2
+        assert "profile cpu" in " ".join(stamps.all_inner_texts())
+        rights = stamps.evaluate_all("found => found.map(e => e.getBoundingClientRect().right)")
+        assert max(rights) <= 390
+        wide = page.locator(".plotly-figure[tabindex='0']")
+        assert wide.count() >= 1
+        assert min(wide.evaluate_all("found => found.map(e => e.scrollWidth)")) >= 560
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+        assert serious(page) == []
+    finally:
+        page.close()
