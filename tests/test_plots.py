@@ -6,10 +6,14 @@ import io
 import numpy as np
 import pytest
 import torch
+from nbclient import NotebookClient
+from nbclient.output_widget import OutputWidget
+from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from tutorial_lib import plots, profiles, widgets
 from tutorial_lib.experiments import Results, fig6
+from tutorial_lib.figures import PLOTLY
 from tutorial_lib.triggers import NoisePatch
 
 
@@ -143,3 +147,24 @@ def test_record_knobs_show_means_and_models(displayed, name):
 def test_only_explorers_are_explored():
     with pytest.raises(ValueError, match="there are placement and frontier"):
         widgets.record_explorer("backdoor")
+
+
+def test_explorers_do_not_make_a_headless_run_answer(monkeypatch):
+    """An answer of nbclient takes the socket on which it waits for the end of the cell: some runs never end."""
+    answers = []
+    monkeypatch.setattr(OutputWidget, "send", lambda self, state: answers.append(state))
+    head = "import ipywidgets\nfrom tutorial_lib.widgets import record_explorer, similarity_explorer"
+    cells = [head, "record_explorer('placement')", "box = similarity_explorer()", "box.children[0].index = 1"]
+    notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    assert answers == []
+    states = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"].values()
+    shown = [state["state"]["outputs"] for state in states if state["model_name"] == "OutputModel"]
+    assert [len(outputs) for outputs in shown] == [1, 1]
+    first, second = (outputs[0]["data"][PLOTLY] for outputs in shown)
+    assert first["data"]
+    assert second["layout"]["title"]["text"].split(":")[0].endswith("pixels"), "not drawn anew"
+
+    captured = new_notebook(cells=[new_code_cell("import ipywidgets\nwith ipywidgets.Output():\n    print(1)")])
+    NotebookClient(captured, kernel_name="python3", timeout=120).execute()
+    assert answers, "the capture that this test is about is no longer answered"

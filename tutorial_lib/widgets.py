@@ -5,18 +5,20 @@ In a built page no callback runs; the live figures of the pages are their twins.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+import plotly.graph_objects as go
 import torch
-from IPython.display import display
 from torch import Tensor
 
 from tutorial_lib import plots, profiles
 from tutorial_lib.experiments import Results
+from tutorial_lib.figures import PLOTLY
 from tutorial_lib.live import data
 from tutorial_lib.plots import contact_sheet
 from tutorial_lib.triggers import Checkerboard, Patch
@@ -187,7 +189,11 @@ def _points(rows: Sequence[dict[str, Any]], x: str, y: str, each: bool) -> list[
     ]
 
 
-def _show(where: widgets.Output, fig) -> None:
-    where.clear_output(wait=True)
-    with where:
-        display(fig)
+def _show(where: widgets.Output, fig: go.Figure) -> None:
+    """Replace what an output holds.
+
+    It is set, not captured by `with where:`: nbclient (0.11 and before) answers a capture on the socket on which it
+    waits for the cell to end, and may then wait for ever (jupyter/nbclient#312).
+    """
+    data = {PLOTLY: json.loads(fig.to_json()), "text/plain": fig.layout.meta["alt"]}
+    where.outputs = ({"output_type": "display_data", "data": data, "metadata": {}},)
