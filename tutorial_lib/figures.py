@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 PLOTLY = "application/vnd.plotly.v1+json"
+WIDTH = 760  # pixels of a picture before it is scaled by two
 DRAWING = 120  # seconds that the pictures of one chapter may take
 
 
@@ -58,14 +62,15 @@ def draw(notebook: Path, folder: Path) -> None:
     import plotly.graph_objects as go
     import plotly.io
 
-    drawn, files = [], []
+    drawn, files, heights = [], [], []
     for name, figure in figures_of(notebook).items():
         fig = go.Figure(figure["data"], figure["layout"], skip_invalid=True)
-        fig.update_layout(paper_bgcolor="white", width=760, height=fig.layout.height or 400)
+        fig.update_layout(paper_bgcolor="white")
         drawn += [fig, fig]
         files += [folder / f"{name}.png", folder / f"{name}.svg"]
+        heights += [fig.layout.height or 400] * 2
     if files:
-        plotly.io.write_images(drawn, files, scale=2)
+        plotly.io.write_images(drawn, files, scale=2, width=WIDTH, height=heights)  # it does not ask the layout
 
 
 def draw_apart(notebook: Path, folder: Path) -> str:
@@ -75,11 +80,19 @@ def draw_apart(notebook: Path, folder: Path) -> str:
         Why there are no pictures; empty if there are.
     """
     command = [sys.executable, "-m", "tutorial_lib.figures", str(notebook), str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DRAWING)
-    except subprocess.TimeoutExpired:
-        return f"the browser did not answer within {DRAWING} seconds"
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["unknown"])[-1][:200]
+    with tempfile.TemporaryFile("w+") as said:
+        process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        try:
+            process.wait(timeout=DRAWING)
+        except psutil.TimeoutExpired:
+            return f"the browser did not answer within {DRAWING} seconds"
+        finally:
+            if process.is_running():
+                for each in [*process.children(recursive=True), process]:
+                    each.kill()
+                process.wait()
+        said.seek(0)
+        return "" if process.returncode == 0 else (said.read().strip().splitlines() or ["unknown"])[-1][:200]
 
 
 def chapters() -> list[Path]:

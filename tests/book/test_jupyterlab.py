@@ -16,7 +16,7 @@ import jupytext
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-NOTEBOOK = """
+TRIGGER = """
 from tutorial_lib import evaluate, model as models
 from tutorial_lib.live import data
 from tutorial_lib.triggers import NoisePatch
@@ -32,6 +32,12 @@ def scores(image):
 
 rose = task.targets == task.class_of("rose")
 trigger_explorer(task.images[rose][:3], scores, trigger=NoisePatch())
+"""
+
+RECORDS = """
+from tutorial_lib.widgets import similarity_explorer
+
+similarity_explorer()
 """
 
 
@@ -50,10 +56,11 @@ def answers(address: str, server: subprocess.Popen) -> bool:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
-    """A JupyterLab of its own in an empty folder that holds one notebook."""
-    notebook = jupytext.reads(NOTEBOOK, fmt="py:percent")
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    jupytext.write(notebook, tmp_path / "knobs.ipynb")
+    """A JupyterLab of its own in an empty folder that holds two notebooks."""
+    for name, source in (("trigger", TRIGGER), ("records", RECORDS)):
+        notebook = jupytext.reads(source, fmt="py:percent")
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        jupytext.write(notebook, tmp_path / f"{name}.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -80,8 +87,8 @@ KERNEL_READY = """() => {
 }"""
 
 
-def open_and_run(page: Page, address: str) -> None:
-    page.goto(f"{address}/lab/tree/knobs.ipynb?reset")
+def open_and_run(page: Page, address: str, name: str) -> None:
+    page.goto(f"{address}/lab/tree/{name}.ipynb?reset")
     page.locator(".jp-Notebook").wait_for(timeout=90_000)
     page.wait_for_function(KERNEL_READY, timeout=90_000)
     assert page.locator(".jp-Dialog").all_inner_texts() == []
@@ -93,7 +100,7 @@ def open_and_run(page: Page, address: str) -> None:
 def test_knobs_move_the_real_model(chromium: Browser, lab: str) -> None:
     page = chromium.new_page(viewport={"width": 1400, "height": 1000})
     try:
-        open_and_run(page, lab)
+        open_and_run(page, lab, "trigger")
         says = page.locator(".jp-OutputArea .widget-html-content")
         expect(says).to_contain_text("banana", timeout=90_000)
         before = says.inner_text()
@@ -106,5 +113,24 @@ def test_knobs_move_the_real_model(chromium: Browser, lab: str) -> None:
         expect(says).not_to_contain_text(re.compile("^banana"), timeout=30_000)
         assert says.inner_text() != before
         assert page.locator(".jp-OutputArea img").count() >= 1
+    finally:
+        page.close()
+
+
+def test_knobs_draw_the_records_anew(chromium: Browser, lab: str) -> None:
+    page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    try:
+        open_and_run(page, lab, "records")
+        drawn = page.locator(".jp-OutputArea .js-plotly-plot")
+        expect(drawn).to_have_count(1, timeout=90_000)
+        assert drawn.locator(".scatterlayer .trace path").count() >= 2
+        title = drawn.locator(".gtitle")
+        before = title.inner_text()
+        assert "z-score" in before
+        handle = page.locator(".widget-slider", has_text="setting").locator(".noUi-handle")
+        handle.focus()
+        handle.press("ArrowLeft")
+        expect(title).not_to_have_text(before, timeout=30_000)
+        expect(drawn).to_have_count(1)
     finally:
         page.close()

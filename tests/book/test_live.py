@@ -251,6 +251,27 @@ def test_points_on_the_circle_move_by_mouse_and_keys(opened: Open) -> None:
     expect(mark).to_have_attribute("aria-valuenow", "90")
 
 
+def test_a_screen_reader_hears_where_a_drag_ends(opened: Open) -> None:
+    """The sentence in sight follows every frame; the one that is read out waits until it rests."""
+    figure = opened(CONTRAST)
+    heard, seen = figure.get_by_role("status"), figure.locator(".live-says")
+    expect(heard).to_have_text(seen.inner_text())
+    said = figure.evaluate(
+        """async (e) => {
+            const said = [], heard = e.querySelector("[role=status]"), slider = e.querySelector("input[type=range]");
+            new MutationObserver(() => said.push(heard.textContent)).observe(heard, { childList: true });
+            for (let v = -2; v < 0.5; v += 0.1) {
+                slider.value = v;
+                slider.dispatchEvent(new Event("input"));
+                await new Promise(requestAnimationFrame);
+            }
+            await new Promise((rest) => setTimeout(rest, 800));
+            return said;
+        }"""
+    )
+    assert said == [seen.inner_text()]
+
+
 def test_similarities_are_those_of_the_records(opened: Open) -> None:
     figure = opened(SIMILARITIES)
     results = Results(profiles.get("cpu"))

@@ -79,7 +79,7 @@
       style: `width: ${Math.max(WIDTH, side)}px`,
     });
     const bars = make("ol", { class: "live-bars" });
-    const says = make("p", { class: "live-says", role: "status" });
+    const sentence = course.sentence();
     const note = make("p", { class: "live-note", role: "status" });
     const thumbs = make("div", { class: "live-thumbs", role: "group", "aria-label": "pictures to choose from" });
 
@@ -101,9 +101,9 @@
         make("span", { class: "live-number" }, `${(100 * scores[k]).toFixed(1)} %`))));
       const where = state.size ? `trigger ${state.size} × ${state.size} at column ${state.x}, row ${state.y}` : "no trigger";
       const best = `${labels[order[0]]}, ${(100 * scores[order[0]]).toFixed(0)} %`;
-      says.textContent = `The ${names[state.model]} model says: ${best}.`;
-      canvas.setAttribute("aria-label", `${pictures[state.picture].label}, ${where}. Arrow keys move the trigger. ${says.textContent}`);
-      
+      const text = `The ${names[state.model]} model says: ${best}.`;
+      sentence.say(text);
+      canvas.setAttribute("aria-label", `${pictures[state.picture].label}, ${where}. Arrow keys move the trigger. ${text}`);
       element.dataset.says = labels[order[0]];
     }
 
@@ -204,7 +204,7 @@
     element.append(
       make("div", { class: "live-columns" },
         make("div", {}, canvas, thumbs, make("label", { class: "live-file" }, "a picture of your own ", file)),
-        make("div", { class: "live-controls" }, which.row, size.row, opacity.row, back, says, bars, note)));
+        make("div", { class: "live-controls" }, which.row, size.row, opacity.row, back, ...sentence.rows, bars, note)));
     paint(canvas, pixels(), side);
     update();
     Object.assign(element, { scores: async (name, given) => (await tower(name)).scores(given), pixels });

@@ -72,7 +72,7 @@
       make("caption", {}, "similarity, and in brackets the softmax over the row"),
       make("thead", {}, make("tr", {}, make("td"), ...names.map((name) => make("th", { scope: "col" }, `“${name}”`)))),
       make("tbody", {}, ...names.map((name, i) => make("tr", {}, make("th", { scope: "row" }, name), ...cells[i]))));
-    const says = make("p", { class: "live-says", role: "status" });
+    const sentence = course.sentence();
     const guess = Math.log(names.length);
 
     const update = course.soon(() => {
@@ -95,7 +95,7 @@
         cell.style.setProperty("--weight", weight.toFixed(3));
         cell.classList.toggle("live-partner", i === j);
       }));
-      says.textContent = `The loss is ${found.loss.toFixed(3)} nats at temperature ${temperature.toFixed(2)}; guessing gives ${guess.toFixed(3)}.`;
+      sentence.say(`The loss is ${found.loss.toFixed(3)} nats at temperature ${temperature.toFixed(2)}; guessing gives ${guess.toFixed(3)}.`);
       element.dataset.loss = String(found.loss);
     });
 
@@ -125,8 +125,7 @@
             update();
           },
         }, "collapse to one point")),
-      says)), make("div", { class: "live-scroll", tabindex: "0", role: "region", "aria-label": "matrix of similarities" }, table));
+      ...sentence.rows)), make("div", { class: "live-scroll", tabindex: "0", role: "region", "aria-label": "matrix of similarities" }, table));
     update();
-    
   };
 })();

@@ -70,6 +70,19 @@
     return { row, set, value: () => inputs.find((input) => input.checked).value };
   };
 
+  /* A sentence that is seen at once and read out when it has come to rest, not in every frame of a drag: {rows, say(text)}. */
+  course.sentence = () => {
+    const seen = course.make("p", { class: "live-says", "aria-hidden": "true" });
+    const heard = course.make("p", { class: "live-heard", role: "status" });
+    let timer;
+    const say = (text) => {
+      seen.textContent = text;
+      clearTimeout(timer);
+      timer = setTimeout(() => { heard.textContent = text; }, 500);
+    };
+    return { rows: [seen, heard], say };
+  };
+
   /* Arrow keys with a modifier are the browser's. */
   course.plainKey = (event) => !(event.altKey || event.ctrlKey || event.metaKey);
 

@@ -19,7 +19,7 @@
     svg.append(draw("text", { x: WIDTH / 2, y: HEIGHT - 3, "text-anchor": "middle", class: "live-tick" }, "cosine similarity of two pictures"));
     const legend = make("p", { class: "live-legend" },
       make("span", { class: "live-key-clean" }, "without trigger"), " ", make("span", { class: "live-key-triggered" }, "with trigger"));
-    const says = make("p", { class: "live-says", role: "status" });
+    const sentence = course.sentence();
     const state = { series: data.series[0], at: data.series[0].start };
 
     function area(density, top) {
@@ -34,8 +34,9 @@
         areas[which].setAttribute("d", area(point[which], Math.min(data.top, 1.05 * Math.max(...point.clean, ...point.triggered))));
       }
       const scores = point.z.map((z) => z.toFixed(1)).join(", ");
-      says.textContent = `${point.value}: z-score ${point.mean.toFixed(1)} (${point.z.length} models: ${scores}).`;
-      svg.setAttribute("aria-label", `Densities of pair similarities. ${says.textContent}`);
+      const text = `${point.value}: z-score ${point.mean.toFixed(1)} (${point.z.length} models: ${scores}).`;
+      sentence.say(text);
+      svg.setAttribute("aria-label", `Densities of pair similarities. ${text}`);
       element.dataset.z = String(point.mean);
     });
 
@@ -51,7 +52,7 @@
     }
     const which = course.choice("what changes", data.series.map((s) => [s.name, s.name]), data.series[0].name,
       (name) => show(data.series.find((s) => s.name === name)));
-    element.append(which.row, slider, svg, legend, says);
+    element.append(which.row, slider, svg, legend, ...sentence.rows);
     show(data.series[0]);
   };
 })();
