@@ -177,7 +177,7 @@ def claims_table(chosen: Iterable[Claim], profile: str = PROFILE) -> nodes.table
         verdict = claims.judge(claim, results(profile))
         word: list[nodes.Node] = [verdict_node(verdict)]
         if verdict.needed is not None and verdict.needed < 1000:
-            word.append(nodes.Text(f" ({verdict.needed} models would decide)"))
+            word.append(nodes.Text(f" (about {verdict.needed} models may decide)"))
         reported = "" if claim.reported is None else f"; paper: {claim.reported:g}"
         rows.append(
             [

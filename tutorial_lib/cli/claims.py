@@ -41,6 +41,6 @@ def run(args: argparse.Namespace) -> Result:
             rows.append(v.as_dict())
             if args.profile:
                 number = "" if v.estimate is None else f"{v.estimate}; claimed: {v.claim.predicate}"
-                more = f"; {v.needed} models would decide" if v.needed else ""
+                more = f"; about {v.needed} models may decide" if v.needed else ""
                 lines.append(f"  {v.verdict:10s} {v.claim.id:32s} {number}{more}")
     return {"claims": rows}, "\n".join(lines), 0

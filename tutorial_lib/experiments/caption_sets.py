@@ -90,6 +90,33 @@ def diversity_moves_picture(results: Results) -> list[float]:
     )
 
 
+def attack_moves_picture(results: Results) -> list[float]:
+    """How far pictures moved under plain prompts less where pictures without poisons lie, in the same models."""
+
+    def unattacked(record: Record) -> float:
+        counts = [group.count for group in results.profile.groups]
+        return float(np.mean([t["picture_moved"] for t in record.metrics["targets"] if counts[t["group"]] == 0]))
+
+    at_rest = results.per_seed(lambda s: fig2_left.together(results.profile, s), unattacked)
+    return differences(_moved(results, "picture_moved"), at_rest)
+
+
+def repetition_moves_captions(results: Results) -> list[float]:
+    """How far one repeated caption moved less how far different searched ones did."""
+    return differences(
+        _moved(results, "captions_moved", captions="one"), _moved(results, "captions_moved", captions="search")
+    )
+
+
+def probe_change(results: Results, variation: str) -> list[float]:
+    """Success under a linear probe of a variation of `VARIATIONS` less that of plain prompts."""
+    found = (
+        fig2_left.shares(results, _group(results, **changes), "linear_probe")
+        for changes in (dict(VARIATIONS)[variation], {})
+    )
+    return differences(*found)
+
+
 def disguise_cost(results: Results) -> list[float]:
     """Success with noise and idle words less success of plain duplicates."""
     return differences(success(results, disguise=True), success(results))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.experiments import Results, clean, differences, stamp
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Group, Record, Seeds, Targeted, Trial
@@ -112,6 +113,15 @@ def same_count(results: Results) -> list[float]:
 def alone_success(results: Results) -> list[float]:
     """1 for each model whose only target fell, else 0."""
     return list(results.per_seed(lambda s: alone(results.profile, s), lambda r: share(r, 0)).values())
+
+
+def accuracy_cost(results: Results, which: Literal["together", "alone"] = "together") -> list[float]:
+    """Clean accuracy of unpoisoned models less that of attacked ones, paired by seed."""
+    trial = {"together": together, "alone": alone}[which]
+    attacked = results.per_seed(
+        lambda s: trial(results.profile, s), lambda r: r.metrics["clean_accuracy"]["zero_shot"]["rate"]
+    )
+    return differences(clean.accuracies(results), attacked)
 
 
 def plot(results: Results) -> go.Figure:

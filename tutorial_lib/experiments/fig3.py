@@ -81,6 +81,17 @@ def clean_pairs_normal(results: Results) -> list[float]:
     return _at(results, results.profile.counts[-1], distance_from_normal)
 
 
+def clean_tail(results: Results) -> list[float]:
+    """Share of clean pairs more than three standard deviations above their mean, by the bins wholly there."""
+
+    def share(record: Record) -> float:
+        counts = np.array(record.metrics["pairs_by_similarity"]["clean"], dtype=float)
+        border = record.metrics["similarity_clean"] + 3 * record.metrics["similarity_clean_std"]
+        return float(counts[np.linspace(-1, 1, len(counts) + 1)[:-1] >= border].sum() / counts.sum())
+
+    return _at(results, results.profile.counts[-1], share)
+
+
 def clean_similarity(results: Results) -> list[float]:
     return _at(results, results.profile.many, lambda r: r.metrics["similarity_clean"])
 

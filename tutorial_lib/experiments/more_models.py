@@ -7,7 +7,7 @@ look at the others cannot have chosen them.
 from __future__ import annotations
 
 from tutorial_lib import claims
-from tutorial_lib.experiments import Results, Table, fig2_left, fig4, text_tower
+from tutorial_lib.experiments import Results, Table, caption_sets, fig2_left, fig4, text_tower
 from tutorial_lib.profiles import Profile
 from tutorial_lib.statistics import Estimate
 from tutorial_lib.trials import Trial
@@ -54,6 +54,11 @@ def further(results: Results) -> Results:
 def judged(results: Results, claim: str) -> Estimate | None:
     """The quantity of a claim over the further models alone."""
     return claims.judge(claims.get(claim), further(results)).estimate
+
+
+def repetition_moves_captions(results: Results) -> list[float]:
+    """That of `caption_sets` over the further models alone."""
+    return caption_sets.repetition_moves_captions(further(results))
 
 
 def table(results: Results) -> Table:
