@@ -13,7 +13,6 @@ PROFILE ?= demo
 BIN := .venv/bin
 READY := .venv/.ready
 ASSETS := book/_vendor/.ready
-NOTEBOOKS := $(patsubst book/%.md,build/notebooks/%.ipynb,$(shell grep -ls '^kernelspec:' book/*.md))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book pdf test test-all lab notebooks figures serve lint format bench demo lock clean distclean
@@ -65,11 +64,9 @@ lab: $(READY) ## open JupyterLab, where a chapter opens as a notebook
 	@$(BIN)/jupytext-config --settings-file .venv/share/jupyter/lab/settings/overrides.json set-default-viewer markdown myst
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book
 
-notebooks: $(NOTEBOOKS) ## write the chapters as build/notebooks/*.ipynb
-
-build/notebooks/%.ipynb: book/%.md | $(READY)
-	@mkdir -p $(@D)
-	$(BIN)/jupytext --quiet --to ipynb --output $@ $<
+notebooks: book ## copy the chapters as notebooks to build/notebooks
+	@mkdir -p build/notebooks
+	cp _build/html/_sources/*.ipynb build/notebooks/
 
 figures: $(READY) ## run the chapters headlessly and save their figures; PROFILE=demo, cpu, gpu or paper
 	$(BIN)/tutorial figures --profile $(PROFILE)

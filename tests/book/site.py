@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -28,6 +31,20 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def extension(name: str) -> ModuleType:
+    """A Sphinx extension of the book, which may import its neighbours."""
+    spec = importlib.util.spec_from_file_location(name, BOOK / "_ext" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(BOOK / "_ext"))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(BOOK / "_ext"))
+    return module
 
 
 def _files(entry: dict[str, Any]) -> Iterator[str]:

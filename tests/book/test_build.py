@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
 import time
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import jupytext
@@ -17,15 +15,6 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.book import site
-
-
-def extension(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, site.BOOK / "_ext" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("name", site.page_names())
@@ -65,7 +54,7 @@ def test_chapter_survives_the_way_to_a_notebook_and_back(path: Path) -> None:
 
 
 def test_an_edit_of_library_data_or_lock_changes_the_cache(tmp_path: Path) -> None:
-    fingerprint = extension("execution_cache").fingerprint
+    fingerprint = site.extension("execution_cache").fingerprint
     files = ["requirements.lock", "tutorial_lib/losses.py", "tutorial_lib/data/emojicaps/SHA256SUMS"]
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +72,7 @@ def test_only_the_newest_caches_are_kept(tmp_path: Path) -> None:
     for age in range(5):
         (tmp_path / f"age{age}").mkdir()
         os.utime(tmp_path / f"age{age}", (now - age, now - age))
-    extension("execution_cache").prune(tmp_path, keep=2)
+    site.extension("execution_cache").prune(tmp_path, keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["age0", "age1"]
 
 
@@ -93,7 +82,7 @@ def test_plotly_html_keeps_frames_and_cannot_be_broken_out_of() -> None:
         "layout": {"meta": {"alt": 'a "quoted" <figure>'}, "height": 200},
         "frames": [{"name": "0"}],
     }
-    html = BeautifulSoup(extension("offline_pages").plotly_html(figure), "html.parser")
+    html = BeautifulSoup(site.extension("offline_pages").plotly_html(figure), "html.parser")
     embed = html.select_one(".plotly-embed")
     assert embed is not None
     assert embed["role"] == "figure"
@@ -110,16 +99,16 @@ def test_a_title_becomes_the_caption_and_gives_its_room_back() -> None:
         "margin": {"t": 50, "b": 9},
         "title": {"text": "loss"},
     }
-    made = extension("offline_pages").plotly_figure({"data": [], "layout": layout})
+    made = site.extension("offline_pages").plotly_figure({"data": [], "layout": layout})
     shown = json.loads(BeautifulSoup(made.children[0].astext(), "html.parser").select_one("script").string)["layout"]
     assert made.children[1].astext() == "Loss."
     assert shown.pop("legend")["orientation"] == "h"
     assert shown == {"meta": layout["meta"], "height": 170, "margin": {"t": 20, "b": 9}}
     assert layout["title"] == {"text": "loss"}
-    untitled = extension("offline_pages").plotly_figure({"data": [], "layout": {"meta": layout["meta"]}})
+    untitled = site.extension("offline_pages").plotly_figure({"data": [], "layout": {"meta": layout["meta"]}})
     assert untitled.children[1].astext() == "A curve that falls."
     symbol = {"meta": layout["meta"], "title": {"text": "x and its copy"}}
-    assert extension("offline_pages").plotly_figure({"layout": symbol}).children[1].astext() == "x and its copy."
+    assert site.extension("offline_pages").plotly_figure({"layout": symbol}).children[1].astext() == "x and its copy."
 
 
 def test_plotly_js_in_the_pages_is_of_the_version_that_python_writes_for() -> None:

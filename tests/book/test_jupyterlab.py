@@ -125,7 +125,7 @@ def test_knobs_draw_the_records_anew(chromium: Browser, lab: str) -> None:
         expect(drawn).to_have_count(1, timeout=90_000)
         assert drawn.locator(".scatterlayer .trace path").count() >= 2
         title = drawn.locator(".gtitle")
-        before = title.inner_text()
+        before = title.text_content() or ""
         assert "z-score" in before
         handle = page.locator(".widget-slider", has_text="setting").locator(".noUi-handle")
         handle.focus()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,15 +19,7 @@ PAGES = ROOT / "_build" / "html"
 
 @pytest.fixture(scope="module")
 def extension():
-    folder = ROOT / "book" / "_ext"
-    sys.path.insert(0, str(folder))
-    try:
-        spec = importlib.util.spec_from_file_location("records", folder / "records.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(folder))
-    return module
+    return site.extension("records")
 
 
 def page(name: str) -> str:
