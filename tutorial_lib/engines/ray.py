@@ -64,7 +64,9 @@ def run_with_ray(
         import ray
         from ray.exceptions import RayError, RayTaskError
     except ImportError as error:
-        raise EngineError("Ray is not installed: pip install -e '.[ray]' in the course's folder, or use --engine local") from error
+        raise EngineError(
+            "Ray is not installed: pip install -e '.[ray]' in the course's folder, or use --engine local"
+        ) from error
     started_here = not ray.is_initialized()
     if started_here:
         try:
