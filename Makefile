@@ -52,7 +52,9 @@ pdf: book ## print the whole course as _build/course.pdf; needs Chromium
 	$(BIN)/python -m tests.book.pdf _build/course.pdf
 
 # A process a core with a thread each: small models gain little from threads, and much time is spent waiting for others.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope --max-worker-restart 0
+# Folders come first, with the longest files; sorted by their number of tests, the chapters would run last and alone.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder \
+  --max-worker-restart 0
 
 test: lint book ## lint, build the book, then run the tests, those in a browser included
 	$(PYTEST)
