@@ -51,7 +51,7 @@ def test_a_failing_chapter_does_not_stop_the_others(tmp_path, monkeypatch, capsy
 
 def executed_notebook(path: Path) -> Path:
     """A notebook with one figure, as papermill leaves it."""
-    figure = json.loads(go.Figure(go.Scatter(y=[1, 2]), {"meta": {"alt": "A line"}}).to_json())
+    figure = json.loads(go.Figure(go.Scatter(y=[1, 2]), {"meta": {"alt": "A line"}, "height": 640}).to_json())
     output = new_output("display_data", data={figures.PLOTLY: figure})
     nbformat.write(new_notebook(cells=[new_code_cell("", outputs=[output])]), path)
     return path
@@ -60,7 +60,7 @@ def executed_notebook(path: Path) -> Path:
 def test_figures_are_drawn_as_png_and_svg(tmp_path):
     assert figures.draw_apart(executed_notebook(tmp_path / "done.ipynb"), tmp_path) == ""
     with Image.open(tmp_path / "01-a-line.png") as picture:
-        assert picture.size == (1520, 800)
+        assert picture.size == (1520, 1280)
         assert len(picture.convert("RGB").getcolors(1 << 20)) > 2
     assert "<svg" in (tmp_path / "01-a-line.svg").read_text()[:200]
 
