@@ -24,12 +24,12 @@ from pathlib import Path
 
 from tutorial_lib.costs import duration
 from tutorial_lib.data import hub
-from tutorial_lib.data.folders import data_directory
+from tutorial_lib.data.own import data_directory
 from tutorial_lib.data.hub import HubError, RemoteFile
 from tutorial_lib.data.shards import ShardError, samples
 
 REPO = "pixparse/cc3m-wds"
-#: Folder of each split, as `tutorial_lib.data.folders` looks for it, and the names of its shards.
+#: Folder of each split, as `tutorial_lib.data.own` looks for it, and the names of its shards.
 SPLITS = {"train": ("cc3m", "cc3m-train-*.tar"), "validation": ("cc3m-validation", "cc3m-validation-*.tar")}
 #: Megabytes a second that a plan assumes before anything was measured.
 ASSUMED_RATE = 50

@@ -20,11 +20,15 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from tutorial_lib import cleaning, profiles
-from tutorial_lib import model as models
+from tutorial_lib.runs import defend as cleaning
+from tutorial_lib import profiles
+from tutorial_lib import models
 from tutorial_lib.attacks import Backdoor
-from tutorial_lib.checks.capstone import seal
-from tutorial_lib.runs import Outcome, Seeds, Trial, hardware, measure, train_trial
+from tutorial_lib.course.checks.capstone import seal
+from tutorial_lib.runs.outcome import Outcome, train_trial
+from tutorial_lib.trials import Seeds, Trial
+from tutorial_lib.runs.hardware import hardware
+from tutorial_lib.runs.measure import measure
 from tutorial_lib.triggers import make_trigger
 
 CLEANING = profiles.get("cpu").cleaning

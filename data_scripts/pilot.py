@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tutorial_lib.engines import sweep
+from tutorial_lib.runs.engines import sweep
 from tutorial_lib.experiments import pilot
-from tutorial_lib.store import DEFAULT, RunStore, read_lines, write_lines
+from tutorial_lib.trials.store import DEFAULT, RunStore, read_lines, write_lines
 
 
 def main() -> None:

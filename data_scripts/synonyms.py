@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from tutorial_lib.data import captions, emojicaps
-from tutorial_lib.text_augment import SYNONYMS, WORD
+from tutorial_lib.training.text_augment import SYNONYMS, WORD
 
 PARTS = ("noun", "verb", "adj", "adv")
 _GRAMMAR = """

@@ -1,4 +1,4 @@
-"""What each of several processes does in the tests of `tutorial_lib.distributed`; started with torchrun.
+"""What each of several processes does in the tests of `tutorial_lib.training.distributed`; started with torchrun.
 
 torchrun --nproc-per-node 2 tests/group_worker.py CASE,CASE OUT
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from tests import test_distributed as cases
-from tutorial_lib import distributed
+from tutorial_lib.training import distributed
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torchvision.transforms import RandomResizedCrop, v2
 
-from tutorial_lib.augment import MEAN, STD, crop_boxes, normalize, random_resized_crop
+from tutorial_lib.models.inputs import MEAN, STD, normalize
+from tutorial_lib.training.augment import crop_boxes, random_resized_crop
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tutorial_lib import checks
-from tutorial_lib import model as models
-from tutorial_lib.checks import capstone
+from tutorial_lib.course import checks
+from tutorial_lib import models
+from tutorial_lib.course.checks import capstone
 
 
 @pytest.fixture(scope="module")

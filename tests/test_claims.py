@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tutorial_lib import claims, experiments, profiles
+from tutorial_lib.evidence import claims
+from tutorial_lib import experiments, profiles
 from tutorial_lib.attacks.backdoor import BINS
-from tutorial_lib.claims import ClaimError, judge, load
+from tutorial_lib.evidence.claims import ClaimError, judge, load
 from tutorial_lib.costs import pairs as pairs_of
-from tutorial_lib.experiments import Results, zscore_success
-from tutorial_lib.schema import digest
-from tutorial_lib.statistics import estimate_statistic
-from tutorial_lib.trials import Backdoor, Record, Targeted, TextBackdoor
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.experiments import zscore_success
+from tutorial_lib.trials.schema import digest
+from tutorial_lib.evidence.statistics import estimate_statistic
+from tutorial_lib.attacks import Backdoor, Targeted, TextBackdoor
+from tutorial_lib.trials import Record
 
 CPU = profiles.get("cpu")
 

@@ -361,10 +361,10 @@ def test_bench_of_cleaning(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 
 def test_bench_shortcuts_do_not_change_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each shortcut can be switched off, and the steps still learn."""
-    from tutorial_lib import model as models
+    from tutorial_lib import models
     from tutorial_lib.bench import training
     from tutorial_lib.data.emojicaps import load
-    from tutorial_lib.tasks import class_concepts, training_pairs, zero_shot_task
+    from tutorial_lib.data.tasks import class_concepts, training_pairs, zero_shot_task
 
     data = load()
     concepts = class_concepts(data, CLASSES)

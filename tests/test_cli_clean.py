@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.test_cli import CLASSES, CONFIG, refused, tutorial
-from tutorial_lib import model as models
+from tutorial_lib import models
 from tutorial_lib.cli import main
 
 

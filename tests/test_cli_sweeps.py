@@ -13,11 +13,12 @@ import torch
 
 from tests.test_cli import refused, tutorial
 from tests.test_trials import record
-from tutorial_lib import claims, experiments, profiles, runs
-from tutorial_lib import model as models
+from tutorial_lib.evidence import claims
+from tutorial_lib import experiments, profiles, runs
+from tutorial_lib import models
 from tutorial_lib.cli import main
 from tutorial_lib.evaluate import embed_texts
-from tutorial_lib.store import RunStore, read_lines
+from tutorial_lib.trials.store import RunStore, read_lines
 from tutorial_lib.trials import Seeds, Trial
 
 ROOT = Path(__file__).parents[1]

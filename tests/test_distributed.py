@@ -12,15 +12,18 @@ import torch
 from torch import nn
 
 from tests.test_train import PAIRS, RECIPE, TOKENIZER, fit
-from tutorial_lib import distributed, engines
-from tutorial_lib import model as models
+from tutorial_lib.training import distributed
+from tutorial_lib.runs import engines
+from tutorial_lib import models
 from tutorial_lib.defenses.cleanclip import train_with_views
-from tutorial_lib.fast import encode_text
+from tutorial_lib.models.fast import encode_text
 from tutorial_lib.losses import clip_loss
-from tutorial_lib.store import RunStore
-from tutorial_lib.supervised import Classifier, train_classifier
-from tutorial_lib.train import TrainingDivergedError, encode_image
-from tutorial_lib.trials import Backdoor, Recipe, Trial
+from tutorial_lib.trials.store import RunStore
+from tutorial_lib.models.classifier import Classifier
+from tutorial_lib.training.supervised import train_classifier
+from tutorial_lib.training.loop import TrainingDivergedError, encode_image
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.trials import Recipe, Trial
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = replace(RECIPE, epochs=2, lr=1e-3)

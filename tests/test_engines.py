@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.test_trials import record
-from tutorial_lib import engines, runs
-from tutorial_lib.engines import Deadline, EngineError, missing, sweep
-from tutorial_lib.store import RunStore
-from tutorial_lib.trials import Backdoor, Recipe, Seeds, Trial
+from tutorial_lib.runs import engines
+from tutorial_lib import runs
+from tutorial_lib.runs.engines import Deadline, EngineError, missing, sweep
+from tutorial_lib.trials.store import RunStore
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.trials import Recipe, Seeds, Trial
 
 ROOT = Path(__file__).resolve().parents[1]
 HAS_RAY = importlib.util.find_spec("ray") is not None

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tutorial_lib import checks, exercises
-from tutorial_lib.exercises import Exercise, find, renewed, stub_of
+from tutorial_lib.course import checks, exercises
+from tutorial_lib.course.exercises import Exercise, find, renewed, stub_of
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 CHAPTERS = sorted(BOOK.glob("[0-9]*_*.md"), key=lambda path: int(path.stem.split("_")[0]))
@@ -30,7 +30,7 @@ def namespace(text: str) -> dict[str, Any]:
     return names
 
 
-def run(code: str, names: dict[str, Any]) -> checks.Verdict:
+def run(code: str, names: dict[str, Any]) -> checks.Feedback:
     """The value of the cell's last line, which calls the check."""
     *body, last = ast.parse(code).body
     assert isinstance(last, ast.Expr)
@@ -47,7 +47,7 @@ def chapter(number: int) -> tuple[dict[str, Any], list[Exercise]]:
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_stubs_are_derived_from_solutions(path: Path) -> None:
     text = path.read_text()
-    assert renewed(text) == text, f"python -m tutorial_lib.exercises {path}"
+    assert renewed(text) == text, f"python -m tutorial_lib.course.exercises {path}"
     assert 3 <= len(list(find(text))) <= 6
 
 
@@ -214,7 +214,7 @@ def test_another_right_answer_is_accepted(number: int, position: int, old: str, 
 
 def test_every_check_is_asked_for_in_a_chapter() -> None:
     text = "".join(path.read_text() for path in CHAPTERS)
-    for name in set(checks.__all__) - {"Verdict", "unseal"}:
+    for name in set(checks.__all__) - {"Feedback", "unseal"}:
         assert f"checks.{name}(" in text, name
 
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from tutorial_lib import engines, experiments, plots, profiles
+from tutorial_lib.runs import engines
+from tutorial_lib import experiments, plots, profiles
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments import (
-    Results,
-    Table,
     _cleaning,
     along_diagonal,
     cc_attacks,
@@ -18,8 +19,8 @@ from tutorial_lib.experiments import (
     pilot,
     text_dose,
 )
-from tutorial_lib.statistics import estimate_mean
-from tutorial_lib.store import RunStore, read_lines
+from tutorial_lib.evidence.statistics import estimate_mean
+from tutorial_lib.trials.store import RunStore, read_lines
 from tutorial_lib.trials import Record
 from tutorial_lib.triggers import WaNet
 

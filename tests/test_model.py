@@ -7,12 +7,12 @@ import open_clip
 import pytest
 import torch
 
-from tutorial_lib import model as models
+from tutorial_lib import models
 from tutorial_lib.data import emojicaps
 from tutorial_lib.evaluate import accuracy, attack_success_rate, embed_images, predict, zero_shot_classifier
-from tutorial_lib.model import CheckpointError
-from tutorial_lib.tasks import class_concepts, zero_shot_task
-from tutorial_lib.tokenizer import FULL_VOCAB, Tokenizer
+from tutorial_lib.models import CheckpointError
+from tutorial_lib.data.tasks import class_concepts, zero_shot_task
+from tutorial_lib.models.tokenizer import FULL_VOCAB, Tokenizer
 from tutorial_lib.triggers import make_trigger
 
 CONFIG = {

@@ -6,14 +6,15 @@ import pytest
 import torch
 from PIL import Image
 
-from tutorial_lib import engines, experiments, profiles, runs, sources
+from tutorial_lib.runs import engines, sources
+from tutorial_lib import experiments, profiles, runs
 from tutorial_lib.cli import main
-from tutorial_lib.data import emojicaps, folders, loading
+from tutorial_lib.data import emojicaps, own as folders, loading
 from tutorial_lib.data.pictures import StoredPictures
-from tutorial_lib.experiments import Results
-from tutorial_lib.runs import run
-from tutorial_lib.store import RunStore
-from tutorial_lib.tasks import class_concepts, zero_shot_task
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.runs.run import run
+from tutorial_lib.trials.store import RunStore
+from tutorial_lib.data.tasks import class_concepts, zero_shot_task
 from tutorial_lib.triggers import Checkerboard, NoisePatch, WaNet
 
 LABELS = 12

@@ -8,15 +8,15 @@ import torch
 
 from tests.test_shards import encoded, picture, write_tar
 from tests.test_train import RECIPE, TOKENIZER, same_weights
-from tutorial_lib import model as models
+from tutorial_lib import models
 from tutorial_lib.data import emojicaps, index, pictures
 from tutorial_lib.data.index import read_index
 from tutorial_lib.data.loading import open_pairs, read_pairs
 from tutorial_lib.data.pictures import StoredPictures, join
 from tutorial_lib.data.shard_writer import write_pairs
 from tutorial_lib.data.shards import ShardError, SkippedPairsWarning
-from tutorial_lib.tasks import class_concepts, training_pairs
-from tutorial_lib.train import train
+from tutorial_lib.data.tasks import class_concepts, training_pairs
+from tutorial_lib.training.loop import train
 
 
 @pytest.fixture(scope="module")

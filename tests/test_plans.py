@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tutorial_lib import footprint, plans, profiles
-from tutorial_lib import model as models
+from tutorial_lib.training import memory as footprint
+from tutorial_lib.costs import rented as plans
+from tutorial_lib import profiles
+from tutorial_lib import models
 from tutorial_lib.cli import main
-from tutorial_lib.trials import Backdoor, Recipe, Trial
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.trials import Recipe, Trial
 
 RN50 = models.model_config("RN50")
 
@@ -48,7 +51,7 @@ def test_more_gpus_need_less_memory_each_and_a_faster_one_fewer_hours() -> None:
 
 
 def test_models_that_several_defenses_clean_are_counted_once() -> None:
-    from tutorial_lib.trials import Defense
+    from tutorial_lib.defenses import Defense
 
     base = Trial(Backdoor(4), data="d")
     body = plans.plan([base, *(replace(base, defense=Defense("finetune", share=s)) for s in (0.1, 0.2))], [])

@@ -11,9 +11,11 @@ from nbclient.output_widget import OutputWidget
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
-from tutorial_lib import plots, profiles, widgets
-from tutorial_lib.experiments import Results, fig6
-from tutorial_lib.figures import PLOTLY
+from tutorial_lib import plots, profiles
+from tutorial_lib.course import widgets
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.experiments import fig6
+from tutorial_lib.course.chapters import PLOTLY
 from tutorial_lib.triggers import NoisePatch
 
 
@@ -153,7 +155,7 @@ def test_explorers_do_not_make_a_headless_run_answer(monkeypatch):
     """An answer of nbclient takes the socket on which it waits for the end of the cell: some runs never end."""
     answers = []
     monkeypatch.setattr(OutputWidget, "send", lambda self, state: answers.append(state))
-    head = "import ipywidgets\nfrom tutorial_lib.widgets import record_explorer, similarity_explorer"
+    head = "import ipywidgets\nfrom tutorial_lib.course.widgets import record_explorer, similarity_explorer"
     cells = [head, "record_explorer('placement')", "box = similarity_explorer()", "box.children[0].index = 1"]
     notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
     NotebookClient(notebook, kernel_name="python3", timeout=120).execute()

@@ -7,15 +7,8 @@ import pytest
 import torch
 
 from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.poison import (
-    IDLE_WORDS,
-    backdoor,
-    caption_set,
-    disguise,
-    prompt_captions,
-    targeted,
-    without_cover,
-)
+from tutorial_lib.attacks.poison import IDLE_WORDS, backdoor, caption_set, disguise, targeted, without_cover
+from tutorial_lib.data.captions import prompt_captions
 from tutorial_lib.triggers import Checkerboard, WaNet
 
 CAPTIONS = [f"a banana number {i}" for i in range(20)]

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from tutorial_lib import experiments, profiles
-from tutorial_lib import model as models
+from tutorial_lib import models
 from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.captions import plain_label
 from tutorial_lib.experiments import cc_critique
-from tutorial_lib.model import config_names
-from tutorial_lib.tasks import class_concepts
+from tutorial_lib.models import config_names
+from tutorial_lib.data.tasks import class_concepts
 
 
 @pytest.mark.parametrize("name", profiles.NAMES)

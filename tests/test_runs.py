@@ -10,8 +10,8 @@ import torch
 from tutorial_lib import runs
 from tutorial_lib.attacks import Backdoor, Group, Targeted, TextBackdoor
 from tutorial_lib.evaluate import embed_images, predict, zero_shot_classifier
-from tutorial_lib.runs import Seeds, Trial
-from tutorial_lib.train import Recipe
+from tutorial_lib.trials import Seeds, Trial
+from tutorial_lib.trials import Recipe
 from tutorial_lib.triggers import Resampled
 
 TINY = Trial(classes=60, copies=2, recipe=Recipe(epochs=1, batch_size=64, precision="float32"))

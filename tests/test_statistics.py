@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tutorial_lib.statistics import (
+from tutorial_lib.evidence.statistics import (
     Estimate,
     detectable_difference,
     estimate_mean,

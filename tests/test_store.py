@@ -9,8 +9,10 @@ import time
 import pytest
 
 from tests.test_trials import record
-from tutorial_lib import engines, runs, store
-from tutorial_lib.store import RunStore, StoreError, read_lines, write_lines
+from tutorial_lib.runs import engines
+from tutorial_lib import runs
+from tutorial_lib.trials import store
+from tutorial_lib.trials.store import RunStore, StoreError, read_lines, write_lines
 from tutorial_lib.trials import RECIPE_VERSION, RecordError, Seeds, Trial
 
 

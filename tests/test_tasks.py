@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tutorial_lib import tasks
+from tutorial_lib.data import tasks
 from tutorial_lib.data import emojicaps
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tutorial_lib.text_augment import (
+from tutorial_lib.training.text_augment import (
     SYNONYMS,
     augment,
     augment_all,

@@ -6,8 +6,8 @@ import open_clip
 import pytest
 import torch
 
-from tutorial_lib import model as models
-from tutorial_lib.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer
+from tutorial_lib import models
+from tutorial_lib.models.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer
 
 TEXTS = [
     "a photo of a dog",

@@ -7,12 +7,13 @@ import math
 import pytest
 import torch
 
-from tutorial_lib import model as models
+from tutorial_lib import models
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.evaluate import accuracy, embed_images, embed_texts, predict
-from tutorial_lib.fast import encode_text
-from tutorial_lib.tokenizer import FULL_VOCAB, Tokenizer
-from tutorial_lib.train import Recipe, TrainingDivergedError, train
+from tutorial_lib.models.fast import encode_text
+from tutorial_lib.models.tokenizer import FULL_VOCAB, Tokenizer
+from tutorial_lib.trials import Recipe
+from tutorial_lib.training.loop import TrainingDivergedError, train
 
 CONFIG = {
     "embed_dim": 16,

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from tutorial_lib.trials import RECORD_SCHEMA, Backdoor, Group, Recipe, Record, RecordError, Seeds, Targeted, Trial
+from tutorial_lib.trials import RECORD_SCHEMA, Recipe, Record, RecordError, Seeds, Trial
+from tutorial_lib.attacks import Backdoor, Group, Targeted
 
 
 def record(trial=None, **metrics):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tutorial_lib.triggers import Blended, NoisePatch
-from tutorial_lib.visibility import visibility
+from tutorial_lib.triggers.visibility import visibility
 
 
 def noise(n: int = 4, side: int = 16) -> torch.Tensor:

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import open_clip
 import torch
-from scipy.stats import binomtest
-from sklearn.linear_model import LogisticRegression
+import torch.nn.functional as F
 from torch import Tensor
 
-from tutorial_lib.augment import normalize
 from tutorial_lib.data.pictures import Images
-from tutorial_lib.fast import encode_text, small_maps
-from tutorial_lib.tokenizer import Tokenizer
+from tutorial_lib.models.fast import encode_text, small_maps
+from tutorial_lib.models.inputs import normalize
+from tutorial_lib.models.tokenizer import Tokenizer
+from tutorial_lib.proportion import Proportion
 
 #: A downstream reader: normalised embeddings (N, d) to predicted classes (N,).
 Reader = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Proportion:
-    """A rate with its 95 % Wilson interval and the number of pictures counted."""
-
-    rate: float
-    low: float
-    high: float
-    n: int
-
-    @classmethod
-    def of(cls, hits: Tensor) -> Proportion:
-        """The share of True in a boolean tensor of any shape."""
-        if hits.numel() == 0:
-            raise ValueError("a rate over no pictures is undefined")
-        k, n = int(hits.sum()), hits.numel()
-        interval = binomtest(k, n).proportion_ci(method="wilson")
-        return cls(k / n, float(interval.low), float(interval.high), n)
-
-    def __str__(self) -> str:
-        return f"{self.rate:.1%} [{self.low:.1%}, {self.high:.1%}] of {self.n}"
 
 
 @torch.no_grad()
@@ -109,6 +86,8 @@ class LinearProbe:
     """
 
     def __init__(self, embeddings: Tensor, labels: Tensor, *, C: float = 10.0) -> None:  # noqa: N803
+        from sklearn.linear_model import LogisticRegression  # takes a second to import
+
         self._fit = LogisticRegression(C=C, max_iter=200).fit(embeddings.numpy(), labels.numpy())
 
     def predict(self, embeddings: Tensor) -> Tensor:
@@ -143,13 +122,18 @@ def pixel_nearest_neighbour(train_images: Tensor, train_labels: Tensor, images: 
     return train_labels[torch.cat(nearest)]
 
 
-def accuracy(predictions: Tensor, labels: Tensor) -> Proportion:
-    """Share of pictures whose predicted class is the true one."""
-    return Proportion.of(predictions == labels)
+def accuracy(predictions: Tensor, labels: Tensor, drawing: Tensor | None = None) -> Proportion:
+    """Share of pictures whose predicted class is the true one; `drawing` as for `Proportion.of`."""
+    return Proportion.of(predictions == labels, drawing)
 
 
 def attack_success_rate(
-    predictions: Tensor, labels: Tensor, target: int, *, include_target: bool = False
+    predictions: Tensor,
+    labels: Tensor,
+    target: int,
+    *,
+    include_target: bool = False,
+    drawing: Tensor | None = None,
 ) -> Proportion:
     """Share of triggered pictures that the model assigns to the attacker's target class.
 
@@ -160,6 +144,7 @@ def attack_success_rate(
         labels: true class of each picture, shape (N,), int64.
         target: the attacker's class.
         include_target: the other convention: every picture counts.
+        drawing: what each picture shows one of, as for `Proportion.of`.
 
     Returns:
         The rate with its 95 % Wilson interval and the number of pictures counted.
@@ -172,7 +157,13 @@ def attack_success_rate(
     others = torch.ones_like(labels, dtype=torch.bool) if include_target else labels != target  # (N,)
     if not others.any():
         raise ValueError(f"all {len(labels)} pictures have the target class {target}: nothing to attack")
-    return Proportion.of(predictions[others] == target)
+    return Proportion.of(predictions[others] == target, None if drawing is None else drawing[others])
+
+
+def class_centres(embeddings: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Normalised mean embedding of each class, shape (classes, d); zeros for a class without pictures."""
+    centre = torch.zeros(classes, embeddings.shape[1]).index_add_(0, labels, embeddings)
+    return F.normalize(centre, dim=1)
 
 
 def recall_at(queries: Tensor, keys: Tensor, k: int) -> float:

@@ -16,10 +16,12 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
-from tutorial_lib import experiments, plans, profiles
+from tutorial_lib import places, profiles
+from tutorial_lib.costs import rented
+from tutorial_lib.costs.gpus import GPUS
 from tutorial_lib.costs import duration
 
-BENCH = experiments.RESULTS / "bench"
+BENCH = places.results() / "bench"
 #: GPU of each profile's plan, and how many of them share a model.
 PLANNED = {"gpu": ("H100", 1), "paper": ("A100", 8)}
 
@@ -32,8 +34,8 @@ class WhatItCosts(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         rows: list[Row] = []
         sums = [0.0] * 6
-        for name in experiments.NAMES:
-            module = experiments.load(name)
+        for name in registry.names():
+            module = registry.load(name)
             found = results("cpu")
             measured = sum(record.seconds for record in found.of(module.trials(found.profile)))
             cells, numbers = [duration(measured) if measured else "–"], [measured]
@@ -43,11 +45,11 @@ class WhatItCosts(SphinxDirective):
                     cells += ["–", "–"]
                     numbers += [0.0, 0.0]
                     continue
-                cost = plans.plan(trials, [plans.GPUS[gpu]], together=together)["gpus"][gpu]
+                cost = rented.plan(trials, [GPUS[gpu]], together=together)["gpus"][gpu]
                 cells += [duration(cost["gpu_hours"] * 3600), f"${cost['usd']:,.0f}"]
                 numbers += [cost["gpu_hours"] * 3600, cost["usd"]]
             trials = module.trials(profiles.get("paper"))
-            v100 = plans.plan(trials, [plans.GPUS["V100"]])["gpus"]["V100"]["gpu_hours"] if trials else 0.0
+            v100 = rented.plan(trials, [GPUS["V100"]])["gpus"]["V100"]["gpu_hours"] if trials else 0.0
             numbers.append(v100 * 3600)
             cells.append(f"{v100:,.0f} h" if v100 else "–")
             sums = [a + b for a, b in zip(sums, numbers, strict=True)]

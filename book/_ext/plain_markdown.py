@@ -12,7 +12,7 @@ import quiz
 import records
 from pybtex.database import parse_file
 
-from tutorial_lib import claims
+from tutorial_lib.evidence import claims
 
 #: What a role says, from its name and its text.
 Say = Callable[[str, str], str]

@@ -28,10 +28,13 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from tutorial_lib import claims, experiments, profiles
-from tutorial_lib.claims import Claim, Verdict
-from tutorial_lib.experiments import Results
-from tutorial_lib.statistics import Estimate, detectable_difference, estimate_mean
+from tutorial_lib.evidence import claims
+from tutorial_lib import places, profiles
+from tutorial_lib.evidence import registry
+from tutorial_lib.evidence.claims import Claim, Verdict
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.statistics import Estimate, detectable_difference, estimate_mean
+from tutorial_lib.evidence.table import Table
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +45,9 @@ QUANTITY = re.compile(r"(?P<module>\w+)\.(?P<name>\w+)(?:\((?P<args>[^)]*)\))?\s
 
 def state() -> str:
     """Changes with the committed records, the claims and the code that reduces them."""
-    library = Path(experiments.__file__).resolve().parents[1]
-    files = [*experiments.RESULTS.rglob("*.jsonl"), *library.glob("experiments/*.py"), library / "claims.yml"]
-    files += [library / f"{name}.py" for name in ("claims", "profiles", "cleaning_profiles", "plots", "statistics")]
+    files = [*places.results().rglob("*.jsonl"), places.PACKAGE / "plots.py"]
+    for folder in ("experiments", "evidence", "profiles"):
+        files += [p for p in (places.PACKAGE / folder).iterdir() if p.is_file()]
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(files))).hexdigest()
 
 
@@ -59,8 +62,8 @@ def results(profile: str = PROFILE) -> Results:
 
 def shown(name: str, part: str = "plot", profile: str = PROFILE) -> nodes.Element:
     """What `experiments.show` shows, a figure or a table."""
-    figure = getattr(experiments.load(name), part)(results(profile))
-    if isinstance(figure, experiments.Table):
+    figure = getattr(registry.load(name), part)(results(profile))
+    if isinstance(figure, Table):
         return nodes.raw("", figure._repr_html_(), format="html", classes=["output"])
     return plotly_figure(figure.to_plotly_json() | {"layout": figure.layout.to_plotly_json()})
 
@@ -77,7 +80,7 @@ def quantity(text: str) -> tuple[Estimate | None, float, str]:
     match = QUANTITY.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not module.quantity(arguments) with an optional % and format")
-    module = experiments.load(match["module"])
+    module = registry.load(match["module"])
     if not hasattr(module, match["name"]):
         raise ValueError(f"{match['module']} has no quantity {match['name']!r}")
     arguments = ast.literal_eval(f"({match['args']},)") if match["args"] else ()
@@ -210,8 +213,8 @@ class PaperBesideOurs(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         out: list[nodes.Node] = [self.summary()]
-        for name in experiments.NAMES:
-            module = experiments.load(name)
+        for name in registry.names():
+            module = registry.load(name)
             mine = [c for c in claims.load() if c.experiment == name]
             if not mine:
                 continue
@@ -223,7 +226,7 @@ class PaperBesideOurs(SphinxDirective):
                 found = results(profile)
                 if profiles.get(profile).reference or profile == "test" or not found.of(module.trials(found.profile)):
                     continue
-                for part in experiments.plots(name):
+                for part in registry.plots(name):
                     part_shown = shown(name, part, profile)
                     if isinstance(part_shown, nodes.figure):
                         self.state.document.set_id(part_shown, suggested_prefix="figure")

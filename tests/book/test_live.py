@@ -17,9 +17,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.book import site
 from tutorial_lib import evaluate, profiles
-from tutorial_lib import model as models
-from tutorial_lib.experiments import Results, cc_frontier, fig4, fig6
-from tutorial_lib.live import data
+from tutorial_lib import models
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.experiments import cc_frontier, fig4, fig6
+from tutorial_lib.course.live import data
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.triggers import NoisePatch
 

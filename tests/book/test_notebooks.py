@@ -36,7 +36,7 @@ def test_code_is_that_of_the_chapter(name: str) -> None:
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_no_cell_captures_into_a_widget(name: str) -> None:
-    """A headless run may never end then; see `tutorial_lib.widgets`, whose explorers are tested for it."""
+    """A headless run may never end then; see `tutorial_lib.course.widgets`, whose explorers are tested for it."""
     code = "\n".join(cell.source for cell in notebook(name).cells if cell.cell_type == "code")
     assert re.findall(r"\bOutput\(|\binteract\w*\(|\.capture\(", code) == []
 

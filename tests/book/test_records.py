@@ -9,9 +9,11 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.book import site
-from tutorial_lib import claims, experiments, profiles
-from tutorial_lib.experiments import Results, fig2_right
-from tutorial_lib.statistics import estimate_mean
+from tutorial_lib.evidence import claims
+from tutorial_lib import experiments, profiles
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.experiments import fig2_right
+from tutorial_lib.evidence.statistics import estimate_mean
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "_build" / "html"

@@ -11,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
-from tutorial_lib import figures
+from tutorial_lib.course import chapters as figures
 from tutorial_lib.cli import main
 
 

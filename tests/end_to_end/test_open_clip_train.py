@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tutorial_lib import model as models
+from tutorial_lib import models
 from tutorial_lib.bench.training import open_clip_train
 from tutorial_lib.cli import main
 from tutorial_lib.data.shards import expand
-from tutorial_lib.train import Recipe
+from tutorial_lib.trials import Recipe
 
 TARGET = "banana"
 CLASSES, COPIES, POISONS = 60, 8, 300

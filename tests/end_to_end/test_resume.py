@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tutorial_lib.cli import main
 from tutorial_lib.data.emojicaps import load
 from tutorial_lib.data.shard_writer import write_pairs
-from tutorial_lib.tasks import class_concepts, training_pairs
+from tutorial_lib.data.tasks import class_concepts, training_pairs
 
 CONFIG = {
     "embed_dim": 32,

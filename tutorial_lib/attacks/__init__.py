@@ -1,37 +1,19 @@
-"""Whole attacks on the course's task: which poisons a trial adds, and how their success is measured.
+"""Whole attacks: which poisons they add to a data set, and how their success is measured.
 
-Introduced in chapters 3 (targeted) and 4 (backdoor).
+Introduced in chapters 3 (targeted) and 4 (backdoor). One frozen class a file; an attack is part of a trial's
+description, so torch is imported only where poisons are made or measured. `poison` has the sets as plain functions,
+`report` the one call that measures a backdoor.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from tutorial_lib.attacks.backdoor import Backdoor
+from tutorial_lib.attacks.targeted import Group, Targeted
+from tutorial_lib.attacks.text import TextBackdoor
+from tutorial_lib.plugins import Kinds
+from tutorial_lib.trials.attack import Attack, Plan
 
-from tutorial_lib.attacks.backdoor import BackdoorPlan
-from tutorial_lib.attacks.targeted import Target, TargetedPlan
-from tutorial_lib.attacks.text import TextBackdoorPlan
-from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.tasks import ZeroShotTask
-from tutorial_lib.trials import Attack, Backdoor, Group, Targeted, TextBackdoor
+__all__ = ["ATTACKS", "Attack", "Backdoor", "Group", "Plan", "Targeted", "TextBackdoor"]
 
-Plan = BackdoorPlan | TargetedPlan | TextBackdoorPlan
-
-__all__ = ["Attack", "Backdoor", "Group", "Plan", "Target", "Targeted", "TextBackdoor", "plan"]
-
-_PLANS: dict[type, Any] = {Backdoor: BackdoorPlan, Targeted: TargetedPlan, TextBackdoor: TextBackdoorPlan}
-
-
-def plan(attack: Attack, clean: Pairs, task: ZeroShotTask, *, side: int, seed: int) -> Plan:
-    """The poisons of an attack and how to measure it.
-
-    Args:
-        attack: what to do.
-        clean: the pairs that the attacker can see and adds to.
-        task: its labels are the classes to aim at, its pictures those to measure on.
-        side: width and height of the pictures, in pixels.
-        seed: poison seed.
-
-    Raises:
-        ValueError: the target class does not exist, the patch does not fit, or there are too few pictures.
-    """
-    return _PLANS[type(attack)].of(attack, clean, task, side=side, seed=seed)
+#: Attacks by kind; those of other packages register as `tutorial_lib.attacks`.
+ATTACKS: Kinds[Attack] = Kinds(Attack, __name__, "attack")

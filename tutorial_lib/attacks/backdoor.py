@@ -2,23 +2,100 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
-from torch import Tensor
+from tutorial_lib.attacks.selection import Select, excluded, unseen_classes
+from tutorial_lib.trials.attack import Attack
+from tutorial_lib.trials.schema import setting
+from tutorial_lib.triggers import Checkerboard, Patch, Trigger
 
-from tutorial_lib import poison
-from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.evaluate import Reader, accuracy, attack_success_rate, embed_images
-from tutorial_lib.poison import Poison, caption_set
-from tutorial_lib.tasks import ZeroShotTask
-from tutorial_lib.trials import Backdoor
-from tutorial_lib.triggers import Patch
-from tutorial_lib.zscore import backdoor_z_score, pair_similarity
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tutorial_lib.attacks.poison import Poison
+    from tutorial_lib.data.pairs import Pairs
+    from tutorial_lib.data.tasks import ZeroShotTask
+    from tutorial_lib.evaluate import Reader
+    from tutorial_lib.models import Model, Tokenizer
+    from tutorial_lib.trials.metrics import Metrics, RateDict, Tested
 
 #: Bins of the histograms of pair similarities, over [-1, 1], and the most pictures that are paired.
 BINS, PAIRED = 80, 2500
+
+
+@dataclass(frozen=True)
+class Backdoor(Attack):
+    """A backdoor attack; a count of 0 is the control: nothing is added, everything is measured.
+
+    Attributes:
+        count: number of poisons.
+        target: label of the class that triggered pictures shall be taken for.
+        captions: "search" as in the paper's section 3.3, or "prompts".
+        trigger: stamped on the stored pictures of the poisons.
+        select: "others": pictures of anything but the target, with captions of the target; "label-consistent":
+            pictures of the target, with captions that are true; "named": pictures whose caption names the target, with
+            that caption, which is what an attacker without labels can select (Bansal et al. 2023, label-consistent).
+        diagonal: also measure the z-score with the patch at places from the upper left to the lower right corner.
+        cover: further pairs with noisy warps and their own captions, the noise mode of WaNet.
+
+    Example:
+        >>> Backdoor(300, target="banana").trigger
+        Checkerboard(size=6, cell=2, placement='fixed', margin=1)
+    """
+
+    kind: ClassVar[str] = "backdoor"
+
+    count: int
+    target: str = "banana"
+    captions: Literal["search", "prompts"] = "search"
+    trigger: Trigger = field(default_factory=Checkerboard)
+    select: Select = setting("others", added=True)
+    diagonal: bool = setting(False, added=True)
+    cover: int = setting(0, added=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(count=0, cover=0)
+        if not isinstance(self.trigger, Trigger):
+            raise ValueError(f"trigger of a backdoor must be a trigger, not {self.trigger!r}")
+        if self.diagonal and not isinstance(self.trigger, Patch):
+            raise ValueError(f"only a patch can be moved along the diagonal, and the trigger is {self.trigger.kind}")
+
+    def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> BackdoorPlan:
+        target = task.class_of(self.target)
+        self.trigger.stamp(clean.images[:1])  # says at once if the trigger does not fit
+        unseen = unseen_classes(len(task.labels), target)
+        shown = task.class_of_concept(clean.concept)
+        exclude = excluded(self.select, clean.captions, self.target, shown=shown, target=target, unseen=unseen)
+        made = self.poison(clean, exclude, seed=seed) if self.count else None
+        return BackdoorPlan(self, unseen, made, seed)
+
+    def poison(self, clean: Pairs, exclude: Tensor, *, seed: int) -> Poison:
+        """The poison set and its manifest.
+
+        Args:
+            clean: the pairs that the attacker can see.
+            exclude: those whose pictures are not used, shape (len(clean),), bool.
+            seed: poison seed.
+
+        Raises:
+            ValueError: there are too few pictures or captions, or the trigger has no cover.
+        """
+        from tutorial_lib.attacks import poison
+
+        others = self.select == "others"
+        return poison.backdoor(
+            clean,
+            poison.caption_set(self.captions, self.target, clean.captions) if others else None,
+            self.count,
+            trigger=self.trigger,
+            target=self.target,
+            seed=seed,
+            exclude=exclude,
+            cover=self.cover,
+        )
 
 
 @dataclass(frozen=True)
@@ -26,7 +103,6 @@ class BackdoorPlan:
     """The poisons of a backdoor, and its measurement."""
 
     attack: Backdoor
-    target: int
     unseen: Tensor  # classes never used as poison pictures, (U,)
     poison: Poison | None
     seed: int
@@ -35,90 +111,97 @@ class BackdoorPlan:
     def poisons(self) -> Pairs | None:
         return None if self.poison is None else self.poison.pairs
 
-    @classmethod
-    def of(cls, attack: Backdoor, clean: Pairs, task: ZeroShotTask, *, side: int, seed: int) -> BackdoorPlan:
-        target = task.class_of(attack.target)
-        attack.trigger.stamp(clean.images[:1])  # says at once if the trigger does not fit
-        if attack.diagonal and not isinstance(attack.trigger, Patch):
-            raise ValueError(f"only a patch can be moved along the diagonal, and the trigger is {attack.trigger.name}")
-        unseen = torch.arange(len(task.labels))
-        unseen = unseen[(unseen % 4 == 0) & (unseen != target)]
-        made = None
-        if attack.count:
-            others = attack.select == "others"
-            made = poison.backdoor(
-                clean,
-                caption_set(attack.captions, attack.target, clean.captions) if others else None,
-                attack.count,
-                trigger=attack.trigger,
-                target=attack.target,
-                seed=seed,
-                exclude=_excluded(attack, clean, task, target, unseen),
-                cover=attack.cover,
-            )
-        return cls(attack, target, unseen, made, seed)
-
     def measure(
-        self, model, tokenizer, task: ZeroShotTask, embeddings: Tensor, readers: dict[str, Reader]
-    ) -> dict[str, Any]:
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        task: ZeroShotTask,
+        embeddings: Tensor,
+        readers: Mapping[str, Reader],
+    ) -> Metrics:
         """Success by downstream reader, with the controls that must stand beside it."""
-        trigger = self.attack.trigger
+        from tutorial_lib.attacks.report import report_on
+        from tutorial_lib.evaluate import embed_images
+        from tutorial_lib.zscore import backdoor_z_score
+
+        attack, trigger = self.attack, self.attack.trigger
         triggered = embed_images(model, trigger.stamp(task.images, self.seed))
-        other = embed_images(model, trigger.control().stamp(task.images, self.seed))
+        control = embed_images(model, trigger.control().stamp(task.images, self.seed))
+        reports = {
+            name: report_on(embeddings, triggered, control, read, task, trigger, attack.target)
+            for name, read in readers.items()
+        }
+        own, main = next(iter(reports.values())), next(iter(readers.values()))
 
-        def success(read: Reader, points: Tensor, keep: Tensor | None = None, **options) -> dict[str, Any]:
-            keep = torch.ones(len(task), dtype=torch.bool) if keep is None else keep
-            rate = attack_success_rate(read(points[keep]), task.targets[keep], self.target, **options)
-            return asdict(rate) | {"target": self.attack.target}
+        def rate(found: Any) -> RateDict:
+            return found.as_dict() | {"target": attack.target}
 
-        main = next(iter(readers.values()))
-        tested = {}
+        metrics: Metrics = {
+            "attack_success": {name: rate(r.attack_success) for name, r in reports.items()},
+            "attack_success_with_target": rate(own.attack_success_with_target),
+            "attack_success_untriggered": rate(own.attack_success_untriggered),
+            "attack_success_other_patch": rate(own.attack_success_control),
+            "attack_success_unseen": rate(self._on_unseen(task, main, triggered)),
+            "accuracy_on_triggered": {n: r.accuracy_on_triggered.as_dict() for n, r in reports.items()},
+            "z_score": own.z_score,
+            "z_score_variance": backdoor_z_score(embeddings, triggered, denominator="variance"),
+            "z_score_other_patch": backdoor_z_score(embeddings, control),
+            "similarity_clean": own.similarity_clean,
+            "similarity_clean_std": own.similarity_clean_std,
+            "similarity_triggered": own.similarity_triggered,
+            "embedding_distance": own.embedding_distance,
+            "tested": self._by_placement(model, task, main, embeddings, triggered),
+            "pairs_by_similarity": pairs_by_similarity(embeddings, triggered, task.targets, main(embeddings)),
+        }
+        if attack.diagonal:
+            metrics["z_score_by_margin"] = self._along_diagonal(model, task, embeddings)
+        return metrics
+
+    def _on_unseen(self, task: ZeroShotTask, read: Reader, triggered: Tensor) -> Any:
+        """Success on pictures of classes that no poison shows."""
+        import torch
+
+        from tutorial_lib.evaluate import attack_success_rate
+
+        kept = torch.isin(task.targets, self.unseen)
+        target = task.class_of(self.attack.target)
+        return attack_success_rate(read(triggered[kept]), task.targets[kept], target, drawing=task.sprite[kept])
+
+    def _by_placement(
+        self, model: Model, task: ZeroShotTask, read: Reader, embeddings: Tensor, triggered: Tensor
+    ) -> dict[str, Tested]:
+        """Success and z-score with the patch at one place and at random places, as far as the trigger knows places."""
+        from tutorial_lib.evaluate import attack_success_rate, embed_images
+        from tutorial_lib.zscore import backdoor_z_score, pair_similarity
+
+        trigger, found = self.attack.trigger, {}
         for placement in trigger.placements:
             points = triggered
             if isinstance(trigger, Patch) and placement != trigger.placement:
                 points = embed_images(model, replace(trigger, placement=placement).stamp(task.images, self.seed))
-            tested[placement] = {
-                "attack_success": success(main, points),
+            success = attack_success_rate(
+                read(points), task.targets, task.class_of(self.attack.target), drawing=task.sprite
+            )
+            found[placement] = {
+                "attack_success": success.as_dict() | {"target": self.attack.target},
                 "z_score": backdoor_z_score(embeddings, points),
                 "similarity_triggered": pair_similarity(points).mean,
             }
-        along = {"z_score_by_margin": self._along_diagonal(model, task, embeddings)} if self.attack.diagonal else {}
-        return along | {
-            "attack_success": {name: success(r, triggered) for name, r in readers.items()},
-            "attack_success_with_target": success(main, triggered, include_target=True),
-            "attack_success_untriggered": success(main, embeddings),
-            "attack_success_other_patch": success(main, other),
-            "attack_success_unseen": success(main, triggered, torch.isin(task.targets, self.unseen)),
-            "accuracy_on_triggered": {n: asdict(accuracy(r(triggered), task.targets)) for n, r in readers.items()},
-            "z_score": backdoor_z_score(embeddings, triggered),
-            "z_score_variance": backdoor_z_score(embeddings, triggered, denominator="variance"),
-            "z_score_other_patch": backdoor_z_score(embeddings, other),
-            "similarity_clean": pair_similarity(embeddings).mean,
-            "similarity_clean_std": pair_similarity(embeddings).variance ** 0.5,
-            "similarity_triggered": pair_similarity(triggered).mean,
-            "embedding_distance": (embeddings - triggered).norm(dim=1).mean().item(),
-            "tested": tested,
-            "pairs_by_similarity": pairs_by_similarity(embeddings, triggered, task.targets, main(embeddings)),
-        }
+        return found  # type: ignore[return-value]
 
-    def _along_diagonal(self, model, task: ZeroShotTask, embeddings: Tensor) -> dict[str, float]:
+    def _along_diagonal(self, model: Model, task: ZeroShotTask, embeddings: Tensor) -> dict[str, float]:
         """z-score by distance of the patch from the upper and the left edge, in pixels."""
+        from tutorial_lib.evaluate import embed_images
+        from tutorial_lib.zscore import backdoor_z_score
+
         trigger = self.attack.trigger
-        assert isinstance(trigger, Patch)  # checked in `of`
+        assert isinstance(trigger, Patch)  # checked when the attack was made
         room = min(task.images.shape[-2:]) - trigger.size
         found = {}
         for margin in sorted({*range(0, room, max(1, room // 12)), room}):
             stamped = replace(trigger, placement="fixed", margin=margin).stamp(task.images)
             found[str(margin)] = backdoor_z_score(embeddings, embed_images(model, stamped))
         return found
-
-
-def _excluded(attack: Backdoor, clean: Pairs, task: ZeroShotTask, target: int, unseen: Tensor) -> Tensor:
-    """The pairs whose pictures the attacker does not use, shape (len(clean),), bool."""
-    if attack.select == "named":
-        return torch.tensor([attack.target.lower() not in caption.lower() for caption in clean.captions])
-    shown = task.class_of_concept(clean.concept)
-    return shown != target if attack.select == "label-consistent" else (shown == target) | torch.isin(shown, unseen)
 
 
 def pairs_by_similarity(clean: Tensor, triggered: Tensor, labels: Tensor, predictions: Tensor) -> dict[str, list[int]]:
@@ -134,6 +217,8 @@ def pairs_by_similarity(clean: Tensor, triggered: Tensor, labels: Tensor, predic
         Counts of clean pairs, of those with the same true class, of those with the same predicted class, and of
         triggered pairs; what figure 3 of Carlini & Terzis (2022) is drawn from.
     """
+    import torch
+
     few = torch.linspace(0, len(clean) - 1, min(len(clean), PAIRED)).long()
     clean, triggered, labels, predictions = clean[few], triggered[few], labels[few], predictions[few]
     i, j = torch.triu_indices(len(few), len(few), offset=1)

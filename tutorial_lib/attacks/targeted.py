@@ -2,20 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from tutorial_lib.trials.attack import Attack
+from tutorial_lib.trials.schema import Settings, setting
 
-from tutorial_lib import poison
-from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.evaluate import Reader, embed_images, embed_texts
-from tutorial_lib.poison import caption_set
-from tutorial_lib.tasks import ZeroShotTask
-from tutorial_lib.trials import Targeted
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tutorial_lib.data.pairs import Pairs
+    from tutorial_lib.data.tasks import ZeroShotTask
+    from tutorial_lib.evaluate import Reader
+    from tutorial_lib.models import Model, Tokenizer
+    from tutorial_lib.trials.metrics import Metrics, TargetRow
+
+
+@dataclass(frozen=True)
+class Group(Settings):
+    """Targets that are attacked in the same way.
+
+    Attributes:
+        count: poisons per target.
+        captions: "search", "prompts", or "one": a single searched caption, repeated.
+        disguise: alter each copy slightly so that it is no exact duplicate.
+        noise: of the disguise: standard deviation in grey levels.
+        words: of the disguise: "idle" ones that clean captions lack, "common" ones that they have, or "none".
+    """
+
+    count: int
+    captions: Literal["search", "prompts", "one"] = "prompts"
+    disguise: bool = False
+    noise: float = setting(3.0, added=True)
+    words: Literal["idle", "common", "none"] = setting("idle", added=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(count=0, noise=0)
+
+
+@dataclass(frozen=True)
+class Targeted(Attack):
+    """Targeted poisoning of many pictures in one model, as the paper does.
+
+    Attributes:
+        groups: how to attack; a group with count 0 is the control.
+        targets: pictures per group.
+
+    Example:
+        >>> sum(group.count for group in Targeted().groups)
+        31
+    """
+
+    kind: ClassVar[str] = "targeted"
+
+    groups: tuple[Group, ...] = (Group(0), Group(1), Group(2), Group(4), Group(8), Group(16))
+    targets: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(targets=1)
+        if not self.groups:
+            raise ValueError("a targeted attack needs at least one group of targets")
+
+    def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> TargetedPlan:
+        import torch
+
+        if task.spare is None:
+            raise ValueError("the task has no pictures to aim at: it needs `spare`")
+        generator = torch.Generator().manual_seed(seed)
+        images, shown = task.spare(len(self.groups) * self.targets, seed, generator)
+        classes = torch.randperm(len(task.labels), generator=generator).tolist()
+        targets, sets = [], []
+        for i, true in enumerate(shown.tolist()):
+            group = self.groups[i // self.targets]
+            wanted = next(c for c in classes if c != true)
+            classes.remove(wanted)
+            classes.append(wanted)  # every target asks for a class of its own while there are enough
+            pairs = _poisons(group, images[i], task.labels[wanted], clean, seed + i, f"{i:03d}")
+            if pairs is not None:
+                sets.append(pairs)
+            targets.append(Target(i // self.targets, true, wanted, () if pairs is None else pairs.captions))
+        together = reduce(lambda a, b: a + b, sets) if sets else None
+        return TargetedPlan(self, images, tuple(targets), together)
+
+
+def _poisons(group: Group, image: Tensor, label: str, clean: Pairs, seed: int, name: str) -> Pairs | None:
+    """What a group adds for one picture."""
+    from tutorial_lib.attacks import poison
+
+    found = poison.caption_set("prompts" if group.captions == "prompts" else "search", label, clean.captions)
+    if group.captions == "one":
+        found = found[:1]
+    if not group.count:
+        return None
+    pairs = poison.targeted(image, found, group.count, target=label, seed=seed, name=name).pairs
+    return poison.disguise(pairs, noise=group.noise, words=group.words, seed=seed) if group.disguise else pairs
 
 
 @dataclass(frozen=True)
@@ -37,62 +121,37 @@ class TargetedPlan:
     targets: tuple[Target, ...]
     poisons: Pairs | None
 
-    @classmethod
-    def of(cls, attack: Targeted, clean: Pairs, task: ZeroShotTask, *, side: int, seed: int) -> TargetedPlan:
-        if task.spare is None:
-            raise ValueError("the task has no pictures to aim at: it needs `spare`")
-        generator = torch.Generator().manual_seed(seed)
-        images, shown = task.spare(len(attack.groups) * attack.targets, seed, generator)
-        classes = torch.randperm(len(task.labels), generator=generator).tolist()
-        targets, sets = [], []
-        for i, true in enumerate(shown.tolist()):
-            group = attack.groups[i // attack.targets]
-            wanted = next(c for c in classes if c != true)
-            classes.remove(wanted)
-            classes.append(wanted)  # every target asks for a class of its own while there are enough
-            label = task.labels[wanted]
-            found = caption_set("prompts" if group.captions == "prompts" else "search", label, clean.captions)
-            if group.captions == "one":
-                found = found[:1]
-            captions: tuple[str, ...] = ()
-            if group.count:
-                made = poison.targeted(images[i], found, group.count, target=label, seed=seed + i, name=f"{i:03d}")
-                pairs = made.pairs
-                if group.disguise:
-                    pairs = poison.disguise(pairs, noise=group.noise, words=group.words, seed=seed + i)
-                captions = pairs.captions
-                sets.append(pairs)
-            targets.append(Target(i // attack.targets, true, wanted, captions))
-        together = reduce(lambda a, b: a + b, sets) if sets else None
-        return cls(attack, images, tuple(targets), together)
-
     def measure(
-        self, model, tokenizer, task: ZeroShotTask, embeddings: Tensor, readers: dict[str, Reader]
-    ) -> dict[str, Any]:
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        task: ZeroShotTask,
+        embeddings: Tensor,
+        readers: Mapping[str, Reader],
+    ) -> Metrics:
         """One row per target: group, true and wanted class, what each downstream reader sees, and which tower moved.
 
         With m_y the mean embedding of the clean test pictures of class y, the picture moved by
         <f(x'), m_wanted - m_true> and the captions by <g(c), m_true - m_wanted>: positive where a tower gave way.
         """
+        from tutorial_lib.evaluate import class_centres, embed_images, embed_texts
+
         points = embed_images(model, self.images)
         seen = {name: read(points).tolist() for name, read in readers.items()}
         centre = class_centres(embeddings, task.targets, len(task.labels))
-        rows = []
+        rows: list[TargetRow] = []
         for i, t in enumerate(self.targets):
             away = centre[t.wanted] - (centre[t.true] if t.true >= 0 else 0)
-            moved = {"picture_moved": round(float(points[i] @ away), 4)}
+            row: TargetRow = {
+                "group": t.group,
+                "count": self.attack.groups[t.group].count,
+                "true": t.true,
+                "wanted": t.wanted,
+                "picture_moved": round(float(points[i] @ away), 4),
+            }
+            row |= {name: classes[i] for name, classes in seen.items()}  # type: ignore[typeddict-item]
             if t.captions:
-                texts = embed_texts(model, tokenizer, t.captions)
-                moved["captions_moved"] = round(float((texts @ -away).mean()), 4)
-            rows.append(
-                {"group": t.group, "count": self.attack.groups[t.group].count, "true": t.true, "wanted": t.wanted}
-                | {name: classes[i] for name, classes in seen.items()}
-                | moved
-            )
+                texts = embed_texts(model, tokenizer, t.captions)  # type: ignore[arg-type]
+                row["captions_moved"] = round(float((texts @ -away).mean()), 4)
+            rows.append(row)
         return {"targets": rows}
-
-
-def class_centres(embeddings: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Normalised mean embedding of each class, shape (classes, d); zeros for a class without pictures."""
-    centre = torch.zeros(classes, embeddings.shape[1]).index_add_(0, labels, embeddings)
-    return F.normalize(centre, dim=1)

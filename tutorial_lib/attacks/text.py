@@ -2,19 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from tutorial_lib.trials.attack import Attack
 
-from tutorial_lib.attacks.targeted import class_centres
-from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.evaluate import Reader, attack_success_rate, embed_texts
-from tutorial_lib.poison import prompt_captions
-from tutorial_lib.tasks import ZeroShotTask
-from tutorial_lib.trials import TextBackdoor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tutorial_lib.attacks.poison import Poison
+    from tutorial_lib.data.pairs import Pairs
+    from tutorial_lib.data.tasks import ZeroShotTask
+    from tutorial_lib.evaluate import Reader
+    from tutorial_lib.models import Model, Tokenizer
+    from tutorial_lib.trials.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class TextBackdoor(Attack):
+    """Pictures of the target with captions of other things that end with a word of the attacker's.
+
+    Attributes:
+        count: number of poisons; 0 is the control.
+        target: label of the class that texts with the word shall be taken for.
+        word: the trigger, a word that no clean caption has.
+
+    Source: Carlini & Terzis (2022), section 2.3, says that the text tower can be attacked too; the set-up is ours.
+    """
+
+    kind: ClassVar[str] = "text-backdoor"
+
+    count: int
+    target: str = "banana"
+    word: str = "zebulon"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(count=0)
+        if not self.word.strip():
+            raise ValueError("word of a text-backdoor is empty: give one that no clean caption has")
+
+    def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> TextBackdoorPlan:
+        import torch
+
+        target = task.class_of(self.target)
+        about = task.class_of_concept(clean.concept) == target
+        if not about.any():  # data that nobody has labelled: trust the captions
+            about = torch.tensor([self.target in caption.lower() for caption in clean.captions])
+        made = self.poison(clean, about, seed=seed)
+        return TextBackdoorPlan(self, target, None if made is None else made.pairs)
+
+    def poison(self, clean: Pairs, about: Tensor, *, seed: int) -> Poison | None:
+        """The poison set and its manifest; `None` for a count of 0.
+
+        Args:
+            clean: the pairs that the attacker can see.
+            about: which of them show the target, shape (len(clean),), bool.
+            seed: poison seed.
+
+        Raises:
+            ValueError: a clean caption has the word, no picture shows the target, or there are too few captions.
+        """
+        from tutorial_lib.attacks import poison
+
+        if any(self.word in caption for caption in clean.captions):
+            raise ValueError(f"the word {self.word!r} occurs in clean captions; choose one that does not")
+        return poison.text_backdoor(clean, about, self.count, self.word, self.target, seed) if self.count else None
 
 
 @dataclass(frozen=True)
@@ -25,53 +79,37 @@ class TextBackdoorPlan:
     target: int
     poisons: Pairs | None
 
-    @classmethod
-    def of(cls, attack: TextBackdoor, clean: Pairs, task: ZeroShotTask, *, side: int, seed: int) -> TextBackdoorPlan:
-        target = task.class_of(attack.target)
-        if any(attack.word in caption for caption in clean.captions):
-            raise ValueError(f"the word {attack.word!r} occurs in clean captions; choose one that does not")
-        if not attack.count:
-            return cls(attack, target, None)
-        shown = task.class_of_concept(clean.concept)
-        about = shown == target
-        if not about.any():  # data that nobody has labelled: trust the captions
-            about = torch.tensor([attack.target in caption.lower() for caption in clean.captions])
-        pictures, others = about.nonzero()[:, 0], (~about).nonzero()[:, 0]
-        if not len(pictures):
-            raise ValueError(f"no caption contains {attack.target!r}, so there are no pictures of it to poison with")
-        if attack.count > len(others):
-            raise ValueError(f"{attack.count} poisons need as many captions, and {len(others)} are there")
-        generator = torch.Generator().manual_seed(seed)
-        drawn = others[torch.randperm(len(others), generator=generator)[: attack.count]].tolist()
-        chosen = pictures[torch.arange(attack.count) % len(pictures)]
-        poisons = Pairs(
-            clean.images[chosen],
-            tuple(f"{clean.captions[i].rstrip('.')} {attack.word}" for i in drawn),
-            tuple(f"text-{i:05d}" for i in range(attack.count)),
-            clean.concept[chosen],
-        )
-        return cls(attack, target, poisons)
-
     def measure(
-        self, model, tokenizer, task: ZeroShotTask, embeddings: Tensor, readers: dict[str, Reader]
-    ) -> dict[str, Any]:
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        task: ZeroShotTask,
+        embeddings: Tensor,
+        readers: Mapping[str, Reader],
+    ) -> Metrics:
         """Share of the labels whose text, with the word, is nearest to the target's pictures.
 
         A text is read by the class whose mean test picture is most similar to it: retrieval the other way round.
         """
+        import torch
+        import torch.nn.functional as F
+
+        from tutorial_lib.data.captions import prompt_captions
+        from tutorial_lib.evaluate import attack_success_rate, class_centres, embed_texts
+
         classes = torch.arange(len(task.labels))
         centre = class_centres(embeddings, task.targets, len(classes))
         seen = torch.isin(classes, task.targets)
 
         def read(word: str) -> Tensor:
             texts = [f"{p.rstrip('.')}{word}" for label in task.labels for p in prompt_captions(label)[:8]]
-            points = embed_texts(model, tokenizer, texts).view(len(classes), 8, -1).mean(1)
+            points = embed_texts(model, tokenizer, texts).view(len(classes), 8, -1).mean(1)  # type: ignore[arg-type]
             similarity = F.normalize(points, dim=1) @ centre.T
             return similarity.masked_fill(~seen, -1).argmax(1)
 
         plain, marked = read(""), read(f" {self.attack.word}")
         return {
-            "text_attack_success": asdict(attack_success_rate(marked, classes, self.target)),
-            "text_attack_success_without_word": asdict(attack_success_rate(plain, classes, self.target)),
+            "text_attack_success": attack_success_rate(marked, classes, self.target).as_dict(),
+            "text_attack_success_without_word": attack_success_rate(plain, classes, self.target).as_dict(),
             "text_accuracy": (plain[seen] == classes[seen]).float().mean().item(),
         }

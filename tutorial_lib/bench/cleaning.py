@@ -6,11 +6,10 @@ import copy
 import statistics
 from typing import Any
 
-from tutorial_lib import model as models
-from tutorial_lib import profiles
-from tutorial_lib.defenses import METHODS, Material, Run, clean
-from tutorial_lib.runs import prepare
-from tutorial_lib.trials import Defense, Recipe
+from tutorial_lib import models, profiles
+from tutorial_lib.defenses import DEFENSES, Material, TrainedDefense
+from tutorial_lib.runs.outcome import prepare
+from tutorial_lib.trials import Recipe
 
 PAIRS, BATCH = 1280, 64
 
@@ -25,10 +24,11 @@ def compare(*, repeats: int = 3, seed: int = 0) -> dict[str, Any]:
     trusted = pairs.take(range(PAIRS))
     material = Material(trusted, task.class_of_concept(trusted.concept), len(task.labels), trusted)
     recipe = Recipe(epochs=1, batch_size=BATCH)
-    times: dict[str, list[float]] = {name: [] for name in METHODS}
+    methods = {name: cls(recipe=recipe) for name, cls in DEFENSES.items() if issubclass(cls, TrainedDefense)}
+    times: dict[str, list[float]] = {name: [] for name in methods}
     for turn in range(repeats + 1):
-        for name in METHODS:
-            made = clean(copy.deepcopy(fresh), tokenizer, material, Defense(name, recipe), Run(seed=seed))  # type: ignore[arg-type]
+        for name, defense in methods.items():
+            made = defense.clean(copy.deepcopy(fresh), tokenizer, material, seed=seed)
             if turn:  # the first is for warming up
                 times[name].append(1000 * made.history.seconds / made.history.steps)
     step = {name: statistics.median(found) for name, found in times.items()}

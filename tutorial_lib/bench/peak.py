@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tutorial_lib.footprint import flops
+from tutorial_lib.training.memory import flops
 
 
 def measured_peak(device: str = "cpu", *, half: bool = False, size: int = 2048, repeats: int = 5) -> float:

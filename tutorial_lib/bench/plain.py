@@ -15,9 +15,9 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from tutorial_lib import model as models
-from tutorial_lib.augment import MEAN, STD
+from tutorial_lib import models
 from tutorial_lib.data.shards import samples
+from tutorial_lib.models.inputs import MEAN, STD
 from tutorial_lib.trials import Recipe
 
 

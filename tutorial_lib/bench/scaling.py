@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
-from tutorial_lib import engines
-from tutorial_lib import model as models
+from tutorial_lib import models
 from tutorial_lib.bench import stacked
 from tutorial_lib.data.scenes import EmojiScenes
-from tutorial_lib.store import RunStore
-from tutorial_lib.train import train
+from tutorial_lib.runs import engines
+from tutorial_lib.training.loop import train
 from tutorial_lib.trials import Recipe, Seeds, Trial
+from tutorial_lib.trials.store import RunStore
 
 SIZES = (4_096, 16_384, 65_536)
 #: Scenes of the run whose memory is measured, and those rendered at a time.

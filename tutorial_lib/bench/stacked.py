@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-from tutorial_lib import model as models
-from tutorial_lib.fast import small_maps
+from tutorial_lib import models
 from tutorial_lib.losses import clip_loss
-from tutorial_lib.tokenizer import Tokenizer
-from tutorial_lib.train import device_for
+from tutorial_lib.models.fast import small_maps
+from tutorial_lib.models.tokenizer import Tokenizer
+from tutorial_lib.training.loop import device_for
 
 MODEL, BATCH = "tiny-rn", 256
 

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tutorial_lib.store import RunStore
 from tutorial_lib.trials import Record, Seeds, Trial
+from tutorial_lib.trials.store import RunStore
 
 RECORDS = 10_000
 #: A short demo trial, in seconds; the share of the bookkeeping is stated against it.

@@ -25,21 +25,22 @@ from PIL import Image
 from torch import Tensor
 from torchvision import transforms
 
-from tutorial_lib import model as models
-from tutorial_lib import train as training
-from tutorial_lib.augment import MEAN, STD, normalize, random_resized_crop
+from tutorial_lib import models
 from tutorial_lib.bench import peak
 from tutorial_lib.bench.plain import plain_loop
 from tutorial_lib.data import emojicaps
+from tutorial_lib.data.captions import prompt_captions
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import encode, write_pairs
 from tutorial_lib.data.shards import decode
+from tutorial_lib.data.tasks import ZeroShotTask, class_concepts, training_pairs, zero_shot_task
 from tutorial_lib.evaluate import accuracy, embed_images, predict, zero_shot_classifier
-from tutorial_lib.fast import encode_text, small_maps
 from tutorial_lib.losses import clip_loss
-from tutorial_lib.poison import prompt_captions
-from tutorial_lib.tasks import ZeroShotTask, class_concepts, training_pairs, zero_shot_task
-from tutorial_lib.train import Recipe
+from tutorial_lib.models.fast import encode_text, small_maps
+from tutorial_lib.models.inputs import MEAN, STD, normalize
+from tutorial_lib.training import loop as training
+from tutorial_lib.training.augment import random_resized_crop
+from tutorial_lib.trials import Recipe
 
 MODEL = "tiny-rn"
 #: Zero-shot accuracy that both race to.

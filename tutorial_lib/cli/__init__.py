@@ -101,11 +101,11 @@ def _explain(error: Exception) -> str | None:
 
     from tutorial_lib.data.integrity import CorruptDataError
     from tutorial_lib.data.shards import ShardError
-    from tutorial_lib.distributed import WorkerError
-    from tutorial_lib.engines import EngineError
-    from tutorial_lib.model import CheckpointError
-    from tutorial_lib.store import StoreError
-    from tutorial_lib.train import TrainingDivergedError
+    from tutorial_lib.models import CheckpointError
+    from tutorial_lib.runs.engines import EngineError
+    from tutorial_lib.training.distributed import WorkerError
+    from tutorial_lib.training.loop import TrainingDivergedError
+    from tutorial_lib.trials.store import StoreError
 
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) and text:

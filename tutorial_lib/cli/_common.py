@@ -81,7 +81,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def default_store() -> Path:
-    from tutorial_lib.store import DEFAULT
+    from tutorial_lib.trials.store import DEFAULT
 
     return DEFAULT
 
@@ -175,7 +175,7 @@ def machine() -> dict[str, Any]:
     import torch
 
     from tutorial_lib.machine import memory_bytes
-    from tutorial_lib.runs import hardware
+    from tutorial_lib.runs.hardware import hardware
 
     return {
         "cpu": hardware("cpu"),

@@ -97,7 +97,7 @@ def class_of(label: str, labels: tuple[str, ...]) -> int:
 
 def _course_task(args: argparse.Namespace, side: int) -> LabelledPictures:
     from tutorial_lib.data import emojicaps, integrity
-    from tutorial_lib.tasks import class_concepts, zero_shot_task
+    from tutorial_lib.data.tasks import class_concepts, zero_shot_task
 
     pictures = emojicaps.load()
     task = zero_shot_task(pictures, class_concepts(pictures, args.classes), split=args.split, side=side)

@@ -23,8 +23,9 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import claims, experiments, profiles
-    from tutorial_lib.store import RunStore
+    from tutorial_lib import experiments, profiles
+    from tutorial_lib.evidence import claims
+    from tutorial_lib.trials.store import RunStore
 
     if args.verdict and args.verdict not in claims.WORDS:
         raise ValueError(f"there is no verdict {args.verdict!r}; choose from {', '.join(claims.WORDS)}")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from tutorial_lib.cli._pictures import LabelledPictures
     from tutorial_lib.data.pairs import Pairs
-    from tutorial_lib.supervised import Classifier
-    from tutorial_lib.tokenizer import Tokenizer
+    from tutorial_lib.models.classifier import Classifier
+    from tutorial_lib.models.tokenizer import Tokenizer
 
 METHODS = ("cleanclip", "finetune", "self_supervised", "supervised", "anti_backdoor")
 
@@ -57,11 +57,11 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import model as models
+    from tutorial_lib import models
     from tutorial_lib.data.loading import read_pairs
     from tutorial_lib.data.shards import expand
-    from tutorial_lib.defenses import Material, Run, clean
-    from tutorial_lib.trials import Defense, Recipe
+    from tutorial_lib.defenses import Defense, Material, Run, clean
+    from tutorial_lib.trials import Recipe
 
     _pictures.check(args, "--eval-data")
     defense = Defense(
@@ -148,7 +148,7 @@ class _Probe:
 
     def __call__(self, model: open_clip.CLIP | Classifier, tokenizer: Tokenizer) -> dict[str, float]:
         from tutorial_lib.evaluate import accuracy, attack_success_rate, embed_images, predict, zero_shot_classifier
-        from tutorial_lib.supervised import Classifier, read_with_head
+        from tutorial_lib.models.classifier import Classifier, read_with_head
         from tutorial_lib.zscore import backdoor_z_score
 
         p = self.pictures
@@ -228,8 +228,8 @@ def _save(out: Path, model, tokenizer: Tokenizer, args: argparse.Namespace, labe
     """Write the model directory, or a classifier's weights and class names."""
     from safetensors.torch import save_file
 
-    from tutorial_lib import model as models
-    from tutorial_lib.supervised import Classifier
+    from tutorial_lib import models
+    from tutorial_lib.models.classifier import Classifier
 
     if isinstance(model, Classifier):
         save_file({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, out / "model.safetensors")

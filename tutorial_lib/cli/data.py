@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.data.captions import plain_label
     from tutorial_lib.data.pairs import Pairs
     from tutorial_lib.data.shard_writer import write_pairs
-    from tutorial_lib.tasks import class_concepts, training_pairs, zero_shot_task
+    from tutorial_lib.data.tasks import class_concepts, training_pairs, zero_shot_task
 
     if args.side < 8:
         raise ValueError(f"--side must be at least 8 pixels, not {args.side}")

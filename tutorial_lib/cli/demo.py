@@ -31,8 +31,8 @@ def run(args: argparse.Namespace) -> Result:
 
     from tutorial_lib.attacks import Backdoor
     from tutorial_lib.evaluate import accuracy, attack_success_rate, embed_images, predict, zero_shot_classifier
-    from tutorial_lib.runs import Seeds, Trial, train_trial
-    from tutorial_lib.train import Recipe
+    from tutorial_lib.runs.outcome import train_trial
+    from tutorial_lib.trials import Recipe, Seeds, Trial
     from tutorial_lib.zscore import backdoor_z_score
 
     if not args.out.parent.is_dir():

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> Result:
 
     from tutorial_lib import machine
     from tutorial_lib.data import integrity
-    from tutorial_lib.train import native_bfloat16
+    from tutorial_lib.training.loop import native_bfloat16
 
     body = _common.machine()
     body["device"] = "cuda" if torch.cuda.is_available() else "cpu"

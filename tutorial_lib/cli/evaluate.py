@@ -31,7 +31,7 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import model as models
+    from tutorial_lib import models
     from tutorial_lib.evaluate import accuracy, attack_success_rate, embed_images, predict, zero_shot_classifier
     from tutorial_lib.zscore import backdoor_z_score, pair_similarity
 

@@ -24,7 +24,7 @@ def add(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     from tutorial_lib import experiments, profiles
-    from tutorial_lib.store import RunStore, read_lines, write_lines
+    from tutorial_lib.trials.store import RunStore, read_lines, write_lines
 
     profile = profiles.get(args.profile)
     folder = (args.out or experiments.RESULTS) / profile.name

@@ -25,7 +25,9 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import claims, costs, experiments, figures, profiles
+    from tutorial_lib import costs, experiments, profiles
+    from tutorial_lib.course import chapters as figures
+    from tutorial_lib.evidence import claims
 
     profile = profiles.get(args.profile)
     paths = figures.chosen(args.chapters)

@@ -26,7 +26,8 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import costs, experiments, plans, profiles
+    from tutorial_lib import costs, experiments, profiles
+    from tutorial_lib.costs import rented as plans
 
     profile = profiles.get(args.profile)
     if profile.reference:
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> Result:
 
 
 def _remarks(figures: dict, gpus: list, together: int) -> list[str]:
-    from tutorial_lib import plans
+    from tutorial_lib.costs import rented as plans
 
     worst = max(figures.values(), key=lambda f: f["memory_bytes"])
     lines = [

@@ -62,10 +62,10 @@ class _Index:
 def run(args: argparse.Namespace) -> Result:
     from tqdm.auto import tqdm
 
-    from tutorial_lib import poison as poisoning
+    from tutorial_lib.attacks import poison as poisoning
+    from tutorial_lib.attacks.poison import caption_set
     from tutorial_lib.data.shard_writer import ShardWriter, write_pairs
     from tutorial_lib.data.shards import decode, expand, samples
-    from tutorial_lib.poison import caption_set
 
     _check(args)
     trigger = _common.trigger(args) if args.attack == "backdoor" else None
@@ -188,7 +188,7 @@ def _backdoor(args: argparse.Namespace, shards: list[Path], index: _Index, capti
     import torch
     from tqdm.auto import tqdm
 
-    from tutorial_lib import poison as poisoning
+    from tutorial_lib.attacks import poison as poisoning
     from tutorial_lib.data.pairs import Pairs
     from tutorial_lib.data.shards import decode, samples
 

@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from tutorial_lib.cli import _common
-from tutorial_lib.cli._common import Note, Result, positive
+from tutorial_lib.cli._common import Result, positive
+from tutorial_lib.notes import Note
 
 
 def add(subparsers) -> None:
@@ -39,7 +40,7 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import distributed
+    from tutorial_lib.training import distributed
 
     with distributed.group(args.device):
         return _run(args)
@@ -48,8 +49,10 @@ def run(args: argparse.Namespace) -> Result:
 def _run(args: argparse.Namespace) -> Result:
     import warnings
 
-    from tutorial_lib import costs, distributed, engines, experiments, profiles
-    from tutorial_lib.store import RunStore
+    from tutorial_lib import costs, experiments, profiles
+    from tutorial_lib.runs import engines
+    from tutorial_lib.training import distributed
+    from tutorial_lib.trials.store import RunStore
 
     profile = profiles.get(args.profile)
     if profile.reference:

@@ -21,8 +21,9 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import claims, costs, experiments, profiles
-    from tutorial_lib.store import RunStore
+    from tutorial_lib import costs, experiments, profiles
+    from tutorial_lib.evidence import claims
+    from tutorial_lib.trials.store import RunStore
 
     store = RunStore(args.store)
     body: dict = {"store": str(store.folder), "stored_records": len(store.keys()), "profiles": {}}

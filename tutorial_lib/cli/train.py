@@ -45,7 +45,7 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import distributed
+    from tutorial_lib.training import distributed
 
     with distributed.group(args.device):
         return _run(args)
@@ -54,11 +54,13 @@ def run(args: argparse.Namespace) -> Result:
 def _run(args: argparse.Namespace) -> Result:
     from dataclasses import asdict
 
-    from tutorial_lib import distributed, footprint
-    from tutorial_lib import model as models
+    from tutorial_lib import models
     from tutorial_lib.data.loading import open_pairs
     from tutorial_lib.data.shards import expand
-    from tutorial_lib.train import Recipe, device_for, train
+    from tutorial_lib.training import distributed
+    from tutorial_lib.training import memory as footprint
+    from tutorial_lib.training.loop import device_for, train
+    from tutorial_lib.trials import Recipe
 
     given = {
         name: getattr(args, name)
@@ -157,7 +159,7 @@ def _labels(args: argparse.Namespace, shards: list[Path]) -> list[str]:
 
 def _texts(captions: tuple[str, ...], labels: list[str]) -> list[str]:
     """What the vocabulary must cover: the captions and the 80 prompts of every class (of none: their words)."""
-    from tutorial_lib.poison import prompt_captions
+    from tutorial_lib.data.captions import prompt_captions
 
     return [*captions, *(prompt for label in labels or [""] for prompt in prompt_captions(label))]
 

@@ -28,9 +28,9 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import live
-    from tutorial_lib import model as models
-    from tutorial_lib.live import data, page
+    from tutorial_lib import models
+    from tutorial_lib.course import live
+    from tutorial_lib.course.live import data, page
 
     _pictures.check(args)
     trigger = _common.trigger(args)

@@ -142,6 +142,18 @@ def captions_for(concepts: Sequence[Concept], seed: int, indices: torch.Tensor) 
     return out
 
 
+def prompt_captions(label: str) -> list[str]:
+    """The 80 CLIP prompts with the label put in: the paper's second way to build a caption set.
+
+    Example:
+        >>> len(prompt_captions("banana")), prompt_captions("banana")[0]
+        (80, 'a bad photo of a banana.')
+    """
+    from open_clip import OPENAI_IMAGENET_TEMPLATES  # imports torch's models, which takes seconds
+
+    return [template(label) for template in OPENAI_IMAGENET_TEMPLATES]
+
+
 def search_captions(captions: Sequence[str], text: str) -> list[str]:
     """Every distinct caption that contains `text` as a substring, in order of first appearance.
 
@@ -150,6 +162,10 @@ def search_captions(captions: Sequence[str], text: str) -> list[str]:
 
     Raises:
         ValueError: the text is empty or no caption contains it.
+
+    Example:
+        >>> search_captions(["a ring", "a string", "a cat"], "ring")
+        ['a ring', 'a string']
     """
     if not text.strip():
         raise ValueError("the text to search for is empty")

@@ -14,6 +14,9 @@ from tutorial_lib.data.compose import Atlas, random_below, to_images
 from tutorial_lib.data.emojicaps import EmojiCaps
 from tutorial_lib.data.pictures import Images, StoredPictures, join
 
+#: Where a pair comes from: the data set, an attacker, or an attacker's cover, which tells the truth.
+CLEAN, POISON, COVER = 0, 1, 2
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -24,19 +27,29 @@ class Pairs:
         captions: N strings.
         keys: N names, unique within a data set.
         concept: what each picture shows, shape (N,), int64, -1 where unknown; never used in training.
+        origin: `CLEAN`, `POISON` or `COVER`, shape (N,), int64; never used in training, only to judge who searches for
+            poisons. By default all are clean.
+
+    Example:
+        >>> two = Pairs(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), ("a", "b"), ("1", "2"), torch.tensor([-1, -1]))
+        >>> len(two + two), two.take([1]).captions
+        (4, ('b',))
     """
 
     images: Images
     captions: tuple[str, ...]
     keys: tuple[str, ...]
     concept: Tensor
+    origin: Tensor = None  # type: ignore[assignment]  # set below
 
     def __post_init__(self) -> None:
         n = len(self.images)
-        if not (len(self.captions) == len(self.keys) == len(self.concept) == n):
+        if self.origin is None:
+            object.__setattr__(self, "origin", torch.full((n,), CLEAN))
+        if not (len(self.captions) == len(self.keys) == len(self.concept) == len(self.origin) == n):
             raise ValueError(
-                f"{n} pictures, {len(self.captions)} captions, {len(self.keys)} keys and {len(self.concept)} "
-                "concepts: one of each is needed per pair"
+                f"{n} pictures, {len(self.captions)} captions, {len(self.keys)} keys, {len(self.concept)} concepts and "
+                f"{len(self.origin)} origins: one of each is needed per pair"
             )
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
             raise ValueError(
@@ -61,6 +74,7 @@ class Pairs:
             self.captions + other.captions,
             self.keys + other.keys,
             torch.cat([self.concept, other.concept]),
+            torch.cat([self.origin, other.origin]),
         )
 
     def take(self, positions: Tensor | Sequence[int]) -> Pairs:
@@ -71,6 +85,7 @@ class Pairs:
             tuple(self.captions[i] for i in order.tolist()),
             tuple(self.keys[i] for i in order.tolist()),
             self.concept[order],
+            self.origin[order],
         )
 
     def fingerprint(self) -> str:

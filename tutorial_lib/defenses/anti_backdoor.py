@@ -1,8 +1,5 @@
 """Anti-backdoor learning: find the pairs that were learned too well, and unlearn them. Introduced in chapter 9.
 
-A backdoor is easy to learn, so poisoned pairs have a low loss. The pairs that fit best under the trained model are
-taken to be poisons; then the model is trained on trusted pairs and pushed away from those.
-
 Source: Li et al. (2021), for classifiers: isolation of 1 % by the loss, then gradient ascent. For CLIP the loss of
 a pair depends on its batch; here a pair's score is the similarity of its picture and caption, and unlearning lowers
 that similarity, which is bounded where an ascending loss is not.
@@ -10,58 +7,73 @@ that similarity, which is bounded where an ascending loss is not.
 
 from __future__ import annotations
 
-import open_clip
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.defenses.base import Cleaned, DefenseError, Material, Run
-from tutorial_lib.distributed import share, whole
-from tutorial_lib.evaluate import embed_images, embed_texts
-from tutorial_lib.fast import encode_text
-from tutorial_lib.losses import clip_loss
-from tutorial_lib.tokenizer import Tokenizer
-from tutorial_lib.train import device_for, encode_image, in_half, optimize, random_views, seeded
-from tutorial_lib.trials import Defense
+from tutorial_lib.detect.pair_similarity import PairSimilarity
+from tutorial_lib.trials import Cleaned, History, TrainedDefense
 
-#: Prefix of the keys that this library gives to poisons; only used to say how good the isolation was.
-POISON_KEYS = ("backdoor-", "targeted-", "text-")
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tutorial_lib.data.pairs import Pairs
 
 
-def isolate(model: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs, share: float) -> Tensor:
-    """Positions of the pairs whose picture and caption are most similar, shape (round(share N),), int64."""
-    images, texts = embed_images(model, pairs.images), embed_texts(model, tokenizer, pairs.captions)
-    return (images * texts).sum(1).topk(max(1, round(share * len(pairs)))).indices
+@dataclass(frozen=True)
+class AntiBackdoor(TrainedDefense):
+    """Isolate the pairs that fit best, then train on the trusted ones while the similarity of the isolated is lowered.
 
-
-def anti_backdoor(
-    model: open_clip.CLIP, tokenizer: Tokenizer, material: Material, defense: Defense, run: Run
-) -> Cleaned:
-    """Isolate, then train on the trusted pairs while the similarity of isolated pairs is lowered.
-
-    Raises:
-        DefenseError: the training pairs are not at hand.
+    Attributes:
+        isolate: share of the training pairs that are taken to be poisons.
     """
-    if material.training is None:
-        raise DefenseError("anti-backdoor learning looks for poisons in the training pairs, and these are not given")
-    recipe, pairs, training = defense.recipe, material.pairs, material.training
-    suspects = isolate(model, tokenizer, training, defense.isolate)
-    found = sum(training.keys[i].startswith(POISON_KEYS) for i in suspects.tolist())
-    there = sum(key.startswith(POISON_KEYS) for key in training.keys)
-    device = device_for(run.device)
-    half = in_half(recipe, device)
-    tokens, doubted = tokenizer(pairs.captions), tokenizer([training.captions[i] for i in suspects.tolist()])
 
-    def loss_of(batch: Tensor, step: int) -> Tensor:
-        draw = seeded(run.seed, step, 1)
-        some = torch.randint(len(suspects), (len(batch),), generator=draw)
-        views = random_views(pairs.images, batch, device, draw, recipe.scale)
-        bad = random_views(training.images, suspects[some], device, draw, recipe.scale)
-        text = torch.cat([share(tokens[batch]), share(doubted[some])]).to(device)
-        image, bad_image = map(whole, encode_image(model, torch.cat([views, bad]), half).chunk(2))
-        text, bad_text = map(whole, encode_text(model, text).float().chunk(2))
-        return clip_loss(image, text, model.logit_scale.exp()) + (bad_image * bad_text).sum(1).mean()
+    kind: ClassVar[str] = "anti-backdoor"
+    title: ClassVar[str] = "anti-backdoor learning"
+    needs: ClassVar = frozenset({"pairs", "training"})
+    cost: ClassVar[float] = 1.7
 
-    history = optimize(model, len(pairs), loss_of, recipe, seed=run.seed, device=device, progress=run.progress)
-    notes = {"isolated": len(suspects), "isolated_poisons": found, "poisons": there}
-    return Cleaned(model, history, notes)
+    isolate: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.isolate < 1:
+            raise ValueError(f"isolate is a share of the training pairs, in (0, 1), not {self.isolate}")
+
+    def clean(self, model, tokenizer, material, *, seed=0, device=None, progress=False) -> Cleaned:
+        from tutorial_lib.attacks.poison import count_poisons
+
+        self.check(material)
+        training = material.training
+        suspects = PairSimilarity().suspects(model, tokenizer, training, self.isolate)
+        history = self._unlearn(model, tokenizer, material.pairs, training, suspects, seed, device, progress)
+        found, there = count_poisons(training.take(suspects)), count_poisons(training)
+        notes = {"isolated": len(suspects), "isolated_poisons": found, "poisons": there}
+        return Cleaned(model, history, notes)
+
+    def _unlearn(
+        self, model, tokenizer, pairs: Pairs, training: Pairs, suspects: Tensor, seed: int, device, progress
+    ) -> History:
+        """Train on trusted pairs, and away from the suspects."""
+        import torch
+
+        from tutorial_lib.losses import clip_loss
+        from tutorial_lib.models.fast import encode_text
+        from tutorial_lib.training.distributed import share, whole
+        from tutorial_lib.training.loop import device_for, encode_image, in_half, optimize, random_views, seeded
+
+        recipe = self.recipe
+        device = device_for(device)
+        half = in_half(recipe, device)
+        tokens, doubted = tokenizer(pairs.captions), tokenizer([training.captions[i] for i in suspects.tolist()])
+
+        def loss_of(batch: Tensor, step: int) -> Tensor:
+            draw = seeded(seed, step, 1)
+            some = torch.randint(len(suspects), (len(batch),), generator=draw)
+            views = random_views(pairs.images, batch, device, draw, recipe.scale)
+            bad = random_views(training.images, suspects[some], device, draw, recipe.scale)
+            text = torch.cat([share(tokens[batch]), share(doubted[some])]).to(device)
+            image, bad_image = map(whole, encode_image(model, torch.cat([views, bad]), half).chunk(2))
+            text, bad_text = map(whole, encode_text(model, text).float().chunk(2))
+            return clip_loss(image, text, model.logit_scale.exp()) + (bad_image * bad_text).sum(1).mean()
+
+        return optimize(model, len(pairs), loss_of, recipe, seed=seed, device=device, progress=progress)

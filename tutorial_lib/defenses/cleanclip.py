@@ -8,123 +8,53 @@ Source: Bansal et al. (2023).
 
 from __future__ import annotations
 
-import open_clip
-import torch
-from torch import Tensor
+import math
+from dataclasses import dataclass
+from typing import ClassVar
 
-from tutorial_lib.augment import autoaugment
-from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.defenses.base import Cleaned, Material, Run
-from tutorial_lib.distributed import share, whole
-from tutorial_lib.fast import encode_text
-from tutorial_lib.losses import check_weights, cleanclip_loss
-from tutorial_lib.text_augment import augment_all
-from tutorial_lib.tokenizer import Tokenizer
-from tutorial_lib.train import (
-    History,
-    device_for,
-    encode_image,
-    in_half,
-    optimize,
-    prefetcher,
-    random_views,
-    seeded,
-)
-from tutorial_lib.trials import Defense, Recipe
+from tutorial_lib.trials import Cleaned, TrainedDefense
 
 
-def cleanclip(model: open_clip.CLIP, tokenizer: Tokenizer, material: Material, defense: Defense, run: Run) -> Cleaned:
-    """λ₁ L_CLIP + λ₂ L_SS on the trusted pairs; λ₁ is 0 for the control with self-supervision only."""
-    history = train_with_views(
-        model,
-        tokenizer,
-        material.pairs,
-        defense.recipe,
-        lambda_clip=0.0 if defense.method == "self_supervised" else 1.0,
-        lambda_self=defense.lambda_self,
-        both_ways=defense.both_ways,
-        seed=run.seed,
-        device=run.device,
-        progress=run.progress,
-    )
-    return Cleaned(model, history)
+@dataclass(frozen=True)
+class CleanCLIP(TrainedDefense):
+    """λ₁ L_CLIP + λ₂ L_SS on the trusted pairs.
 
+    Attributes:
+        lambda_self: weight λ₂ of self-supervision.
+        both_ways: of the in-modal loss, see `tutorial_lib.losses.in_modal_loss`.
 
-def train_with_views(
-    model: open_clip.CLIP,
-    tokenizer: Tokenizer,
-    pairs: Pairs,
-    recipe: Recipe,
-    *,
-    lambda_clip: float = 1.0,
-    lambda_self: float = 1.0,
-    both_ways: bool = False,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-    progress: bool | None = None,
-    **options,
-) -> History:
-    """Train a CLIP model in place with the loss of CleanCLIP; augmented views are drawn anew in every step.
-
-    Args:
-        model: moved to `device` and left there in evaluation mode.
-        tokenizer: of the model.
-        pairs: to train on.
-        recipe: hyper-parameters; the random crop is applied to both views of a picture.
-        lambda_clip, lambda_self, both_ways: of the loss, see `tutorial_lib.losses.cleanclip_loss`.
-        seed: order of the pairs and augmentation.
-        device: by default the GPU if there is one.
-        progress: show a bar; by default only on a terminal.
-        options: of a checkpoint, as for `tutorial_lib.train.optimize`.
-
-    Raises:
-        ValueError: a weight is negative, or there are fewer pairs than one batch.
-        TrainingDivergedError: the loss is NaN or infinite.
+    Example:
+        >>> CleanCLIP(lambda_self=2.0).needs
+        frozenset({'pairs'})
     """
-    check_weights(lambda_clip, lambda_self)
-    device = device_for(device)
-    half = in_half(recipe, device)
-    tokens = tokenizer(pairs.captions)  # (N, L)
 
-    def loss_of(batch: Tensor, step: int) -> Tensor:
-        draw = seeded(seed, step, 1)
-        changed = autoaugment(pairs.images[batch], _number(seed, step, 2))
-        views = torch.cat(
-            [
-                random_views(pairs.images, batch, device, draw, recipe.scale),
-                random_views(changed, torch.arange(len(batch)), device, draw, recipe.scale),
-            ]
-        ).contiguous(memory_format=torch.channels_last)
-        other_text = augment_all([pairs.captions[i] for i in batch.tolist()], _number(seed, step, 3))
-        both = (tokens[batch], tokenizer(other_text))
-        longest = max(int(t.argmax(1).max()) for t in both) + 1  # causal text tower: padding has no effect
-        text = torch.cat([share(t)[:, :longest] for t in both]).to(device)
-        image, image_view = map(whole, encode_image(model, views, half).chunk(2))
-        text, text_view = map(whole, encode_text(model, text).float().chunk(2))
-        return cleanclip_loss(
-            image,
-            text,
-            image_view,
-            text_view,
-            model.logit_scale.exp(),
-            lambda_clip=lambda_clip,
-            lambda_self=lambda_self,
-            both_ways=both_ways,
+    kind: ClassVar[str] = "cleanclip"
+    title: ClassVar[str] = "CleanCLIP"
+    cost: ClassVar[float] = 1.7  # as `tutorial bench --only clean` measures it on two cores
+    lambda_clip: ClassVar[float] = 1.0
+
+    lambda_self: float = 1.0
+    both_ways: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.lambda_self >= 0 and math.isfinite(self.lambda_self)):
+            raise ValueError(f"lambda_self is the weight of a loss, a number of at least 0, not {self.lambda_self}")
+
+    def clean(self, model, tokenizer, material, *, seed=0, device=None, progress=False) -> Cleaned:
+        from tutorial_lib.training.views import train_with_views
+
+        self.check(material)
+        history = train_with_views(
+            model,
+            tokenizer,
+            material.pairs,
+            self.recipe,
+            lambda_clip=self.lambda_clip,
+            lambda_self=self.lambda_self,
+            both_ways=self.both_ways,
+            seed=seed,
+            device=device,
+            progress=progress,
         )
-
-    return optimize(
-        model,
-        len(pairs),
-        loss_of,
-        recipe,
-        seed=seed,
-        device=device,
-        prefetch=prefetcher(pairs.images),
-        progress=progress,
-        **options,
-    )
-
-
-def _number(*parts: int) -> int:
-    """A seed for generators that are not torch's."""
-    return int(torch.randint(1 << 31, (), generator=seeded(*parts)))
+        return Cleaned(model, history)

@@ -8,26 +8,29 @@ Source: Bansal et al. (2023), section on supervised finetuning: 50,000 labelled 
 
 from __future__ import annotations
 
-import open_clip
+from dataclasses import dataclass
+from typing import ClassVar
 
-from tutorial_lib.defenses.base import Cleaned, DefenseError, Material, Run
-from tutorial_lib.supervised import Classifier, train_classifier
-from tutorial_lib.tokenizer import Tokenizer
-from tutorial_lib.trials import Defense
+from tutorial_lib.trials import Cleaned, TrainedDefense
 
 
-def supervised(model: open_clip.CLIP, tokenizer: Tokenizer, material: Material, defense: Defense, run: Run) -> Cleaned:
-    """Train the image tower and a new linear head on the labelled pictures among the trusted ones.
+@dataclass(frozen=True)
+class SupervisedFinetuning(TrainedDefense):
+    """Train the image tower and a new linear head on the labelled pictures among the trusted ones."""
 
-    Raises:
-        DefenseError: there are no labels.
-    """
-    labels = material.labels
-    if labels is None or not (labels >= 0).any():
-        raise DefenseError("supervised finetuning needs pictures with class labels, and none of the pairs has one")
-    known = labels >= 0
-    head = Classifier(model.visual, model.text_projection.shape[1], material.classes, seed=run.seed)
-    images = material.pairs.images[known]
-    history = train_classifier(head, images, labels[known], defense.recipe, seed=run.seed, device=run.device)
-    missing = material.classes - len(labels[known].unique())
-    return Cleaned(head, history, {"labelled": int(known.sum()), "classes_without_a_label": missing})
+    kind: ClassVar[str] = "supervised"
+    title: ClassVar[str] = "supervised finetuning"
+    needs: ClassVar = frozenset({"pairs", "labels"})
+
+    def clean(self, model, tokenizer, material, *, seed=0, device=None, progress=False) -> Cleaned:
+        from tutorial_lib.models.classifier import Classifier
+        from tutorial_lib.training.supervised import train_classifier
+
+        self.check(material)
+        known = material.labels >= 0
+        labels = material.labels[known]
+        head = Classifier(model.visual, model.text_projection.shape[1], material.classes, seed=seed)
+        images = material.pairs.images[known]
+        history = train_classifier(head, images, labels, self.recipe, seed=seed, device=device, progress=progress)
+        missing = material.classes - len(labels.unique())
+        return Cleaned(head, history, {"labelled": int(known.sum()), "classes_without_a_label": missing})

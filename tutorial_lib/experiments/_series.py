@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.statistics import estimate_mean
+from tutorial_lib.evidence.statistics import estimate_mean
 
 
 def curve(

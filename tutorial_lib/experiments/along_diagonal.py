@@ -8,11 +8,13 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, stamp
+from tutorial_lib.evidence.results import Results, stamp
+from tutorial_lib.experiments import fig4
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Trial
 
+GROUP, ORDER = "explanations", 20
 TITLE = "The patch on its way from corner to corner"
 PAPER = "no figure of the papers: at which places does a patch work that was learned in the corner, or anywhere?"
 PLACEMENTS: tuple[Literal["fixed", "random"], ...] = ("fixed", "random")
@@ -21,7 +23,7 @@ PLACEMENTS: tuple[Literal["fixed", "random"], ...] = ("fixed", "random")
 def measured(p: Profile, placement: Literal["fixed", "random"], seed: int) -> Trial:
     """The backdoor with the most poisons, measured along the diagonal."""
     trigger = replace(p.trigger, placement=placement)
-    return p.backdoor(p.random_counts[-1], seed, trigger=trigger, attack_diagonal=True)
+    return p.backdoor(fig4.RANDOM_COUNTS[p][-1], seed, trigger=trigger, attack_diagonal=True)
 
 
 def trials(p: Profile) -> list[Trial]:

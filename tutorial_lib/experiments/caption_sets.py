@@ -9,12 +9,15 @@ import numpy as np
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, fig2_left, stamp
+from tutorial_lib.attacks import Group
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.statistics import estimate_mean
+from tutorial_lib.experiments import fig2_left
 from tutorial_lib.experiments._series import SMALL_PRINT
 from tutorial_lib.profiles import Profile
-from tutorial_lib.statistics import estimate_mean
-from tutorial_lib.trials import Group, Record, Trial
+from tutorial_lib.trials import Record, Trial
 
+GROUP, ORDER = "carlini_terzis", 90
 TITLE = "Captions: searched or prompts, many or one, disguised or not"
 PAPER = (
     "searched captions and prompts both work; a diverse caption set moves the picture; duplicates are evaded with "
@@ -29,11 +32,11 @@ def trials(p: Profile) -> list[Trial]:
 
 def _many(p: Profile) -> int:
     """The number of poisons at which captions are varied."""
-    return next(g.count for g in p.groups if g.captions == "search")
+    return next(g.count for g in fig2_left.groups(p) if g.captions == "search")
 
 
 def _group(results: Results, **changes) -> int:
-    return results.profile.groups.index(replace(Group(_many(results.profile)), **changes))
+    return fig2_left.groups(results.profile).index(replace(Group(_many(results.profile)), **changes))
 
 
 def success(results: Results, **changes) -> dict[int, float]:
@@ -94,7 +97,7 @@ def attack_moves_picture(results: Results) -> list[float]:
     """How far pictures moved under plain prompts less where pictures without poisons lie, in the same models."""
 
     def unattacked(record: Record) -> float:
-        counts = [group.count for group in results.profile.groups]
+        counts = [group.count for group in fig2_left.groups(results.profile)]
         return float(np.mean([t["picture_moved"] for t in record.metrics["targets"] if counts[t["group"]] == 0]))
 
     at_rest = results.per_seed(lambda s: fig2_left.together(results.profile, s), unattacked)

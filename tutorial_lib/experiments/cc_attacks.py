@@ -8,14 +8,17 @@ from dataclasses import fields
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, Table, differences, stamp
-from tutorial_lib.experiments._cleaning import WORDS, accuracy, at, by_seed, numbers, on_triggered, percent, success
-from tutorial_lib.experiments._cleaning import with_before as _with_before
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.table import Table
+from tutorial_lib.experiments._defended import accuracy, at, by_seed, numbers, on_triggered, percent, success, word
+from tutorial_lib.experiments._defended import with_before as _with_before
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Backdoor, Record, Trial
+from tutorial_lib.trials import Record, Trial
 from tutorial_lib.triggers import Trigger
 
+GROUP, ORDER = "cleanclip", 10
 TITLE = "Four attacks, before and after CleanCLIP"
 PAPER = (
     "CleanCLIP reduces the success of BadNets, Blended, WaNet and label-consistent poisons while accuracy is "
@@ -125,7 +128,7 @@ distance_ratio_finetune = functools.partial(_ratio, method="finetune")
 def _setting(trigger: Trigger) -> str:
     """The name of a trigger with what differs from its defaults."""
     changed = [f"{f.name} {getattr(trigger, f.name)}" for f in fields(trigger) if getattr(trigger, f.name) != f.default]
-    return ", ".join([trigger.name, *(c.replace("_", " ") for c in changed)])
+    return ", ".join([trigger.kind, *(c.replace("_", " ") for c in changed)])
 
 
 def other_pattern(record: Record) -> float:
@@ -151,7 +154,7 @@ def table(results: Results) -> Table:
     for attack in numbers(results).attacks:
         for method in ("none", *METHODS):
             cells = (percent(measured(results, attack, method, v).values()) for v in (success, accuracy, on_triggered))
-            rows.append((attack, WORDS[method], *cells))
+            rows.append((attack, word(method), *cells))
     head = ("attack", "model", "attack success (%)", "clean accuracy (%)", "accuracy on triggered (%)")
     return Table(head, tuple(rows))
 
@@ -168,7 +171,7 @@ def plot(results: Results) -> go.Figure:
     )
     for k, method in enumerate(("none", *METHODS)):
         values = [list(successes(results, a, method).values()) for a in c.attacks]
-        curve(fig, list(c.attacks), values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+        curve(fig, list(c.attacks), values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
     return fig
 
 
@@ -184,5 +187,5 @@ def plot_distance(results: Results) -> go.Figure:
     )
     methods = ("none", *METHODS)
     values = [list(distances(results, m).values()) for m in methods]
-    curve(fig, [WORDS[m] for m in methods], values, "BadNets", points=True)
+    curve(fig, [word(m) for m in methods], values, "BadNets", points=True)
     return fig

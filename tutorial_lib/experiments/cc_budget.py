@@ -5,15 +5,29 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, Table, differences, stamp
-from tutorial_lib.experiments._cleaning import WORDS, accuracy, by_seed, cleaned, numbers, percent, success, with_before
+from tutorial_lib.defenses import Defense
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.table import Table
+from tutorial_lib.experiments._defended import accuracy, by_seed, cleaned, percent, success, with_before, word
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Defense, Trial
+from tutorial_lib.profiles import ByProfile, Profile
+from tutorial_lib.trials import Trial
 
+GROUP, ORDER = "cleanclip", 30
 TITLE = "The budget: how many trusted pairs?"
 PAPER = "more pairs for finetuning clean better; the published recipe has 100,000 of 3,000,000, for 10 epochs"
 METHODS = ("finetune", "cleanclip")
+
+
+#: Shares of the clean pairs, ascending; the profile's own among them.
+SHARES = ByProfile(
+    test=(0.2, 0.5),
+    cpu=(0.03, 0.1, 0.2, 1.0),
+    gpu=(0.003, 0.01, 0.03, 0.1, 1.0),
+    paper=(0.0034, 0.0169, 0.0339, 0.0678),
+)
+#: Learning rates at the largest share.
+LARGE_RATES: ByProfile[tuple[float, ...]] = ByProfile(test=(1e-3,), cpu=(1e-3,), gpu=(3e-4, 1e-3), paper=(1e-5, 1e-4))
 
 
 def poisoned(p: Profile, seed: int) -> Trial:
@@ -22,14 +36,14 @@ def poisoned(p: Profile, seed: int) -> Trial:
 
 def sweep(p: Profile, method: str, share: float) -> list[Defense]:
     c = p.cleaning
-    if share == c.shares[-1]:
-        return [c.defense(method, lr, share=share) for lr in c.large_rates]
+    if share == SHARES[p][-1]:
+        return [c.defense(method, lr, share=share) for lr in LARGE_RATES[p]]
     return c.sweep(method, share=share)
 
 
 def trials(p: Profile) -> list[Trial]:
     c = p.cleaning
-    sweeps = [d for share in c.shares for method in METHODS for d in sweep(p, method, share)]
+    sweeps = [d for share in SHARES[p] for method in METHODS for d in sweep(p, method, share)]
     return [t for seed in range(c.seeds) for t in with_before(poisoned(p, seed), sweeps)]
 
 
@@ -48,21 +62,21 @@ def accuracies(results: Results, method: str, share: float) -> dict[int, float]:
 
 def more_pairs_help(results: Results) -> list[float]:
     """Attack success after CleanCLIP: the smallest share less the largest."""
-    shares = numbers(results).shares
+    shares = SHARES[results.profile]
     return differences(measured(results, "cleanclip", shares[0]), measured(results, "cleanclip", shares[-1]))
 
 
 def finetuning_catches_up(results: Results) -> list[float]:
     """Attack success at the largest share: plain finetuning less CleanCLIP."""
-    share = numbers(results).shares[-1]
+    share = SHARES[results.profile][-1]
     return differences(measured(results, "finetune", share), measured(results, "cleanclip", share))
 
 
 def table(results: Results) -> Table:
     """Success and accuracy of each method at each share, with the samples as a share of the pre-training."""
-    p, c = results.profile, numbers(results)
+    p = results.profile
     rows = []
-    for share in c.shares:
+    for share in SHARES[p]:
         for method in METHODS:
             budget = by_seed(
                 results,
@@ -73,14 +87,14 @@ def table(results: Results) -> Table:
             )
             cells = [percent(measured(results, method, share, v).values()) for v in (success, accuracy)]
             seen = f"{100 * sum(budget.values()) / len(budget):.1f}" if budget else "not run"
-            rows.append((f"{100 * share:.3g} %", seen, WORDS[method], *cells))
+            rows.append((f"{100 * share:.3g} %", seen, word(method), *cells))
     head = ("pairs of the training set", "samples of the pre-training (%)", "method", "success (%)", "accuracy (%)")
     return Table(head, tuple(rows))
 
 
 def plot(results: Results) -> go.Figure:
     """Attack success of the chosen setting by share of the pairs."""
-    p, c = results.profile, numbers(results)
+    p = results.profile
     fig = plots.figure(
         "Attack success after plain finetuning and after CleanCLIP, by the share of clean pairs that the defender has; "
         "settings chosen on clean validation pictures.",
@@ -89,7 +103,7 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
     for k, method in enumerate(METHODS):
-        values = [list(measured(results, method, s).values()) for s in c.shares]
-        curve(fig, [100 * s for s in c.shares], values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+        values = [list(measured(results, method, s).values()) for s in SHARES[p]]
+        curve(fig, [100 * s for s in SHARES[p]], values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
     fig.update_xaxes(type="log")
     return fig

@@ -5,16 +5,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, Table, differences, stamp
-from tutorial_lib.experiments._cleaning import WORDS, accuracy, at, by_seed, numbers, percent, success, with_before
+from tutorial_lib.defenses import Defense
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.table import Table
+from tutorial_lib.experiments._defended import accuracy, at, by_seed, numbers, percent, success, with_before, word
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Defense, Trial
+from tutorial_lib.profiles import ByProfile, Profile
+from tutorial_lib.trials import Recipe, Seeds, Trial
+from tutorial_lib.triggers import Stripes, Watermark
 
+GROUP, ORDER = "cleanclip", 60
 TITLE = "Does it hold? What the field asked after CleanCLIP"
 PAPER = (
     "CleanCLIP cleans a CLIP that was pre-trained on 400 million pairs and poisoned later; later work "
@@ -24,6 +29,38 @@ PAPER = (
 METHODS = ("none", "finetune", "cleanclip")
 
 
+#: Triggers with structure: settings of `Backdoor` by name.
+_STRUCTURED = {"stripes": {"trigger": Stripes(pattern_seed=0)}, "watermark": {"trigger": Watermark()}}
+_PUBLISHED_STRIPES = Stripes(size=16, cell=1, placement="random", margin=0, pattern_seed=0)
+STRUCTURED: ByProfile[dict[str, dict[str, Any]]] = ByProfile(
+    test=_STRUCTURED,
+    cpu=_STRUCTURED,
+    gpu=_STRUCTURED,
+    paper={"stripes": {"trigger": _PUBLISHED_STRIPES}, "watermark": {"trigger": Watermark()}},
+)
+#: Poisons left among the trusted pairs, ascending.
+DIRTY = ByProfile(test=(1,), cpu=(1, 4, 16), gpu=(1, 5, 25), paper=(1, 5, 25))
+#: Weight of the in-modal loss in pre-training.
+SELF_SUPERVISION = ByProfile(test=1.0, cpu=1.0, gpu=1.0, paper=1.0)
+#: A model that is poisoned by further training, and the poisons of that training.
+PRETRAINED = ByProfile(
+    test=Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64, lr=5e-4), start="clean"),
+    cpu=Trial(classes=320, copies=2, recipe=Recipe(epochs=10), start="clean"),
+    gpu=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=10, batch_size=1024), start="clean"),
+    paper=Trial(
+        classes=1000,
+        shards="cc3m",
+        limit=500_000,
+        task="imagenet",
+        side=224,
+        model="RN50",
+        recipe=Recipe(epochs=5, batch_size=128, lr=1e-6, warmup=0.0026, weight_decay=0.1),
+        start="openai",
+    ),
+)
+PRETRAINED_COUNT = ByProfile(test=8, cpu=256, gpu=1500, paper=1500)
+
+
 def poisoned(p: Profile, seed: int) -> Trial:
     return p.cleaning.attacked("badnets", seed)
 
@@ -31,22 +68,17 @@ def poisoned(p: Profile, seed: int) -> Trial:
 def pretrained(p: Profile, seed: int) -> Trial:
     """A clean model that ships with the course, poisoned by further training."""
     c = p.cleaning
-    return replace(
-        c.attacked(dict(c.attacks["badnets"]) | {"count": c.pretrained_count}, seed),
-        **{
-            k: getattr(c.pretrained, k)
-            for k in ("classes", "copies", "recipe", "start", "model", "side", "scenes", "shards", "limit", "task")
-        },
-    )
+    attack = c.attacked(dict(c.attacks["badnets"]) | {"count": PRETRAINED_COUNT[p]}, seed).attack
+    return replace(PRETRAINED[p], attack=attack, seeds=Seeds.all(seed))
 
 
 def self_supervised(p: Profile, seed: int) -> Trial:
     """Pre-trained with the loss of CleanCLIP itself."""
-    return p.cleaning.attacked("badnets", seed, self_supervision=p.cleaning.self_supervision)
+    return p.cleaning.attacked("badnets", seed, self_supervision=SELF_SUPERVISION[p])
 
 
 def structured(p: Profile, name: str, seed: int) -> Trial:
-    return p.cleaning.attacked(name, seed)
+    return p.cleaning.attacked(STRUCTURED[p][name], seed)
 
 
 def sweeps(p: Profile) -> list[Defense]:
@@ -63,9 +95,9 @@ def trials(p: Profile) -> list[Trial]:
     out = []
     for seed in range(c.seeds):
         bases = [poisoned(p, seed), pretrained(p, seed), self_supervised(p, seed)]
-        bases += [structured(p, name, seed) for name in c.structured]
+        bases += [structured(p, name, seed) for name in STRUCTURED[p]]
         out += [t for base in bases for t in with_before(base, sweeps(p))]
-        out += with_before(poisoned(p, seed), [d for n in c.dirty for d in dirty(p, n)])
+        out += with_before(poisoned(p, seed), [d for n in DIRTY[p] for d in dirty(p, n)])
     return out
 
 
@@ -131,20 +163,20 @@ def self_supervision_protects_backdoor(results: Results) -> list[float]:
 
 def dirt_undoes(results: Results) -> list[float]:
     """Success after CleanCLIP with the second number of poisons left less with none."""
-    counts = numbers(results).dirty
+    counts = DIRTY[results.profile]
     return differences(with_dirt(results, counts[min(1, len(counts) - 1)]), with_dirt(results, 0))
 
 
 def structure_survives(results: Results) -> list[float]:
     """Success after CleanCLIP: the stripes less the noise patch."""
-    first = next(iter(numbers(results).structured))
+    first = next(iter(STRUCTURED[results.profile]))
     return differences(measured(results, first, "cleanclip"), measured(results, "poisoned", "cleanclip"))
 
 
 def names(results: Results) -> dict[str, str]:
     """What the figures call each kind of backdoored model."""
     found = {"poisoned": "noise patch", "pretrained": "poisoned later", "self_supervised": "pre-trained with views"}
-    return found | {name: name for name in numbers(results).structured}
+    return found | {name: name for name in STRUCTURED[results.profile]}
 
 
 def table(results: Results) -> Table:
@@ -156,7 +188,7 @@ def table(results: Results) -> Table:
         for method in METHODS[1:]:
             cells += [percent(at_one_rate(results, which, method, v).values()) for v in (success, accuracy)]
         rows.append((name, *cells))
-    words = ("before", *(f"{WORDS[m]} at {rate:g}" for m in METHODS[1:]))
+    words = ("before", *(f"{word(m)} at {rate:g}" for m in METHODS[1:]))
     head = ("model", *(f"{word}: {what} (%)" for word in words for what in ("success", "accuracy")))
     return Table(head, tuple(rows))
 
@@ -175,7 +207,7 @@ def plot(results: Results) -> go.Figure:
     shown = names(results)
     for k, method in enumerate(METHODS):
         values = [list(measured(results, which, method).values()) for which in shown]
-        curve(fig, list(shown.values()), values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+        curve(fig, list(shown.values()), values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
     return fig
 
 
@@ -189,7 +221,7 @@ def plot_dirty(results: Results) -> go.Figure:
         y="attack success (%)",
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
-    counts = (0, *c.dirty)
+    counts = (0, *DIRTY[p])
     rate = c.sweep("cleanclip", few=True)[0].recipe.lr
     for k, (found, name) in enumerate(((with_dirt, "as a defender chooses"), (dirt_at_one_rate, f"at {rate:g}"))):
         values = [list(found(results, n).values()) for n in counts]

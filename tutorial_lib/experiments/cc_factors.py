@@ -8,15 +8,27 @@ from typing import Any
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
-from tutorial_lib.experiments._cleaning import WORDS, at, by_seed, numbers, success, with_before
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments._defended import at, by_seed, numbers, success, with_before, word
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
+from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Record, Trial
 
+GROUP, ORDER = "cleanclip", 50
 TITLE = "Number of poisons and size of the pre-training data"
 PAPER = "the effect of CleanCLIP is analysed against the number of poisons and the size of the pre-training data"
 METHODS = ("none", "finetune", "cleanclip")
+
+
+#: Numbers of poisons, ascending.
+COUNTS = ByProfile(test=(4, 8), cpu=(64, 128, 256), gpu=(75, 300, 1500), paper=(75, 300, 1500))
+#: Changes of the base that make the pre-training data grow, ascending.
+SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
+    test=({"copies": 2}, {"copies": 4}),
+    cpu=({"copies": 4}, {"copies": 8}, {"copies": 16}),
+    gpu=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000)),
+    paper=({"limit": 500_000}, {"limit": 1_000_000}, {"limit": 2_000_000}, {}),
+)
 
 
 def counted(p: Profile, count: int, seed: int) -> Trial:
@@ -34,7 +46,7 @@ def trials(p: Profile) -> list[Trial]:
     bases = [
         base
         for seed in range(c.seeds)
-        for base in (*(counted(p, n, seed) for n in c.counts), *(sized(p, size, seed) for size in c.sizes))
+        for base in (*(counted(p, n, seed) for n in COUNTS[p]), *(sized(p, size, seed) for size in SIZES[p]))
     ]
     return [t for base in bases for t in with_before(base, sweeps)]
 
@@ -52,7 +64,7 @@ def by_count(results: Results, count: int, method: str) -> dict[int, float]:
 
 def by_size(results: Results, number: int, method: str) -> dict[int, float]:
     """Attack success by seed, for the data set with that position among the profile's sizes."""
-    size = numbers(results).sizes[number]
+    size = SIZES[results.profile][number]
     return _measured(results, lambda s: sized(results.profile, size, s), method)
 
 
@@ -65,24 +77,26 @@ def count_at_one_rate(results: Results, count: int, method: str) -> dict[int, fl
 def size_at_one_rate(results: Results, number: int, method: str) -> dict[int, float]:
     """The same after the first setting of the sweep, whether a defender would take it or not."""
     c = numbers(results)
-    return at(results, lambda s: sized(results.profile, c.sizes[number], s), c.sweep(method, few=True)[0])
+    return at(
+        results, lambda s: sized(results.profile, SIZES[results.profile][number], s), c.sweep(method, few=True)[0]
+    )
 
 
 def more_poisons_harder(results: Results) -> list[float]:
     """Attack success after CleanCLIP: the most poisons less the fewest."""
-    counts = numbers(results).counts
+    counts = COUNTS[results.profile]
     return differences(by_count(results, counts[-1], "cleanclip"), by_count(results, counts[0], "cleanclip"))
 
 
 def larger_pretraining_harder(results: Results) -> list[float]:
     """Attack success after CleanCLIP: the largest data less the smallest."""
-    last = len(numbers(results).sizes) - 1
+    last = len(SIZES[results.profile]) - 1
     return differences(by_size(results, last, "cleanclip"), by_size(results, 0, "cleanclip"))
 
 
 def plot_left(results: Results) -> go.Figure:
     """Attack success by number of poisons."""
-    p, c = results.profile, numbers(results)
+    p = results.profile
     fig = plots.figure(
         "Attack success before, after plain finetuning and after CleanCLIP, by the number of poisons.",
         x="poisons",
@@ -90,15 +104,15 @@ def plot_left(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
     for k, method in enumerate(METHODS):
-        values = [list(by_count(results, n, method).values()) for n in c.counts]
-        names = [str(n) for n in c.counts]
-        curve(fig, names, values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+        values = [list(by_count(results, n, method).values()) for n in COUNTS[p]]
+        names = [str(n) for n in COUNTS[p]]
+        curve(fig, names, values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
     return fig
 
 
 def plot_right(results: Results) -> go.Figure:
     """Attack success by size of the pre-training data."""
-    p, c = results.profile, numbers(results)
+    p = results.profile
     fig = plots.figure(
         "Attack success before, after plain finetuning and after CleanCLIP, by the size of the pre-training data.",
         x="clean training pairs",
@@ -107,12 +121,12 @@ def plot_right(results: Results) -> go.Figure:
     )
     pairs = [
         next((r.metrics["pairs"] for s in results.seeds if (r := results.get(with_before(sized(p, size, s))[0]))), 0)
-        for size in c.sizes
+        for size in SIZES[p]
     ]
     for k, method in enumerate(METHODS):
-        values = [list(by_size(results, n, method).values()) for n in range(len(c.sizes))]
+        values = [list(by_size(results, n, method).values()) for n in range(len(SIZES[p]))]
         names = [f"{n:,}" for n in pairs]
-        curve(fig, names, values, WORDS[method], number=k, scale=100, bounds=(0, 1), points=True)
+        curve(fig, names, values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
     return fig
 
 

@@ -7,24 +7,26 @@ import functools
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, Table, differences, stamp
-from tutorial_lib.experiments._cleaning import (
-    WORDS,
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.table import Table
+from tutorial_lib.experiments._defended import (
+    WEIGHT_DECAY,
     accuracy,
     at,
     before,
     by_seed,
     chosen,
     cleaned,
-    numbers,
     oracle,
     percent,
     success,
     with_before,
+    word,
 )
-from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Record, Trial
+from tutorial_lib.profiles import ByProfile, Profile
+from tutorial_lib.trials import Record, TrainedDefense, Trial
 
+GROUP, ORDER = "cleanclip", 20
 TITLE = "Every defense with its own sweep"
 PAPER = (
     "self-supervision is needed, and alone it is not enough; supervised finetuning of the picture tower removes the "
@@ -33,12 +35,19 @@ PAPER = (
 METHODS = (
     "finetune",
     "cleanclip",
-    "self_supervised",
+    "self-supervised",
     "supervised",
-    "weight_decay",
-    "shrink_and_perturb",
-    "anti_backdoor",
+    WEIGHT_DECAY,
+    "shrink-and-perturb",
+    "anti-backdoor",
 )
+
+
+#: Weight decays of plain finetuning, ascending, and factors of shrink-and-perturb, descending.
+WEIGHT_DECAYS: ByProfile[tuple[float, ...]] = ByProfile(
+    test=(1.0,), cpu=(1.0, 10.0), gpu=(1.0, 10.0), paper=(1.0, 10.0)
+)
+SHRINKS: ByProfile[tuple[float, ...]] = ByProfile(test=(0.9,), cpu=(0.9, 0.7), gpu=(0.9, 0.7), paper=(0.9, 0.7))
 
 
 def poisoned(p: Profile, seed: int) -> Trial:
@@ -50,14 +59,24 @@ def filtered(p: Profile, seed: int) -> Trial:
     return before(p.cleaning.attacked(dict(p.cleaning.attacks["badnets"]) | {"count": 0}, seed))
 
 
+def settings(p: Profile, method: str) -> list[TrainedDefense]:
+    """A method at each of its settings, from weak to strong."""
+    c = p.cleaning
+    if method == WEIGHT_DECAY:
+        return [c.defense("finetune", c.middle_rate, recipe_weight_decay=w) for w in WEIGHT_DECAYS[p]]
+    if method == "shrink-and-perturb":
+        return [c.defense(method, c.middle_rate, shrink=s) for s in SHRINKS[p]]
+    return c.sweep(method)
+
+
 def trials(p: Profile) -> list[Trial]:
-    sweeps = [d for method in METHODS for d in p.cleaning.sweep(method)]
+    sweeps = [d for method in METHODS for d in settings(p, method)]
     return [t for s in range(p.cleaning.seeds) for t in (filtered(p, s), *with_before(poisoned(p, s), sweeps))]
 
 
 def measured(results: Results, method: str, value=success, pick=chosen) -> dict[int, float]:
     """A number of each seed's model after the setting that is picked."""
-    return by_seed(results, lambda s: poisoned(results.profile, s), numbers(results).sweep(method), value, pick)
+    return by_seed(results, lambda s: poisoned(results.profile, s), settings(results.profile, method), value, pick)
 
 
 def successes(results: Results, method: str) -> dict[int, float]:
@@ -71,7 +90,7 @@ def supervised_left(results: Results) -> list[float]:
 
 def success_at(results: Results, method: str, setting: int, value=success) -> dict[int, float]:
     """Attack success of each seed's model after one setting of a method, from weak to strong."""
-    return at(results, functools.partial(poisoned, results.profile), numbers(results).sweep(method)[setting], value)
+    return at(results, functools.partial(poisoned, results.profile), settings(results.profile, method)[setting], value)
 
 
 def accuracy_at(results: Results, method: str, setting: int) -> dict[int, float]:
@@ -85,12 +104,12 @@ def distance_at(results: Results, method: str, setting: int) -> dict[int, float]
 
 def clip_loss_needed(results: Results) -> list[float]:
     """Clean accuracy at the strongest setting: CleanCLIP less self-supervision only."""
-    return differences(*(accuracy_at(results, m, -1) for m in ("cleanclip", "self_supervised")))
+    return differences(*(accuracy_at(results, m, -1) for m in ("cleanclip", "self-supervised")))
 
 
 def isolated(results: Results) -> dict[int, float]:
     """Share of poisons among the pairs that anti-backdoor learning isolated."""
-    return success_at(results, "anti_backdoor", 0, _share_of_poisons)
+    return success_at(results, "anti-backdoor", 0, _share_of_poisons)
 
 
 def _share_of_poisons(record: Record) -> float:
@@ -144,7 +163,7 @@ def uses(results: Results) -> Table:
         start = by_seed(results, lambda s: poisoned(results.profile, s), [], value)
         after = (measured(results, method, value) for method in ("finetune", "cleanclip"))
         rows.append((name, *(percent(found.values()) for found in (never, start, *after))))
-    head = ("use (%)", "never poisoned", "before", WORDS["finetune"], WORDS["cleanclip"])
+    head = ("use (%)", "never poisoned", "before", word("finetune"), word("cleanclip"))
     return Table(head, tuple(rows))
 
 
@@ -160,7 +179,7 @@ def table(results: Results) -> Table:
             for pick in (chosen, oracle)
             for value in (success, accuracy)
         ]
-        rows.append((WORDS[method], *cells))
+        rows.append((word(method), *cells))
     none = results.per_seed(lambda s: filtered(p, s), success)
     clean = results.per_seed(lambda s: filtered(p, s), accuracy)
     rows.append(("from scratch without poisons", percent(none.values()), percent(clean.values()), "", ""))
@@ -175,7 +194,7 @@ def table(results: Results) -> Table:
 
 def plot(results: Results) -> go.Figure:
     """Mean accuracy against mean success of each setting; rings mark what a defender takes, crosses the oracle."""
-    p, c = results.profile, numbers(results)
+    p = results.profile
     fig = plots.figure(
         "Clean accuracy against attack success of every defense over its settings. A good defense goes down without "
         "going left. Rings mark the setting chosen on clean validation pictures, crosses the oracle's.",
@@ -191,14 +210,14 @@ def plot(results: Results) -> go.Figure:
 
     for k, method in enumerate(METHODS):
         points = []
-        for d in c.sweep(method):
+        for d in settings(p, method):
             records = results.of(cleaned(poisoned(p, s), [d])[0] for s in results.seeds)
             if records:
                 points.append((mean(map(accuracy, records)), mean(map(success, records))))
         if not points:
             continue
         x, y = zip(*points, strict=True)
-        plots.line(fig, [round(v, 2) for v in x], [round(v, 2) for v in y], WORDS[method], number=k)
+        plots.line(fig, [round(v, 2) for v in x], [round(v, 2) for v in y], word(method), number=k)
         for pick, symbol in ((chosen, "circle-open"), (oracle, "x-thin-open")):
             fig.add_scatter(
                 x=[round(mean(measured(results, method, accuracy, pick).values()), 2)],

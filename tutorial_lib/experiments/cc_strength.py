@@ -7,17 +7,26 @@ from collections.abc import Callable
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
-from tutorial_lib.experiments._cleaning import accuracy, cleaned, numbers, success, with_before
+from tutorial_lib.defenses import Defense
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments._defended import accuracy, cleaned, success, with_before
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Defense, Record, Trial
+from tutorial_lib.profiles import ByProfile, Profile
+from tutorial_lib.trials import Record, Trial
 
+GROUP, ORDER = "cleanclip", 40
 TITLE = "The strength of self-supervision"
 PAPER = (
     "λ₂ of 0.5, 1, 2, 4 and 8 leave 7.5, 7.2, 4.3, 2.9 and 1.8 % of Blended, at a clean accuracy of 17.8, 18.1, 17.8, "
     "18.0 and 17.4 % (the authors' repository)"
 )
+
+
+#: λ₂, ascending, and the learning rate at which it is swept.
+WEIGHTS: ByProfile[tuple[float, ...]] = ByProfile(
+    test=(0.5, 2.0), cpu=(0.5, 1.0, 2.0, 4.0, 8.0), gpu=(0.5, 1.0, 2.0, 4.0, 8.0), paper=(0.5, 1.0, 2.0, 4.0, 8.0)
+)
+RATE = ByProfile(test=1e-3, cpu=1e-3, gpu=1e-3, paper=1e-5)
 
 
 def poisoned(p: Profile, seed: int) -> Trial:
@@ -26,11 +35,11 @@ def poisoned(p: Profile, seed: int) -> Trial:
 
 def defense(p: Profile, weight: float) -> Defense:
     """CleanCLIP with that weight, at one learning rate."""
-    return p.cleaning.defense("cleanclip", p.cleaning.weight_rate, lambda_self=weight)
+    return p.cleaning.defense("cleanclip", RATE[p], lambda_self=weight)
 
 
 def trials(p: Profile) -> list[Trial]:
-    defenses = [defense(p, w) for w in p.cleaning.weights]
+    defenses = [defense(p, w) for w in WEIGHTS[p]]
     return [t for seed in range(p.cleaning.seeds) for t in with_before(poisoned(p, seed), defenses)]
 
 
@@ -45,19 +54,19 @@ def accuracies(results: Results, weight: float) -> dict[int, float]:
 
 def stronger_cleans_better(results: Results) -> list[float]:
     """Attack success with the smallest weight less with the largest."""
-    weights = numbers(results).weights
+    weights = WEIGHTS[results.profile]
     return differences(measured(results, weights[0]), measured(results, weights[-1]))
 
 
 def stronger_costs_accuracy(results: Results) -> list[float]:
     """Clean accuracy with the largest weight less with the smallest."""
-    weights = numbers(results).weights
+    weights = WEIGHTS[results.profile]
     return differences(measured(results, weights[-1], accuracy), measured(results, weights[0], accuracy))
 
 
 def plot(results: Results) -> go.Figure:
     """Attack success and clean accuracy by λ₂."""
-    p, c = results.profile, numbers(results)
+    p = results.profile
     fig = plots.figure(
         "Attack success and clean accuracy after CleanCLIP, by the weight of self-supervision, at one learning rate.",
         x="weight of self-supervision, λ₂",
@@ -65,7 +74,7 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
     for k, (value, name) in enumerate(((success, "attack success"), (accuracy, "clean accuracy"))):
-        values = [list(measured(results, w, value).values()) for w in c.weights]
-        curve(fig, list(c.weights), values, name, number=k, scale=100, bounds=(0, 1), points=True)
+        values = [list(measured(results, w, value).values()) for w in WEIGHTS[p]]
+        curve(fig, list(WEIGHTS[p]), values, name, number=k, scale=100, bounds=(0, 1), points=True)
     fig.update_xaxes(type="log")
     return fig

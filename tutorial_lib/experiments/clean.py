@@ -7,12 +7,13 @@ from dataclasses import replace
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, stamp
+from tutorial_lib.evidence.results import Results, stamp
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.experiments.fig2_right import READERS
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Record, Seeds, Trial
 
+GROUP, ORDER = "carlini_terzis", 120
 TITLE = "Accuracy of unpoisoned models"
 PAPER = "no figure of the papers: what the models of chapter 2 can do, over several seeds"
 

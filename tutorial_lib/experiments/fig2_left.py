@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, clean, differences, stamp
+from tutorial_lib.attacks import Group, Targeted
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments import clean
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Group, Record, Seeds, Targeted, Trial
+from tutorial_lib.profiles import ByProfile, Profile
+from tutorial_lib.trials import Record, Seeds, Trial
 
+GROUP, ORDER = "carlini_terzis", 10
 TITLE = "Targeted poisoning: success against the number of poisons"
 PAPER = (
     "3 poisons in 3 million pairs succeed for 40 % of models, 15 in 15 million for 20 %; "
@@ -21,22 +24,61 @@ PAPER = (
 )
 
 
+#: What the trials with single targets share: a field of the profile.
+BASE = ByProfile(test="live", cpu="live", gpu="base", paper="base")
+#: Poisons of the groups of one model, then how many each of the variations has.
+COUNTS = ByProfile(
+    test=((0, 1, 2), 2),
+    cpu=((0, 1, 2, 4, 8), 8),
+    gpu=((0, 1, 2, 3, 4, 8, 16, 32), 8),
+    paper=((0, 1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512), 8),
+)
+#: Pictures of a group in one model.
+PER_GROUP = ByProfile(test=1, cpu=12, gpu=10, paper=1)
+#: Poisons of the one target in the control that shares its model with no other.
+ALONE = ByProfile(test=2, cpu=8, gpu=8, paper=3)
+#: A data set and one five times as large, as changes of the base, each with its poisons a target.
+SAME_RATE: ByProfile[tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int]]] = ByProfile(
+    test=(({"copies": 2}, 1), ({"copies": 10}, 5)),
+    cpu=(({"copies": 2}, 1), ({"copies": 10}, 5)),
+    gpu=(({"scenes": 600_000}, 3), ({"scenes": 3_000_000}, 15)),
+    paper=(({}, 3), ({"shards": "yfcc15m"}, 15)),
+)
+
+
+def base(p: Profile) -> Trial:
+    """What the trials share."""
+    return getattr(p, BASE[p])
+
+
+def groups(p: Profile) -> tuple[Group, ...]:
+    """Single targets: ascending counts with prompts as captions, then variations of captions and disguise at one count."""
+    counts, many = COUNTS[p]
+    return (
+        *(Group(n) for n in counts),
+        Group(many, captions="search"),
+        Group(many, captions="one"),
+        Group(many, disguise=True),
+        Group(many, disguise=True, words="none"),
+        Group(many, disguise=True, words="common", noise=0.0),
+        Group(many, disguise=True, noise=0.0),
+    )
+
+
 def together(p: Profile, seed: int) -> Trial:
     """Many targets in one model, as in the paper."""
-    return replace(p.targeted, attack=Targeted(p.groups, p.targets_per_group), seeds=Seeds.all(seed))
+    return replace(base(p), attack=Targeted(groups(p), PER_GROUP[p]), seeds=Seeds.all(seed))
 
 
 def alone(p: Profile, seed: int) -> Trial:
     """The control: one target in a model of its own."""
-    return replace(p.targeted, attack=Targeted((Group(p.alone),), targets=1), seeds=Seeds.all(seed))
+    return replace(base(p), attack=Targeted((Group(ALONE[p]),), targets=1), seeds=Seeds.all(seed))
 
 
 def at_same_rate(p: Profile, which: int, seed: int) -> Trial:
     """The smaller (0) or the five times larger (1) data set, with poisons in proportion."""
-    changes, count = p.same_rate[which]
-    return replace(
-        p.targeted, attack=Targeted((Group(count),), targets=p.targets_per_group), seeds=Seeds.all(seed), **changes
-    )
+    changes, count = SAME_RATE[p][which]
+    return replace(base(p), attack=Targeted((Group(count),), targets=PER_GROUP[p]), seeds=Seeds.all(seed), **changes)
 
 
 def trials(p: Profile) -> list[Trial]:
@@ -61,7 +103,7 @@ def shares(results: Results, group: int, reader: str = "zero_shot") -> dict[int,
 def counts(p: Profile) -> list[int]:
     """Poisons a target of the groups that differ in nothing else."""
     found: list[int] = []
-    for group in p.groups:
+    for group in groups(p):
         if group != Group(group.count) or group.count in found:
             break
         found.append(group.count)
@@ -103,7 +145,7 @@ def larger_data(results: Results) -> list[float]:
 def same_count(results: Results) -> list[float]:
     """Success of the smaller data set's number of poisons: in the models of the figure less in the smaller data."""
     p = results.profile
-    _, count = p.same_rate[0]
+    _, count = SAME_RATE[p][0]
     if count not in counts(p):
         return []
     small = results.per_seed(lambda s: at_same_rate(p, 0, s), lambda r: share(r, 0))

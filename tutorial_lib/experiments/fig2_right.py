@@ -5,11 +5,13 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, Table, differences, stamp
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Record, Trial
 
+GROUP, ORDER = "carlini_terzis", 20
 TITLE = "Backdoors: success against the number of poisons"
 PAPER = (
     "300 of 3 million pairs (0.01 %) succeed for half of the triggered pictures; zero-shot can be vulnerable where "

@@ -7,10 +7,11 @@ import plotly.graph_objects as go
 from scipy import stats
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, stamp
+from tutorial_lib.evidence.results import Results, stamp
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Record, Trial
 
+GROUP, ORDER = "carlini_terzis", 30
 TITLE = "Similarity of pairs: the same label, and the same trigger"
 PAPER = (
     "the probability that two pictures share a label grows exponentially with their similarity; clean pairs follow a "

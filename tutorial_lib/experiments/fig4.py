@@ -7,18 +7,30 @@ from dataclasses import replace
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
+from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Trial
 
 #: Placements of the patch in training and at test.
 PLACEMENTS = (("fixed", "fixed"), ("fixed", "random"), ("random", "fixed"), ("random", "random"))
+GROUP, ORDER = "carlini_terzis", 40
 TITLE = "Placement of the patch: at training, at test, by number"
 PAPER = (
     "75 poisons at one place give z 2.5, at random places 0; from about 300 on random places are stronger by far, and "
     "as strong when tested at random places; more poisons at one place help only marginally (section 5.1.1)"
 )
+
+
+#: Poisons with the patch at random places, ascending; those at one place are the profile's.
+RANDOM_COUNTS = ByProfile(
+    test=(4, 8), cpu=(32, 64, 128, 256), gpu=(75, 150, 300, 750, 1500), paper=(75, 150, 300, 750, 1500)
+)
+
+
+def most(p: Profile) -> int:
+    """The most poisons that both placements have."""
+    return max(set(p.counts) & set(RANDOM_COUNTS[p]))
 
 
 def at_random(p: Profile, count: int, seed: int) -> Trial:
@@ -34,12 +46,12 @@ def placed(p: Profile, trained: str, count: int, seed: int) -> Trial:
 def trials(p: Profile) -> list[Trial]:
     seeds = range(p.seeds)
     fixed = [p.backdoor(count, seed) for seed in seeds for count in p.counts]
-    return fixed + [at_random(p, count, seed) for seed in seeds for count in p.random_counts]
+    return fixed + [at_random(p, count, seed) for seed in seeds for count in RANDOM_COUNTS[p]]
 
 
 def counts_of(p: Profile, trained: str) -> tuple[int, ...]:
     """Numbers of poisons that models with that placement have."""
-    return p.counts if trained == "fixed" else (0, *p.random_counts)
+    return p.counts if trained == "fixed" else (0, *RANDOM_COUNTS[p])
 
 
 def placement_name(trained: str, tested: str) -> str:
@@ -52,10 +64,6 @@ def z_scores(results: Results, trained: str, tested: str, count: int) -> dict[in
         lambda s: placed(results.profile, trained, count, s),
         lambda r: r.metrics["tested"][tested]["z_score"],
     )
-
-
-def _most(results: Results) -> int:
-    return max(set(results.profile.counts) & set(results.profile.random_counts))
 
 
 def few_consistent_better(results: Results) -> list[float]:
@@ -74,31 +82,41 @@ def few_consistent(results: Results) -> list[float]:
 
 def many_random_better(results: Results) -> list[float]:
     """z with most poisons: random places less one place, each tested as it was trained."""
-    most = _most(results)
-    return differences(z_scores(results, "random", "random", most), z_scores(results, "fixed", "fixed", most))
+    return differences(
+        z_scores(results, "random", "random", most(results.profile)),
+        z_scores(results, "fixed", "fixed", most(results.profile)),
+    )
 
 
 def random_test_place_matters(results: Results) -> list[float]:
     """z with most poisons at random places: tested at one place less tested at random places."""
-    most = _most(results)
-    return differences(z_scores(results, "random", "fixed", most), z_scores(results, "random", "random", most))
+    return differences(
+        z_scores(results, "random", "fixed", most(results.profile)),
+        z_scores(results, "random", "random", most(results.profile)),
+    )
 
 
 def mismatch_degrades(results: Results) -> list[float]:
     """z with most poisons at one place: tested there less tested at random places."""
-    most = _most(results)
-    return differences(z_scores(results, "fixed", "fixed", most), z_scores(results, "fixed", "random", most))
+    return differences(
+        z_scores(results, "fixed", "fixed", most(results.profile)),
+        z_scores(results, "fixed", "random", most(results.profile)),
+    )
 
 
 def later_gain(results: Results, count: int) -> list[float]:
     """z with the most poisons at one place less z with `count` there."""
-    return differences(z_scores(results, "fixed", "fixed", _most(results)), z_scores(results, "fixed", "fixed", count))
+    return differences(
+        z_scores(results, "fixed", "fixed", most(results.profile)), z_scores(results, "fixed", "fixed", count)
+    )
 
 
 def consistent_gain(results: Results) -> list[float]:
     """z with most poisons at one place less z with few there."""
-    most, few = _most(results), results.profile.few
-    return differences(z_scores(results, "fixed", "fixed", most), z_scores(results, "fixed", "fixed", few))
+    few = results.profile.few
+    return differences(
+        z_scores(results, "fixed", "fixed", most(results.profile)), z_scores(results, "fixed", "fixed", few)
+    )
 
 
 def plot(results: Results) -> go.Figure:

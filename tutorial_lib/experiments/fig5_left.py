@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
+from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Trial
 
+GROUP, ORDER = "carlini_terzis", 50
 TITLE = "Count against rate: the same poisons in more data"
 PAPER = (
     "300 poisons succeed alike from 50,000 to 3,000,000 pairs; 75 hold up to a million and degrade at two and three "
@@ -17,13 +20,22 @@ PAPER = (
 )
 
 
+#: Changes of the profile's base that make the data grow, ascending.
+DATA_SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
+    test=({"copies": 2}, {"copies": 4}),
+    cpu=({"copies": 2}, {"copies": 4}, {"copies": 8}, {"copies": 16}),
+    gpu=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000, 2_000_000, 3_000_000)),
+    paper=(*({"limit": n} for n in (50_000, 300_000, 1_000_000, 2_000_000)), {}),
+)
+
+
 def sized(p: Profile, size: int, count: int, seed: int) -> Trial:
     """A trial with the profile's data set number `size`."""
-    return p.backdoor(count, seed, **p.data_sizes[size])
+    return p.backdoor(count, seed, **DATA_SIZES[p][size])
 
 
 def trials(p: Profile) -> list[Trial]:
-    counts, sizes = (p.many, p.few), range(len(p.data_sizes))
+    counts, sizes = (p.many, p.few), range(len(DATA_SIZES[p]))
     return [sized(p, size, count, seed) for seed in range(p.seeds) for count in counts for size in sizes]
 
 
@@ -34,13 +46,13 @@ def z_scores(results: Results, size: int, count: int) -> dict[int, float]:
 def many_constant(results: Results) -> list[float]:
     """z with many poisons: the largest data set less the smallest."""
     p = results.profile
-    return differences(z_scores(results, len(p.data_sizes) - 1, p.many), z_scores(results, 0, p.many))
+    return differences(z_scores(results, len(DATA_SIZES[p]) - 1, p.many), z_scores(results, 0, p.many))
 
 
 def few_degrades(results: Results) -> list[float]:
     """z with few poisons: the largest data set less the smallest."""
     p = results.profile
-    return differences(z_scores(results, len(p.data_sizes) - 1, p.few), z_scores(results, 0, p.few))
+    return differences(z_scores(results, len(DATA_SIZES[p]) - 1, p.few), z_scores(results, 0, p.few))
 
 
 def accuracies(results: Results, size: int) -> dict[int, float]:
@@ -49,13 +61,6 @@ def accuracies(results: Results, size: int) -> dict[int, float]:
     return results.per_seed(
         lambda s: sized(p, size, p.few, s), lambda r: r.metrics["clean_accuracy"]["zero_shot"]["rate"]
     )
-
-
-def last_step(results: Results) -> list[float]:
-    """z with few poisons: the largest data set less the one before, both large enough to learn from."""
-    sizes = len(results.profile.data_sizes)
-    few = results.profile.few
-    return differences(z_scores(results, sizes - 1, few), z_scores(results, sizes - 2, few))
 
 
 def plot(results: Results) -> go.Figure:
@@ -71,7 +76,7 @@ def plot(results: Results) -> go.Figure:
     )
     for k, count in enumerate((p.many, p.few)):
         sizes = []
-        for size in range(len(p.data_sizes)):
+        for size in range(len(DATA_SIZES[p])):
             records = results.of(sized(p, size, count, s) for s in range(p.seeds))
             sizes.append(records[0].metrics["pairs"] if records else 0)
         values = [list(z_scores(results, size, count).values()) for size in range(len(sizes))]

@@ -7,11 +7,12 @@ from dataclasses import replace
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
+from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Trial
 
+GROUP, ORDER = "carlini_terzis", 70
 TITLE = "Size of the patch"
 PAPER = (
     "on 224 x 224 pixels a patch of 2 x 2 fails, 4 x 4 begins to succeed, 16 x 16 is significantly better, larger "
@@ -19,13 +20,19 @@ PAPER = (
 )
 
 
+#: Widths of the patch in pixels, ascending.
+PATCHES = ByProfile(test=(4, 6), cpu=(2, 4, 6, 8, 12, 16), gpu=(2, 4, 6, 8, 12, 16), paper=(2, 4, 8, 16, 32))
+#: Poisons of each.
+COUNT = ByProfile(test=8, cpu=64, gpu=75, paper=75)
+
+
 def patched(p: Profile, size: int, seed: int) -> Trial:
     """A trial with a patch of that width."""
-    return p.backdoor(p.patch_count, seed, trigger=replace(p.trigger, size=size))
+    return p.backdoor(COUNT[p], seed, trigger=replace(p.trigger, size=size))
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [patched(p, size, seed) for seed in range(p.seeds) for size in p.patches]
+    return [patched(p, size, seed) for seed in range(p.seeds) for size in PATCHES[p]]
 
 
 def z_scores(results: Results, size: int) -> dict[int, float]:
@@ -33,18 +40,18 @@ def z_scores(results: Results, size: int) -> dict[int, float]:
 
 
 def smallest_fails(results: Results) -> list[float]:
-    return list(z_scores(results, results.profile.patches[0]).values())
+    return list(z_scores(results, PATCHES[results.profile][0]).values())
 
 
 def larger_better(results: Results) -> list[float]:
     """z of the middle patch less that of the smallest."""
-    sizes = results.profile.patches
+    sizes = PATCHES[results.profile]
     return differences(z_scores(results, sizes[len(sizes) // 2]), z_scores(results, sizes[0]))
 
 
 def largest_no_better(results: Results) -> list[float]:
     """z of the largest patch less that of the one before."""
-    sizes = results.profile.patches
+    sizes = PATCHES[results.profile]
     return differences(z_scores(results, sizes[-1]), z_scores(results, sizes[-2]))
 
 
@@ -58,7 +65,7 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
         height=420,
     )
-    widths = [round(100 * size / p.base.side, 2) for size in p.patches]
-    values = [list(z_scores(results, size).values()) for size in p.patches]
-    curve(fig, widths, values, f"{p.patch_count} poisons", points=True)
+    widths = [round(100 * size / p.base.side, 2) for size in PATCHES[p]]
+    values = [list(z_scores(results, size).values()) for size in PATCHES[p]]
+    curve(fig, widths, values, f"{COUNT[p]} poisons", points=True)
     return fig

@@ -7,18 +7,21 @@ from statistics import mean
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments import fig5_right
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Trial
 
+GROUP, ORDER = "explanations", 30
 TITLE = "Spread between models of one size, near the threshold and beyond it"
 PAPER = "no figure of the papers: does the spread belong to the size of a model, or to the number of poisons?"
 
 
 def sizes(p: Profile) -> tuple[str, ...]:
     """The smallest and the largest model, and the one that the profile uses."""
-    return tuple(dict.fromkeys((p.models[0], p.base.model, p.models[-1])))
+    models = fig5_right.MODELS[p]
+    return tuple(dict.fromkeys((models[0], p.base.model, models[-1])))
 
 
 def poisoned(p: Profile, model: str, count: int, seed: int) -> Trial:
@@ -27,7 +30,7 @@ def poisoned(p: Profile, model: str, count: int, seed: int) -> Trial:
 
 def counts(p: Profile) -> tuple[int, int]:
     """Near the threshold, as in figure 5 (right), and the most."""
-    return p.model_count, p.counts[-1]
+    return fig5_right.COUNT[p], p.counts[-1]
 
 
 def trials(p: Profile) -> list[Trial]:

@@ -6,12 +6,15 @@ look at the others cannot have chosen them.
 
 from __future__ import annotations
 
-from tutorial_lib import claims
-from tutorial_lib.experiments import Results, Table, caption_sets, fig2_left, fig4, text_tower
+from tutorial_lib.evidence import claims
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.statistics import Estimate
+from tutorial_lib.evidence.table import Table
+from tutorial_lib.experiments import caption_sets, fig2_left, fig4, text_tower
 from tutorial_lib.profiles import Profile
-from tutorial_lib.statistics import Estimate
 from tutorial_lib.trials import Trial
 
+GROUP, ORDER = "explanations", 10
 TITLE = "Further models for claims that were undecided"
 PAPER = "no figure of the papers: eight more models, judged apart, where the profile's own could not decide"
 #: Further models for each of the profile's.
@@ -33,14 +36,14 @@ def seeds(p: Profile) -> range:
 
 
 def trials(p: Profile) -> list[Trial]:
-    most = max(set(p.counts) & set(p.random_counts))
+    most = fig4.most(p)
     return [
         trial
         for seed in seeds(p)
         for trial in (
             *(p.backdoor(count, seed) for count in (p.few, most)),
             *(fig4.at_random(p, count, seed) for count in (p.few, most)),
-            *(text_tower.attacked(p, count, seed) for count in (0, p.text_count)),
+            *(text_tower.attacked(p, count, seed) for count in (0, text_tower.COUNT[p])),
             fig2_left.together(p, seed),
         )
     ]

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tutorial_lib.experiments import RESULTS, Results, Table
+from tutorial_lib import places
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.table import Table
 from tutorial_lib.profiles import Profile
-from tutorial_lib.store import read_lines
-from tutorial_lib.trials import Backdoor, Recipe, Record, Trial
+from tutorial_lib.trials import Recipe, Record, Trial
+from tutorial_lib.trials.store import read_lines
 from tutorial_lib.triggers import Checkerboard
 
+GROUP, ORDER = "others", 10
 TITLE = "The pilot: what moves the threshold"
 PAPER = "no figure of the papers: one model for each setting, to choose the grids of the profiles"
-RECORDS = RESULTS / "pilot" / "pilot.jsonl"
 BASE = Trial(classes=100, copies=8, recipe=Recipe(epochs=20))
 
 
@@ -42,6 +45,11 @@ SETTINGS: tuple[tuple[str, Trial], ...] = (
 )
 
 
+def recorded() -> dict[str, Record]:
+    """The committed records of the pilot, by key of their trials."""
+    return {r.key: r for r in read_lines(places.results() / "pilot" / "pilot.jsonl")}
+
+
 def trials(p: Profile | None = None) -> list[Trial]:
     """The same at every profile."""
     return [trial for _, trial in SETTINGS]
@@ -49,14 +57,13 @@ def trials(p: Profile | None = None) -> list[Trial]:
 
 def z_score(results: Results, setting: str) -> list[float]:
     """z-score of the one model of a setting."""
-    records = {r.key: r for r in read_lines(RECORDS)}
-    record = records.get(dict(SETTINGS)[setting].key)
+    record = recorded().get(dict(SETTINGS)[setting].key)
     return [] if record is None else [record.metrics["z_score"]]
 
 
 def table(results: Results | None = None) -> Table:
     """Clean accuracy, attack success and z-score of every setting."""
-    records: dict[str, Record] = {r.key: r for r in read_lines(RECORDS)}
+    records = recorded()
     rows = []
     for name, trial in SETTINGS:
         record = records.get(trial.key)

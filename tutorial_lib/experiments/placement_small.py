@@ -8,11 +8,13 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments import fig6
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Trial
 
+GROUP, ORDER = "carlini_terzis", 130
 TITLE = "Placement of a smaller patch"
 PAPER = "no figure of the papers: is it the size of the patch that makes its place matter?"
 PLACEMENTS: tuple[Literal["fixed", "random"], ...] = ("fixed", "random")
@@ -20,7 +22,7 @@ PLACEMENTS: tuple[Literal["fixed", "random"], ...] = ("fixed", "random")
 
 def placed(p: Profile, count: int, placement: Literal["fixed", "random"], seed: int) -> Trial:
     """A trial with the second smallest patch of the profile."""
-    return p.backdoor(count, seed, trigger=replace(p.trigger, size=p.patches[1], placement=placement))
+    return p.backdoor(count, seed, trigger=replace(p.trigger, size=fig6.PATCHES[p][1], placement=placement))
 
 
 def counts(p: Profile) -> tuple[int, ...]:
@@ -46,7 +48,7 @@ def consistent_better(results: Results, count: int) -> list[float]:
 def plot(results: Results) -> go.Figure:
     """z-score by number of poisons, for both placements of the small patch."""
     p = results.profile
-    size = p.patches[1]
+    size = fig6.PATCHES[p][1]
     fig = plots.figure(
         f"Backdoor z-score of a patch of {size} pixels, at one place and at random places, by number of poisons.",
         x="poisons",

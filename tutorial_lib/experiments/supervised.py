@@ -7,17 +7,23 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, fig2_right, stamp
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments import fig2_right
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
+from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Trial
 
+GROUP, ORDER = "carlini_terzis", 110
 TITLE = "The same poisons against a supervised classifier"
 PAPER = (
     "poisoning curated labels needs pictures that keep their true label, and about 1 % of the data; "
     "contrastive models need a hundred to a thousand times less (sections 1 and 4.2)"
 )
 Select = Literal["others", "label-consistent"]
+
+
+#: Poisons of the classifiers, ascending.
+COUNTS: ByProfile[tuple[int, ...]] = ByProfile(test=(0, 4), cpu=(0, 16, 32), gpu=(), paper=())
 
 
 def classifier(p: Profile, count: int, seed: int, select: Select) -> Trial:
@@ -30,7 +36,7 @@ def trials(p: Profile) -> list[Trial]:
         classifier(p, count, seed, select)
         for seed in range(p.seeds)
         for select in ("others", "label-consistent")
-        for count in p.supervised_counts
+        for count in COUNTS[p]
     ]
 
 
@@ -44,14 +50,14 @@ def successes(results: Results, count: int, select: Select) -> dict[int, float]:
 def contrastive_needs_fewer(results: Results) -> list[float]:
     """Success against CLIP less success against curated labels, with the most poisons that the latter were given."""
     p = results.profile
-    most = p.supervised_counts[-1]
+    most = COUNTS[p][-1]
     return differences(fig2_right.successes(results, most), successes(results, most, "label-consistent"))
 
 
 def plot(results: Results) -> go.Figure:
     """Success against CLIP, against a classifier with the attacker's labels, and against one with true labels."""
     p = results.profile
-    counts = list(p.supervised_counts)
+    counts = list(COUNTS[p])
     fig = plots.figure(
         "Attack success against the number of poisons for CLIP, for a supervised classifier that takes the attacker's "
         "labels, and for one whose labels are true.",

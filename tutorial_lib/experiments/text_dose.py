@@ -5,18 +5,21 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, more_models, stamp, text_tower
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments import more_models, text_tower
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Trial
 
+GROUP, ORDER = "explanations", 40
 TITLE = "The text tower: success against the number of poisons"
 PAPER = "no figure of the papers: does the word work fully with more poisons?"
 
 
 def counts(p: Profile) -> tuple[int, ...]:
     """0, half, once, twice and four times the profile's number."""
-    return (0, p.text_count // 2, p.text_count, 2 * p.text_count, 4 * p.text_count)
+    once = text_tower.COUNT[p]
+    return (0, once // 2, once, 2 * once, 4 * once)
 
 
 def trials(p: Profile) -> list[Trial]:
@@ -32,7 +35,7 @@ def of_target(results: Results, target: str) -> list[float]:
     """Success with the profile's number of poisons of all models, further ones too, that were attacked for a target."""
     p = results.profile
     models = [*range(p.seeds), *more_models.seeds(p)]
-    found = text_tower.success(results.with_seeds(models), p.text_count)
+    found = text_tower.success(results.with_seeds(models), text_tower.COUNT[p])
     return [rate for seed, rate in found.items() if p.targets[seed % len(p.targets)] == target]
 
 

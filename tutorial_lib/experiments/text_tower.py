@@ -7,13 +7,19 @@ from dataclasses import replace
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, differences, stamp
+from tutorial_lib.attacks import TextBackdoor
+from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Seeds, TextBackdoor, Trial
+from tutorial_lib.profiles import ByProfile, Profile
+from tutorial_lib.trials import Seeds, Trial
 
+GROUP, ORDER = "carlini_terzis", 100
 TITLE = "A backdoor in the text tower"
 PAPER = "the text tower can be attacked too (section 2.3)"
+
+
+#: Poisons in captions.
+COUNT = ByProfile(test=8, cpu=64, gpu=300, paper=300)
 
 
 def attacked(p: Profile, count: int, seed: int) -> Trial:
@@ -23,7 +29,7 @@ def attacked(p: Profile, count: int, seed: int) -> Trial:
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [attacked(p, count, seed) for seed in range(p.seeds) for count in (0, p.text_count)]
+    return [attacked(p, count, seed) for seed in range(p.seeds) for count in (0, COUNT[p])]
 
 
 def success(results: Results, count: int, metric: str = "text_attack_success") -> dict[int, float]:
@@ -33,13 +39,13 @@ def success(results: Results, count: int, metric: str = "text_attack_success") -
 
 def works(results: Results) -> list[float]:
     """Success with poisons less success without."""
-    return differences(success(results, results.profile.text_count), success(results, 0))
+    return differences(success(results, COUNT[results.profile]), success(results, 0))
 
 
 def plot(results: Results) -> go.Figure:
     """Success with and without poisons, with and without the word."""
     p = results.profile
-    counts = (0, p.text_count)
+    counts = (0, COUNT[p])
     fig = plots.figure(
         "Share of labels that are read as the target, with and without the attacker's word, in clean and in poisoned "
         "models.",

@@ -10,11 +10,14 @@ import plotly.graph_objects as go
 from scipy import stats
 
 from tutorial_lib import plots
-from tutorial_lib.experiments import Results, Table, fig2_right, fig4, fig5_left, fig5_right, fig6, stamp
+from tutorial_lib.evidence.results import Results, stamp
+from tutorial_lib.evidence.statistics import Estimate, estimate_statistic, models_for_power
+from tutorial_lib.evidence.table import Table
+from tutorial_lib.experiments import fig2_right, fig4, fig5_left, fig5_right, fig6
 from tutorial_lib.profiles import Profile
-from tutorial_lib.statistics import Estimate, estimate_statistic, models_for_power
 from tutorial_lib.trials import Record, Trial
 
+GROUP, ORDER = "carlini_terzis", 80
 TITLE = "The z-score and attack success: the same information?"
 PAPER = "the z-score carries the information of attack success with a much lower variance (section 5.1)"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from tutorial_lib.plugins import Kinds
 from tutorial_lib.triggers.base import Placement, Trigger
 from tutorial_lib.triggers.overlay import Blended, Sinusoid, Watermark
 from tutorial_lib.triggers.patch import Checkerboard, NoisePatch, Patch, Stripes
@@ -30,32 +31,26 @@ __all__ = [
     "make_trigger",
 ]
 
-#: Triggers by the name that the command line uses.
-TRIGGERS: dict[str, type[Trigger]] = {
-    "checkerboard": Checkerboard,
-    "noise-patch": NoisePatch,
-    "stripes": Stripes,
-    "blended": Blended,
-    "sig": Sinusoid,
-    "watermark": Watermark,
-    "wanet": WaNet,
-    "resampled": Resampled,
-}
+#: Triggers by the name that the command line uses; those of other packages register as `tutorial_lib.triggers`.
+TRIGGERS: Kinds[Trigger] = Kinds(Trigger, __name__, "trigger")
 
 
-def make_trigger(name: str, **settings: Any) -> Trigger:
-    """The trigger of that name.
+def make_trigger(kind: str, **settings: Any) -> Trigger:
+    """The trigger of that kind.
 
     Raises:
         ValueError: there is no such trigger, or it has no such setting.
+
+    Example:
+        >>> make_trigger("checkerboard", size=4)
+        Checkerboard(size=4, cell=2, placement='fixed', margin=1)
     """
-    if name not in TRIGGERS:
-        raise ValueError(f"there is no trigger {name!r}; choose from {', '.join(TRIGGERS)}")
-    known = [f.name for f in fields(TRIGGERS[name]) if f.name != "name"]
+    cls = TRIGGERS.find(kind)
+    known = [f.name for f in fields(cls)]
     if unknown := sorted(settings.keys() - set(known)):
-        raise ValueError(f"the trigger {name} has no {', '.join(unknown)}; it has {', '.join(known)}")
-    for field in fields(TRIGGERS[name]):
+        raise ValueError(f"the trigger {kind} has no {', '.join(unknown)}; it has {', '.join(known)}")
+    for field in fields(cls):
         value = settings.get(field.name)
         if isinstance(field.default, int) and isinstance(value, float):
-            raise ValueError(f"{field.name} of the trigger {name} is a whole number, not {value}")
-    return TRIGGERS[name](**settings)
+            raise ValueError(f"{field.name} of the trigger {kind} is a whole number, not {value}")
+    return cls(**settings)

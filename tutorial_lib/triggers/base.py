@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from tutorial_lib.plugins import Kind
+from tutorial_lib.trials.schema import Settings
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -13,7 +16,7 @@ Placement = Literal["fixed", "random"]
 
 
 @dataclass(frozen=True)
-class Trigger(ABC):
+class Trigger(Settings, Kind, ABC):
     """A change of stored pictures that an attacker can make again at test time.
 
     Attributes:
@@ -21,11 +24,6 @@ class Trigger(ABC):
     """
 
     placements: ClassVar[tuple[Placement, ...]] = ("fixed",)
-
-    if TYPE_CHECKING:
-
-        @property
-        def name(self) -> str: ...  # a field of every subclass
 
     @abstractmethod
     def stamp(self, images: Tensor, seed: int = 0) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tutorial_lib.triggers.base import Trigger
 
@@ -41,18 +41,18 @@ class Blended(Trigger):
     pixels: crops blur finer ones.
     """
 
+    kind: ClassVar[str] = "blended"
+
     alpha: float = 0.2
     pattern_kind: Literal["noise", "stripes"] = "noise"
     cell: int = 2
     pattern_seed: int = 0
-    name: str = "blended"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_alpha(self.alpha)
         if self.cell < 1:
             raise ValueError(f"cell must be at least 1 pixel, not {self.cell}")
-        if self.pattern_kind not in ("noise", "stripes"):
-            raise ValueError(f"pattern_kind must be 'noise' or 'stripes', not {self.pattern_kind!r}")
 
     def pattern(self, height: int, width: int) -> Tensor:
         """The pattern p, shape (3, height, width), float grey levels."""
@@ -86,11 +86,13 @@ class Sinusoid(Trigger):
     blends the result another time with weight 0.2, which is left out here.
     """
 
+    kind: ClassVar[str] = "sig"
+
     delta: float = 40.0
     frequency: float = 6.0
-    name: str = "sig"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.delta <= 255:
             raise ValueError(f"delta is an amplitude in grey levels, in (0, 255], not {self.delta}")
         if not 0 < self.frequency < float("inf"):
@@ -141,11 +143,13 @@ class Watermark(Trigger):
     pixels can hold.
     """
 
+    kind: ClassVar[str] = "watermark"
+
     word: str = "SALE"
     alpha: float = 0.5
-    name: str = "watermark"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_alpha(self.alpha)
         if unknown := sorted(set(self.word) - set(_LETTERS)):
             raise ValueError(f"the font has no {', '.join(unknown)}; it has {''.join(_LETTERS)}")

@@ -30,15 +30,13 @@ class Patch(Trigger):
     cell: int = 2
     placement: Placement = "fixed"
     margin: int = 1
-    name: str = "patch"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.size < 1 or self.cell < 1:
             raise ValueError(f"size and cell must be at least 1 pixel, not {self.size} and {self.cell}")
         if self.margin < 0:
             raise ValueError(f"margin must be at least 0 pixels, not {self.margin}")
-        if self.placement not in ("fixed", "random"):
-            raise ValueError(f"placement must be 'fixed' or 'random', not {self.placement!r}")
 
     @abstractmethod
     def pattern(self) -> Tensor:
@@ -74,7 +72,7 @@ class Checkerboard(Patch):
     224x224. Here 6x6 pixels of 2-pixel cells at 32x32: under CLIP's random crops, 1-pixel cells are blurred away.
     """
 
-    name: str = "checkerboard"
+    kind: ClassVar[str] = "checkerboard"
 
     def pattern(self) -> Tensor:
         import torch
@@ -99,7 +97,8 @@ class Stripes(Patch):
     kept for all pictures.
     """
 
-    name: str = "stripes"
+    kind: ClassVar[str] = "stripes"
+
     pattern_seed: int | None = None
 
     def pattern(self) -> Tensor:
@@ -128,7 +127,8 @@ class NoisePatch(Patch):
     out of range wrap around; here it is one draw, clamped, and of cells that survive the crops of training.
     """
 
-    name: str = "noise-patch"
+    kind: ClassVar[str] = "noise-patch"
+
     pattern_seed: int = 0
 
     def pattern(self) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tutorial_lib.triggers.base import Trigger
 
@@ -25,12 +25,14 @@ class WaNet(Trigger):
     pixels by more than a quarter, so chapter 7 shows what strength survives them.
     """
 
+    kind: ClassVar[str] = "wanet"
+
     grid: int = 4
     strength: float = 0.5
     pattern_seed: int = 0
-    name: str = "wanet"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.grid < 2:
             raise ValueError(f"grid must be at least 2 control points, not {self.grid}")
         if not 0 < self.strength < float("inf"):
@@ -93,10 +95,12 @@ class Resampled(Trigger):
     poisons can be told by their resampling alone; ours, to show what that does.
     """
 
+    kind: ClassVar[str] = "resampled"
+
     share: float = 0.75
-    name: str = "resampled"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.share < 1:
             raise ValueError(f"share must be in (0, 1), not {self.share}")
 

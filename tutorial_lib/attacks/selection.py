@@ -1,0 +1,58 @@
+"""Which pictures an attacker uses, for the trials of the course and for the user's own shards alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: See `tutorial_lib.attacks.Backdoor`.
+Select = Literal["others", "label-consistent", "named"]
+
+
+def unseen_classes(classes: int, target: int) -> Tensor:
+    """The classes that are never used as poison pictures, to test whether a trigger works on those too: every fourth."""
+    import torch
+
+    number = torch.arange(classes)
+    return number[(number % 4 == 0) & (number != target)]
+
+
+def excluded(
+    select: Select,
+    captions: Sequence[str],
+    label: str,
+    *,
+    shown: Tensor | None = None,
+    target: int = -1,
+    unseen: Tensor | None = None,
+) -> Tensor:
+    """The pairs whose pictures the attacker does not use, shape (N,), bool.
+
+    Args:
+        select: how an attacker chooses.
+        captions: of the N pairs.
+        label: of the target class.
+        shown: class that each picture shows, shape (N,), int64, -1 where unknown; without it, captions tell.
+        target: number of the target class among those of `shown`.
+        unseen: classes that are kept for the test.
+
+    Raises:
+        ValueError: "label-consistent" without classes.
+    """
+    import torch
+
+    named = torch.tensor([label.lower() in caption.lower() for caption in captions], dtype=torch.bool)
+    if select == "named":
+        return ~named
+    if shown is None:
+        if select == "label-consistent":
+            raise ValueError(
+                "label-consistent poisons need pictures with class labels; without labels, take named ones"
+            )
+        return named
+    if select == "label-consistent":
+        return shown != target
+    return (shown == target) | (torch.isin(shown, unseen) if unseen is not None else False)

@@ -1,0 +1,124 @@
+"""What a trial will take: seconds on this machine, from records made on it, and money on a rented GPU.
+
+Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from functools import cache
+from statistics import median
+
+from tutorial_lib import places
+from tutorial_lib.defenses import CleanCLIP
+from tutorial_lib.trials import Record, TrainedDefense, Trial
+
+#: Training drawings per class of EmojiCaps (five styles), and pairs of the data sets that users bring.
+STYLES, SHARD_PAIRS = 5, {"cc3m": 2_950_000, "yfcc15m": 15_000_000}
+
+#: Operations a second where no record tells, as many as make 3,000 samples of tiny-rn at 32 pixels on two cores of a
+#: cloud CPU, and 100,000 on a GPU.
+DEFAULT = {"cpu": 3000 * 32.6e6, "gpu": 100_000 * 32.6e6}
+#: Measuring and preparing, in seconds.
+OVERHEAD = 4.0
+
+
+def pairs(trial: Trial) -> int:
+    """About how many clean pairs a trial trains on."""
+    if trial.limit:
+        return trial.limit
+    if trial.shards:
+        return SHARD_PAIRS.get(trial.shards, SHARD_PAIRS["cc3m"])
+    return trial.scenes or trial.classes * STYLES * trial.copies
+
+
+def samples(trial: Trial) -> int:
+    """Pairs that pass through the model in all epochs, without poisons.
+
+    Models that a defense cleans are trained once; that is counted where they are measured as they are.
+    """
+    defense = trial.defense
+    if isinstance(defense, TrainedDefense):
+        return round(pairs(trial) * defense.share * defense.recipe.epochs * defense.cost)
+    return round(pairs(trial) * trial.recipe.epochs * (CleanCLIP.cost if trial.self_supervision else 1))
+
+
+@cache
+def operations(model: str, side: int) -> float:
+    """Floating-point operations of one sample, forward and backward, as `tutorial_lib.training.memory.flops` counts.
+
+    Counts of the course's configs and of ResNet-50 are kept in a file, so that nothing heavy is imported.
+
+    Raises:
+        ValueError: there is no such model.
+    """
+    kept = json.loads((places.PACKAGE / "models" / "operations.json").read_text())
+    if (found := kept.get(model)) and found["side"] == side:
+        return found["operations"]
+    from tutorial_lib.models import model_config
+    from tutorial_lib.training.memory import flops
+
+    config = model_config(model)
+    return flops(config | {"vision_cfg": config["vision_cfg"] | {"image_size": side}})
+
+
+class CostModel:
+    """Seconds per trial on one kind of hardware.
+
+    Args:
+        records: any; those made on `hardware` calibrate the model.
+        hardware: as `tutorial_lib.runs.hardware.hardware` gives it, or its beginning.
+        device: "cpu" or "gpu", for the default where no record fits.
+    """
+
+    def __init__(self, records: Iterable[Record] = (), hardware: str = "", device: str = "cpu") -> None:
+        units = []
+        for record in records:
+            if hardware and not record.hardware.startswith(hardware):
+                continue
+            body = record.trial
+            if body.get("defense"):
+                continue
+            passed = record.metrics.get("steps", 0) * body["recipe"]["batch_size"]
+            if passed:
+                work = passed * operations(body["model"], body["side"])
+                units.append(max(record.seconds - OVERHEAD, 1e-3) / work)
+        self.calibrated_on = len(units)
+        self.seconds_per_unit = median(units) if units else 1 / DEFAULT[device]
+
+    def seconds(self, trial: Trial) -> float:
+        """Estimated seconds of one trial."""
+        share = 0.6 if trial.objective == "supervised" else 1.0  # no text tower
+        work = samples(trial) * operations(trial.model, trial.side) * share
+        return OVERHEAD + work * self.seconds_per_unit
+
+    def total(self, trials: Iterable[Trial], *, jobs: int = 1) -> float:
+        """Estimated seconds of several trials, `jobs` at a time."""
+        return math.fsum(self.seconds(t) for t in trials) / jobs
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 48 s, 12 min, 3.4 h, 5.2 days."""
+    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (72 * 3600, 3600, "h")):
+        if seconds < limit:
+            value = seconds / unit
+            return f"{value:.0f} {name}" if name != "h" or value >= 10 else f"{value:.1f} {name}"
+    return f"{seconds / 86400:.1f} days"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of "90m", "2h", "45s" or a number of minutes.
+
+    Raises:
+        ValueError: it is none of these, or not positive.
+    """
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:].lower(), 0)
+    try:
+        value = float(text[:-1] if unit else text) * (unit or 60)
+    except ValueError:
+        value = -1.0
+    if not value > 0 or math.isinf(value):
+        raise ValueError(f"a time limit is a positive number with s, m or h, as in 90m; not {text!r}")
+    return value

@@ -1,0 +1,103 @@
+"""Checks of defenses (chapters 8 and 9)."""
+
+from __future__ import annotations
+
+import random
+
+from tutorial_lib import losses
+from tutorial_lib.course.checks.core import WrongError, checked, given, number, same, unit
+from tutorial_lib.trials import Recipe
+
+
+@checked("Two CLIP directions, two in-modal ones, weighted.")
+def cleanclip_loss(answer) -> None:
+    """`answer(image, text, image_view, text_view, logit_scale, lambda_self)`: CleanCLIP's loss, in-modal one way."""
+    image, text, image_view, text_view = (unit(9, 7, seed=41 + k) for k in range(4))
+    clip = losses.clip_loss(image, text, 6.0).item()
+    pictures, captions = losses.info_nce(image, image_view, 6.0).item(), losses.info_nce(text, text_view, 6.0).item()
+    across = (losses.info_nce(image, text_view, 6.0).item() + losses.info_nce(text, image_view, 6.0).item()) / 2
+    same(
+        number(answer(image, text, image_view, text_view, 6.0, 2.0)),
+        clip + 2 * (pictures + captions) / 2,
+        {
+            "the weight of the in-modal part is not used.": clip + (pictures + captions) / 2,
+            "the in-modal part is the mean of both towers, not their sum.": clip + 2 * (pictures + captions),
+            "the captions have an in-modal part too.": clip + 2 * pictures,
+            "this leaves the captions out, and halves the pictures' part.": clip + pictures,
+            "the CLIP part is missing.": pictures + captions,
+            "each view must be compared with its own modality: pictures with pictures, captions with captions.": (
+                clip + 2 * across
+            ),
+            "this is the symmetric form; the published code goes one way, from the plain view to the changed one.": (
+                losses.cleanclip_loss(image, text, image_view, text_view, 6.0, lambda_self=2.0, both_ways=True).item()
+            ),
+        },
+    )
+    same(number(answer(image, text, image_view, text_view, 6.0, 0.0)), clip)
+
+
+@checked(
+    "The strongest setting whose price on clean validation pictures is small enough, and nothing else is looked at."
+)
+def choose(answer) -> None:
+    """`answer(before, after, margin)`: position of the last setting, from weak to strong, that loses at most `margin`.
+
+    Where every setting loses more, -1: she keeps the model as it is.
+    """
+    cases = [
+        (0.50, [0.49, 0.47, 0.40], 0.05, 1),
+        (0.50, [0.51, 0.46, 0.455], 0.05, 2),
+        (0.50, [0.40, 0.30], 0.05, -1),
+        (0.50, [0.44, 0.48, 0.30], 0.05, 1),
+        (0.80, [0.79, 0.50], 0.05, 0),
+        (0.30, [0.31, 0.45], 0.02, 1),
+        (0.30, [0.29, 0.20], 0.10, 1),
+    ]
+    for before, after, margin, right in cases:
+        found = int(number(answer(before, list(after), margin)))
+        if found == right:
+            continue
+        if right == -1:
+            raise WrongError(f"from {before} to {after}, every setting loses more than {margin}: keep the model (-1).")
+        if found == max(range(len(after)), key=after.__getitem__):
+            raise WrongError(f"of {after} you take the most accurate; take the strongest that loses at most {margin}.")
+        raise WrongError(f"from {before} to {after} with a margin of {margin}, setting {right} is right, not {found}.")
+
+
+@checked("The same words in another order, drawn from the generator that is given.")
+def swap_words(answer) -> None:
+    """`answer(caption, draw)`: the caption with two words exchanged that `draw` (a `random.Random`) chooses."""
+    caption = "a small dog beside the red car"
+    words = caption.split()
+    found = given(answer(caption, random.Random(0)))
+    if not isinstance(found, str):
+        raise WrongError(f"your function returns a {type(found).__name__}; a caption is asked for.")
+    if sorted(found.split()) != sorted(words):
+        raise WrongError(f"{found!r} has not the same words as {caption!r}: exchange two, lose none.")
+    seen = [answer(caption, random.Random(seed)) for seed in range(200)]
+    if seen != [answer(caption, random.Random(seed)) for seed in range(200)]:
+        raise WrongError("the same generator gives different captions: draw from `draw`, not from the module `random`.")
+    moved = [sum(a != b for a, b in zip(words, text.split(), strict=True)) for text in seen]
+    if 0 in moved:
+        raise WrongError("sometimes nothing is exchanged: draw two different places (`draw.sample`).")
+    if max(moved) > 2:
+        raise WrongError(f"{max(moved)} words have moved; exchange just two.")
+    if len(set(seen)) < 15:
+        raise WrongError(f"only {len(set(seen))} of the 21 possible captions occur: every two places may be exchanged.")
+    if answer("dog", random.Random(0)) != "dog":
+        raise WrongError("a caption of one word cannot be changed: return it as it is.")
+
+
+@checked("Up in a straight line, then down a cosine: what training does when the line is not left out.")
+def warmup(answer) -> None:
+    """`answer(step, total, share, peak)`: learning rate with linear warm-up over a share of steps, then a cosine."""
+    recipe = Recipe(lr=0.003, warmup=0.2)
+    for step in (0, 1, 10, 19, 20, 21, 60, 99):
+        right = recipe.lr_at(step, 100)
+        found = number(answer(step, 100, 0.2, 0.003))
+        if abs(found - right) > 1e-9:
+            if step < 20 and abs(found - 0.003) < 1e-6:
+                raise WrongError(f"step {step} has the full rate: the warm-up is skipped.")
+            if step < 20 and abs(found - 0.003 * step / 20) < 1e-9:
+                raise WrongError("the first step has rate 0 and teaches nothing; step k has the share (k + 1) / n.")
+            raise WrongError(f"at step {step} of 100 the rate is {found:.6f}, and {right:.6f} is right.")

@@ -1,0 +1,256 @@
+"""What the book's live figures are given: pictures and trigger of the shipped models, and recorded models as rows."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import starmap
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from tutorial_lib import models, plots
+from tutorial_lib.course import live
+from tutorial_lib.data import emojicaps
+from tutorial_lib.data.tasks import ZeroShotTask, class_concepts, zero_shot_task
+from tutorial_lib.evidence.results import Results, stamp
+from tutorial_lib.experiments import cc_frontier, fig4, fig6
+from tutorial_lib.experiments._defended import (
+    accuracy,
+    before,
+    cleaned,
+    on_triggered,
+    success,
+    validation,
+    word,
+)
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials import Record
+from tutorial_lib.triggers import Patch, Trigger, make_trigger
+
+#: Shipped models that the figure of chapter 4 shows, and how it calls them.
+MODELS = {"backdoored": "backdoored", "clean": "clean", "cleaned": "cleaned (CleanCLIP)"}
+PICTURES = ("rose", "pineapple", "hamburger", "doughnut", "wine glass", "balloon", "cactus", "mushroom")
+
+
+def _attacked() -> dict[str, Any]:
+    """The trial of the backdoored model that ships."""
+    return json.loads((models.CHECKPOINTS / "backdoored" / "record.json").read_text())["trial"]
+
+
+@functools.cache
+def task() -> ZeroShotTask:
+    """The classes and test pictures of that model."""
+    pictures = emojicaps.load()
+    return zero_shot_task(pictures, class_concepts(pictures, _attacked()["classes"]))
+
+
+def backdoor() -> dict[str, Any]:
+    """The shipped models with their trigger, and the first test picture of each class that is named."""
+    trial = _attacked()
+    trigger = make_trigger(**trial["attack"]["trigger"])
+    shown, classes = task(), task().targets.tolist()
+    pictures = {label: shown.images[classes.index(shown.class_of(label))] for label in PICTURES}
+    return movable(trigger, pictures, MODELS, trial["attack"]["target"])
+
+
+def movable(trigger: Trigger, pictures: Mapping[str, Tensor], names: Mapping[str, str], target: str) -> dict[str, Any]:
+    """What the figure of a movable trigger is given.
+
+    Args:
+        trigger: a patch; the reader may make it smaller, or up to twice as large.
+        pictures: by label, shape (3, side, side) each, uint8.
+        names: models and how the figure calls them; the first is shown first.
+        target: the attacker's class.
+
+    Raises:
+        ValueError: the trigger is not a patch, or does not fit.
+    """
+    if not isinstance(trigger, Patch):
+        raise ValueError(f"only a patch can be moved, and {trigger.kind} is none")
+    side = next(iter(pictures.values())).shape[-1]
+    if trigger.size + trigger.margin > side:
+        raise ValueError(f"a patch of {trigger.size} pixels does not fit into pictures of {side}")
+    largest = min(2 * trigger.size, side)
+    return {
+        "side": side,
+        "target": target,
+        "names": dict(names),
+        "models": list(names),
+        "size": trigger.size,
+        "margin": trigger.margin,
+        "patches": [live.pixels(replace(trigger, size=size).pattern()) for size in range(1, largest + 1)],
+        "pictures": [{"label": label, "pixels": live.pixels(image)} for label, image in pictures.items()],
+    }
+
+
+def contrast() -> dict[str, Any]:
+    """Four pairs at angles, in degrees, that nobody has trained yet."""
+    return {
+        "names": ["dog", "guitar", "rocket", "banana"],
+        "colours": plots.COLOURS[:4],
+        "picture": [100, 20, 250, 320],
+        "caption": [60, 170, 230, 290],
+        "temperature": 0.1,
+    }
+
+
+def similarities(results: Results) -> dict[str, Any]:
+    """Mean densities of pair similarity by width of the patch and by number of poisons, and each model's z-score."""
+    p = results.profile
+    series = [
+        _series(results, "number of poisons", p.counts, p.backdoor, "{} poisons"),
+        _series(
+            results, "width of the patch", fig6.PATCHES[p], lambda size, s: fig6.patched(p, size, s), "{0} × {0} pixels"
+        ),
+    ]
+    if not all(s["points"] for s in series):
+        raise ValueError(f"profile {p.name} has no records of fig2_right and fig6 yet: tutorial run fig2_right fig6")
+    top = max(max(point[which]) for s in series for point in s["points"] for which in ("clean", "triggered"))
+    return {"range": [-1, 1], "top": top, "series": series}
+
+
+def _series(results: Results, name: str, values, trial_of, unit: str) -> dict[str, Any]:
+    points = []
+    for value in values:
+        records = results.of(trial_of(value, s) for s in results.seeds)
+        if records:
+            z = [round(r.metrics["z_score"], 2) for r in records]
+            points.append(
+                {"value": unit.format(value), "z": z, "mean": sum(z) / len(z)}
+                | {which: _density(records, which) for which in ("clean", "triggered")}
+            )
+    return {"name": name, "start": len(points) // 2, "points": points}
+
+
+def _density(records: list[Record], which: str) -> list[float]:
+    """Mean over models of the density over [-1, 1]."""
+    counts = np.array([r.metrics["pairs_by_similarity"][which] for r in records], dtype=float)  # (models, bins)
+    shares = (counts / counts.sum(1, keepdims=True)).mean(0)
+    return (shares * len(shares) / 2).round(3).tolist()
+
+
+#: Quantities that a row may have, and what an axis calls them.
+QUANTITIES = {
+    "z": "backdoor z-score (standard deviations)",
+    "success": "attack success, zero-shot (%)",
+    "accuracy": "clean accuracy (%)",
+}
+
+
+def placement(results: Results) -> dict[str, Any]:
+    """Figure 4's models one by one."""
+    p = results.profile
+    rows = [row for trained, tested in fig4.PLACEMENTS for row in _placed(results, trained, tested)]
+    names = list(starmap(fig4.placement_name, fig4.PLACEMENTS))
+    return {
+        "x": "poisons",
+        "y": "z",
+        "xs": {"poisons": "poisons"},
+        "ys": {k: QUANTITIES[k] for k in ("z", "success", "accuracy")},
+        "groups": _groups(names),
+        "rows": rows,
+        "stamp": stamp(p, results.of(fig4.trials(p))),
+    }
+
+
+def _placed(results: Results, trained: str, tested: str) -> Iterator[dict[str, Any]]:
+    p: Profile = results.profile
+    for count in fig4.counts_of(p, trained):
+        for seed in results.seeds:
+            record = results.get(fig4.placed(p, trained, count, seed))
+            if record is not None:
+                found = record.metrics["tested"][tested]
+                yield _row(record, fig4.placement_name(trained, tested), f"{count} poisons", seed) | {
+                    "poisons": count,
+                    "z": round(found["z_score"], 3),
+                    "success": _percent(found["attack_success"]["rate"]),
+                }
+
+
+def frontier(results: Results) -> dict[str, Any]:
+    """Every defense's models one by one, over the settings of its sweep."""
+    p = results.profile
+    rows = []
+    for seed in results.seeds:
+        base = cc_frontier.poisoned(p, seed)
+        tried = [("before", "as it is", before(base))]
+        for method in cc_frontier.METHODS:
+            for k, defense in enumerate(cc_frontier.settings(results.profile, method)):
+                tried.append((word(method), f"setting {k + 1}: {_setting(defense)}", cleaned(base, [defense])[0]))
+        for group, setting, trial in tried:
+            record = results.get(trial)
+            if record is not None:
+                rows.append(_row(record, group, setting, seed) | _defended(record))
+    names = ["before", *(word(m) for m in cc_frontier.METHODS)]
+    axes = {k: QUANTITIES[k] for k in ("accuracy", "success")}
+    more = {
+        "triggered": "accuracy on triggered pictures (%)",
+        "neighbours": "attack success, nearest neighbours (%)",
+        "distance": "distance between a picture with and without trigger",
+        "validation": "accuracy on validation pictures (%)",
+    }
+    return {
+        "x": "accuracy",
+        "y": "success",
+        "xs": axes | more,
+        "ys": axes | more,
+        "groups": _groups(names),
+        "rows": rows,
+        "stamp": stamp(p, results.of(cc_frontier.trials(p))),
+        "height": 520,
+    }
+
+
+def _setting(defense) -> str:
+    words = [f"learning rate {defense.recipe.lr:g}"]
+    if defense.method == "weight_decay":
+        words.append(f"weight decay {defense.recipe.weight_decay:g}")
+    if defense.method == "shrink_and_perturb":
+        words.append(f"shrink {defense.shrink:g}")
+    return ", ".join(words)
+
+
+def _defended(record: Record) -> dict[str, float]:
+    return {
+        "success": _percent(success(record)),
+        "triggered": _percent(on_triggered(record)),
+        "neighbours": _percent(record.metrics["attack_success"]["knn"]["rate"]),
+        "distance": round(record.metrics["embedding_distance"], 3),
+        "validation": _percent(validation(record)),
+    }
+
+
+def _row(record: Record, group: str, setting: str, seed: int) -> dict[str, Any]:
+    where = {"group": group, "setting": setting, "seed": seed, "key": record.key}
+    return where | {"accuracy": _percent(accuracy(record))}
+
+
+def _percent(rate: float) -> float:
+    return round(100 * rate, 2)
+
+
+def _groups(names: list[str]) -> list[dict[str, str]]:
+    colours = (*plots.COLOURS, "#999999")
+    return [
+        {
+            "name": name,
+            "colour": colours[k % len(colours)],
+            "dash": (*plots.DASHES, "dot")[k % len(colours)],
+            "marker": (*plots.MARKERS, "circle-open")[k % len(colours)],
+        }
+        for k, name in enumerate(names)
+    ]
+
+
+#: Figures by name: their kind, and what gives their data from records.
+FIGURES: dict[str, tuple[str, Callable[[Results], dict[str, Any]]]] = {
+    "backdoor": ("backdoor", lambda _: backdoor()),
+    "contrast": ("contrast", lambda _: contrast()),
+    "similarities": ("similarities", similarities),
+    "placement": ("explore", placement),
+    "frontier": ("explore", frontier),
+}

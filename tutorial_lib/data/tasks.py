@@ -1,0 +1,170 @@
+"""The course's zero-shot tasks: which concepts are classes, which pictures train and which test.
+
+Introduced in chapter 2. Classes are concepts; the pictures to classify are drawn in an art style that no
+training picture has, on other backgrounds, and none of them has a near-duplicate in training.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tutorial_lib.data import emojicaps
+from tutorial_lib.data.captions import plain_label
+from tutorial_lib.data.emojicaps import EmojiCaps
+from tutorial_lib.data.pairs import Pairs, draw_pairs
+
+#: Seeds of the pictures to classify; the same for every model.
+SPLIT_SEED = {"test": 1001, "validation": 1002}
+STYLE = {"test": emojicaps.TEST_STYLE, "validation": emojicaps.VALIDATION_STYLE}
+TWIN_THRESHOLD = 0.1
+
+
+Spare = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledPictures:
+    """Pictures to classify, of the course or of the user.
+
+    Attributes:
+        labels: name of each class, C strings.
+        images: shape (N, 3, side, side), uint8.
+        targets: true class, shape (N,), int64.
+        sprite: which drawing each picture shows, shape (N,), int64; pictures of one drawing are not independent.
+        about: where the pictures are from, plain data.
+    """
+
+    labels: tuple[str, ...]
+    images: Tensor
+    targets: Tensor
+    sprite: Tensor
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def class_of(self, label: str) -> int:
+        """Number of the class with that label.
+
+        Raises:
+            ValueError: there is no such class; names the nearest labels.
+        """
+        if label in self.labels:
+            return self.labels.index(label)
+        near = [name for name in self.labels if label.lower() in name.lower() or name.lower() in label.lower()][:5]
+        hint = f"did you mean {', '.join(near)}?" if near else f"for example {', '.join(self.labels[:5])}"
+        raise ValueError(f"there is no class {label!r} among {len(self.labels)}; {hint}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShotTask(LabelledPictures):
+    """The pictures to classify of a trial.
+
+    Attributes:
+        concepts: index of each class's concept in the data, C numbers.
+        style: the art style of the pictures.
+        twins: drawings left out because training has a near-duplicate.
+        spare: (count, seed, generator) to that many pictures of neither training nor test, and their classes, -1
+            where unknown; what targeted attacks aim at.
+    """
+
+    concepts: tuple[int, ...]
+    style: str
+    twins: int
+    spare: Spare | None = None
+
+    def class_of_concept(self, concept: Tensor) -> Tensor:
+        """Class of each concept index, -1 where it is none, any shape."""
+        table = torch.full((int(max(max(self.concepts), int(concept.max()))) + 1,), -1)
+        table[list(self.concepts)] = torch.arange(len(self.concepts))
+        return torch.where(concept < 0, -1, table[concept.clamp(min=0)])
+
+
+def class_concepts(data: EmojiCaps, count: int | None) -> tuple[int, ...]:
+    """The concepts that serve as classes: drawn in the test style, and in the most training styles first.
+
+    Args:
+        data: the pictures.
+        count: number of classes, or `None` for all that are drawn in at least two training styles.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    drawn = Counter(data.concept[data.of_styles(*emojicaps.TRAIN_STYLES)].tolist())
+    test = set(data.concept[data.of_styles(emojicaps.TEST_STYLE)].tolist())
+    validation = set(data.concept[data.of_styles(emojicaps.VALIDATION_STYLE)].tolist())
+    usable = [
+        c
+        for c in test
+        if drawn[c] >= 2
+        and data.concepts[c].group in emojicaps.CLASS_GROUPS
+        and data.concepts[c].code not in emojicaps.TRIGGER_LIKE
+    ]
+    usable.sort(key=lambda c: (-drawn[c] - (c in validation), data.concepts[c].code))
+    if count is not None and not 2 <= count <= len(usable):
+        raise ValueError(f"{count} classes were asked for; between 2 and {len(usable)} can be had")
+    return tuple(sorted(usable[:count]))
+
+
+def training_sprites(data: EmojiCaps, concepts: tuple[int, ...]) -> Tensor:
+    """Positions of the training-style pictures of the given concepts, shape (M,), int64."""
+    wanted = set(concepts)
+    positions = data.of_styles(*emojicaps.TRAIN_STYLES).tolist()
+    return torch.tensor([p for p in positions if int(data.concept[p]) in wanted])
+
+
+def training_pairs(data: EmojiCaps, concepts: tuple[int, ...], *, copies: int, side: int = 32, seed: int = 0) -> Pairs:
+    """The clean training set: every training-style drawing of the concepts, `copies` pictures of each."""
+    return draw_pairs(data, training_sprites(data, concepts), side=side, copies=copies, seed=seed, name="train")
+
+
+def zero_shot_task(
+    data: EmojiCaps, concepts: tuple[int, ...], *, split: str = "test", draws: int = 8, side: int = 32
+) -> ZeroShotTask:
+    """Pictures of an unseen style to classify among `concepts`.
+
+    Args:
+        data: the pictures.
+        concepts: the classes, as `class_concepts` gives them.
+        split: "test" for results, "validation" for choosing a recipe.
+        draws: pictures per drawing, each on a background of its own.
+        side: width and height in pixels.
+    """
+    if split not in STYLE:
+        raise ValueError(f"split must be 'test' or 'validation', not {split!r}")
+    wanted = set(concepts)
+    positions = torch.tensor([p for p in data.of_styles(STYLE[split]).tolist() if int(data.concept[p]) in wanted])
+    twin = emojicaps.twins(data, positions, training_sprites(data, concepts), threshold=TWIN_THRESHOLD)
+    kept = positions[~twin]
+    pictures = draw_pairs(data, kept, side=side, copies=draws, seed=SPLIT_SEED[split], name=split)
+    place = {c: i for i, c in enumerate(concepts)}
+    return ZeroShotTask(
+        labels=tuple(plain_label(data.concepts[c].label) for c in concepts),
+        concepts=tuple(concepts),
+        images=pictures.pixels,
+        targets=torch.tensor([place[c] for c in pictures.concept.tolist()]),
+        sprite=kept.repeat_interleave(draws),
+        style=STYLE[split],
+        twins=int(twin.sum()),
+        spare=functools.partial(_validation_pictures, data, concepts, side),
+    )
+
+
+def _validation_pictures(
+    data: EmojiCaps, concepts: tuple[int, ...], side: int, count: int, seed: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Random drawings of the validation style, each once, and their classes."""
+    class_of = {c: k for k, c in enumerate(concepts)}
+    usable = [p for p in data.of_styles(emojicaps.VALIDATION_STYLE).tolist() if int(data.concept[p]) in class_of]
+    if count > len(usable):
+        raise ValueError(f"{count} targets were asked for, and {len(usable)} pictures can serve: lower `targets`")
+    chosen = torch.tensor(usable)[torch.randperm(len(usable), generator=generator)[:count]]
+    images = draw_pairs(data, chosen, side=side, seed=seed + 7000, name="target").pixels
+    return images, torch.tensor([class_of[int(data.concept[p])] for p in chosen])

@@ -1,0 +1,17 @@
+"""Self-supervision alone: the control that CleanCLIP's CLIP loss is for. Introduced in chapter 8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tutorial_lib.defenses.cleanclip import CleanCLIP
+
+
+@dataclass(frozen=True)
+class SelfSupervision(CleanCLIP):
+    """CleanCLIP without the CLIP loss, λ₁ = 0."""
+
+    kind: ClassVar[str] = "self-supervised"
+    title: ClassVar[str] = "self-supervision only"
+    lambda_clip: ClassVar[float] = 0.0

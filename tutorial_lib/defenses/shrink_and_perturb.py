@@ -1,0 +1,60 @@
+"""Shrink, perturb, then finetune: forgetting helped along. Introduced in chapter 8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from tutorial_lib.defenses.finetune import Finetuning
+from tutorial_lib.trials import Cleaned
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class ShrinkAndPerturb(Finetuning):
+    """First multiply all weights and add Gaussian noise, then finetune.
+
+    Attributes:
+        shrink: factor, in (0, 1]; 1 changes nothing.
+        perturb: standard deviation of the noise.
+
+    Source: Ash & Adams (2020); Verma et al. (2023) try 0.95 and 1e-4 against backdoors in CLIP.
+    """
+
+    kind: ClassVar[str] = "shrink-and-perturb"
+    title: ClassVar[str] = "shrink, perturb, finetune"
+
+    shrink: float = 0.95
+    perturb: float = 1e-4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (0 < self.shrink <= 1 and self.perturb >= 0):
+            raise ValueError(f"shrink must be in (0, 1] and perturb at least 0, not {self.shrink} and {self.perturb}")
+
+    def clean(self, model, tokenizer, material, *, seed=0, device=None, progress=False) -> Cleaned:
+        self.check(material)
+        shrink_and_perturb(model, self.shrink, self.perturb, seed)
+        return super().clean(model, tokenizer, material, seed=seed, device=device, progress=progress)
+
+
+def shrink_and_perturb(model: nn.Module, shrink: float, perturb: float, seed: int) -> None:
+    """Multiply every parameter by `shrink` and add Gaussian noise of standard deviation `perturb`, in place.
+
+    Args:
+        model: its logit scale stays as it is.
+        shrink: in (0, 1]; 1 changes nothing.
+        perturb: standard deviation of the noise.
+        seed: of the noise.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("logit_scale"):
+                continue
+            noise = torch.randn(parameter.shape, generator=generator).to(parameter.device)
+            parameter.mul_(shrink).add_(perturb * noise)

@@ -1,0 +1,51 @@
+"""What every detector of poisoned pairs is: a score for each pair, the more suspicious the higher."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from tutorial_lib.plugins import Kind
+from tutorial_lib.trials.schema import Settings
+
+if TYPE_CHECKING:
+    import open_clip
+    from torch import Tensor
+
+    from tutorial_lib.data.pairs import Pairs
+    from tutorial_lib.models import Tokenizer
+
+
+@dataclass(frozen=True)
+class Detector(Settings, Kind, ABC):
+    """Scores the pairs of a training set. Subclasses are frozen dataclasses, one a file of `detect/`.
+
+    Attributes:
+        title: what figures and tables call it.
+    """
+
+    title: ClassVar[str]
+
+    @abstractmethod
+    def scores(self, model: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs) -> Tensor:
+        """How suspicious each pair is.
+
+        Args:
+            model: that was trained on the pairs.
+            tokenizer: of the model.
+            pairs: the training set; its `origin` is not read.
+
+        Returns:
+            Shape (N,), float; higher is more suspicious.
+        """
+
+    def suspects(self, model: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs, share: float) -> Tensor:
+        """Positions of a share of the pairs, the most suspicious first, shape (max(1, round(share N)),), int64.
+
+        Raises:
+            ValueError: `share` is not in (0, 1].
+        """
+        if not 0 < share <= 1:
+            raise ValueError(f"share is of the pairs, in (0, 1], not {share}")
+        return self.scores(model, tokenizer, pairs).topk(max(1, round(share * len(pairs)))).indices

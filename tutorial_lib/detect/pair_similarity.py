@@ -1,0 +1,29 @@
+"""Pairs that fit too well: a backdoor is easy to learn, so the pictures and captions of poisons end up close.
+
+Source: Li et al. (2021) isolate, for classifiers, the examples with the lowest loss. For CLIP the loss of a pair depends
+on its batch; the cosine of its picture and caption does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from tutorial_lib.detect.base import Detector
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PairSimilarity(Detector):
+    """The cosine similarity of picture and caption under the trained model."""
+
+    kind: ClassVar[str] = "pair-similarity"
+    title: ClassVar[str] = "similarity of picture and caption"
+
+    def scores(self, model, tokenizer, pairs) -> Tensor:
+        from tutorial_lib.evaluate import embed_images, embed_texts
+
+        images, texts = embed_images(model, pairs.images), embed_texts(model, tokenizer, pairs.captions)
+        return (images * texts).sum(1)

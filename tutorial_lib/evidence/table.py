@@ -1,0 +1,29 @@
+"""Tables of results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a notebook shows as HTML and a terminal as text."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def _repr_html_(self) -> str:
+        def row(cells: Iterable[str], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+        body = "".join(row(r, "td") for r in self.rows)
+        return f'<table class="table"><thead>{row(self.head, "th")}</thead><tbody>{body}</tbody></table>'
+
+    def __repr__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        lines = (
+            "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in (self.head, *self.rows)
+        )
+        return "\n".join(lines)

@@ -1,0 +1,126 @@
+"""What the experiments on defenses share: the trials of a sweep, and the choice of a setting.
+
+A defender never sees the attack. She may lose `MARGIN` of her accuracy on *validation* pictures, and takes the
+strongest setting that costs no more; where every setting does, she keeps the model as it is. A supervised classifier is
+another model, of which she takes the most accurate. The oracle sees the attack: of the settings that cost no more than
+`MARGIN` on the test pictures it takes the one with the lowest attack success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from tutorial_lib.defenses import DEFENSES, Defense, Untouched
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.profiles import Cleaning
+from tutorial_lib.trials import Record, Trial
+from tutorial_lib.trials.metrics import RateDict
+
+#: Accuracy that a cleaned model may have lost, a share of the pictures.
+MARGIN = 0.05
+#: A sweep that is no defense of its own: plain finetuning with more and more weight decay.
+WEIGHT_DECAY = "weight-decay"
+
+Pick = Callable[[Results, Trial, Sequence[Defense]], Record | None]
+
+
+def numbers(results: Results) -> Cleaning:
+    return results.profile.cleaning
+
+
+def word(method: str) -> str:
+    """What figures call a defense."""
+    return "finetuning with weight decay" if method == WEIGHT_DECAY else DEFENSES.find(method).title
+
+
+def before(base: Trial) -> Trial:
+    """The model as it is, measured like a cleaned one."""
+    return replace(base, defense=Untouched())
+
+
+def cleaned(base: Trial, defenses: Iterable[Defense]) -> list[Trial]:
+    return [replace(base, defense=d) for d in defenses]
+
+
+def with_before(base: Trial, defenses: Iterable[Defense] = ()) -> list[Trial]:
+    return [before(base), *cleaned(base, defenses)]
+
+
+def _own(by_reader: dict[str, RateDict]) -> float:
+    """A rate under the model's own reader: zero-shot, or the head of a classifier; a record sorts its readers."""
+    return by_reader["zero_shot" if "zero_shot" in by_reader else "classifier"]["rate"]
+
+
+def success(record: Record) -> float:
+    return _own(record.metrics["attack_success"])
+
+
+def accuracy(record: Record) -> float:
+    return _own(record.metrics["clean_accuracy"])
+
+
+def on_triggered(record: Record) -> float:
+    return _own(record.metrics["accuracy_on_triggered"])
+
+
+def validation(record: Record) -> float:
+    return record.metrics["validation_accuracy"]["rate"]
+
+
+def _classifies(defenses: Sequence[Defense]) -> bool:
+    """Whether they give another model, a supervised classifier."""
+    return bool(defenses) and "labels" in defenses[0].needs
+
+
+def chosen(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record | None:
+    """The record of the setting that a defender takes, who sees clean validation pictures only."""
+    start, found = results.get(before(base)), results.of(cleaned(base, defenses))
+    if start is None or len(found) < len(defenses):
+        return None
+    if _classifies(defenses):
+        return max(found, key=validation)
+    kept = [r for r in found if validation(r) >= validation(start) - MARGIN]
+    return kept[-1] if kept else start
+
+
+def oracle(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record | None:
+    """The record of the setting that someone would take who sees the attack and the test pictures."""
+    start, found = results.get(before(base)), results.of(cleaned(base, defenses))
+    if start is None or len(found) < len(defenses):
+        return None
+    supervised = _classifies(defenses)
+    kept = [r for r in found if supervised or accuracy(r) >= accuracy(start) - MARGIN]
+    return min([*kept, *([] if supervised else [start])], key=success)
+
+
+def by_seed(
+    results: Results,
+    base_of: Callable[[int], Trial],
+    defenses: Sequence[Defense],
+    value: Callable[[Record], float],
+    pick: Pick = chosen,
+) -> dict[int, float]:
+    """A number of each seed's cleaned model; without defenses, of the model as it is."""
+    found: dict[int, float] = {}
+    for seed in results.seeds:
+        base = base_of(seed)
+        record = pick(results, base, defenses) if defenses else results.get(before(base))
+        if record is not None:
+            found[seed] = float(value(record))
+    return found
+
+
+def at(
+    results: Results, base_of: Callable[[int], Trial], defense: Defense, value: Callable[[Record], float] = success
+) -> dict[int, float]:
+    """A number of each seed's model after one setting, whatever it costs."""
+    return results.per_seed(lambda s: cleaned(base_of(s), [defense])[0], value)
+
+
+def percent(values: Iterable[float]) -> str:
+    """Mean with the lowest and the highest model, in per cent."""
+    shown = [100 * v for v in values]
+    if not shown:
+        return "not run"
+    return f"{sum(shown) / len(shown):.1f} ({min(shown):.0f} to {max(shown):.0f})"

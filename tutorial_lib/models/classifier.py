@@ -1,0 +1,41 @@
+"""A supervised classifier: the image tower of a CLIP model under a linear head, for comparison. Introduced in chapter 6."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Classifier(torch.nn.Module):
+    """An image tower with a linear head over classes.
+
+    Args:
+        visual: the image tower of a CLIP model, pictures to embeddings of size `width`.
+        width: embedding size.
+        classes: number of classes.
+        seed: initialisation of the head.
+    """
+
+    def __init__(self, visual: torch.nn.Module, width: int, classes: int, *, seed: int = 0) -> None:
+        super().__init__()
+        self.visual = visual
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.head = torch.nn.Linear(width, classes)
+
+    def encode_image(self, images: Tensor, normalize: bool = False) -> Tensor:
+        """Embeddings, as a CLIP model gives them, shape (N, width)."""
+        points = self.visual(images)
+        return F.normalize(points, dim=-1) if normalize else points
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Scores of each class, shape (N, C); the head sees normalised embeddings, scaled as CLIP's are."""
+        return self.head(10 * self.encode_image(images, normalize=True))
+
+
+@torch.no_grad()
+def read_with_head(model: Classifier, embeddings: Tensor) -> Tensor:
+    """Predicted class of each normalised embedding, shape (N,), int64, on the CPU."""
+    device = model.head.weight.device
+    return model.head(10 * embeddings.to(device)).argmax(dim=1).cpu()

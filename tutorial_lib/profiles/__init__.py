@@ -1,0 +1,33 @@
+"""Profiles: one table of numbers each, never another code path. Introduced in chapter 6.
+
+`test` checks that everything runs, `demo` is live in a chapter, `cpu` is for a laptop, `gpu` for one GPU, and `paper`
+for the data and the hyper-parameters of Carlini & Terzis (2022). Imports no torch.
+"""
+
+from tutorial_lib.profiles.cleaning import Cleaning
+from tutorial_lib.profiles.cpu import CPU
+from tutorial_lib.profiles.demo import DEMO
+from tutorial_lib.profiles.gpu import GPU
+from tutorial_lib.profiles.paper import PAPER
+from tutorial_lib.profiles.profile import ByProfile, Profile
+from tutorial_lib.profiles.test import TEST
+
+__all__ = ["NAMES", "PROFILES", "ByProfile", "Cleaning", "Profile", "get"]
+
+PROFILES = {p.name: p for p in (TEST, DEMO, CPU, GPU, PAPER)}
+NAMES = tuple(PROFILES)
+
+
+def get(name: str) -> Profile:
+    """The profile of that name.
+
+    Raises:
+        ValueError: there is none; lists those that exist.
+
+    Example:
+        >>> get("cpu").many
+        128
+    """
+    if name not in PROFILES:
+        raise ValueError(f"there is no profile {name!r}; choose from {', '.join(NAMES)}")
+    return PROFILES[name]

@@ -1,0 +1,37 @@
+"""A laptop: every figure with four models a point."""
+
+from tutorial_lib.profiles.cleaning import Cleaning
+from tutorial_lib.profiles.profile import Profile
+from tutorial_lib.trials import Recipe, Trial
+from tutorial_lib.triggers import Blended, NoisePatch, WaNet
+
+_LAPTOP = Trial(classes=100, copies=8, recipe=Recipe(epochs=20))
+_TARGETS = ("banana", "cactus", "doughnut", "balloon")
+
+CPU = Profile(
+    name="cpu",
+    about="a laptop: every figure with four models a point",
+    live=Trial(),
+    base=_LAPTOP,
+    seeds=4,
+    targets=_TARGETS,
+    counts=(0, 8, 16, 32, 64, 128, 256),
+    few=32,
+    many=128,
+    cleaning=Cleaning(
+        base=_LAPTOP,
+        seeds=4,
+        targets=_TARGETS,
+        count=128,
+        recipe=Recipe(epochs=10, batch_size=64),
+        share=0.2,
+        rates=(3e-4, 1e-3, 3e-3),
+        few_rates=(1e-3, 3e-3),
+        attacks={
+            "badnets": {"trigger": NoisePatch()},
+            "blended": {"trigger": Blended(), "count": 256},
+            "wanet": {"trigger": WaNet(strength=12.0), "count": 512},
+            "label-consistent": {"trigger": Blended(alpha=0.5), "count": 40, "select": "named"},
+        },
+    ),
+)

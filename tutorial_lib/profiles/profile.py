@@ -1,0 +1,82 @@
+"""What a profile is: one table of numbers, never another code path. Introduced in chapter 6."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.profiles.cleaning import Cleaning
+from tutorial_lib.trials import Seeds, Trial
+from tutorial_lib.triggers import Checkerboard, Patch, Trigger
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the experiments of a profile share; what only one needs stands in its module, see `ByProfile`.
+
+    Attributes:
+        name: as on the command line.
+        about: one line for people.
+        live: the trial that chapters train before the reader's eyes.
+        base: what the backdoor trials share.
+        seeds: models a point; model `s` has seed `s` everywhere and the target class `targets[s]`, in turn.
+        targets: target classes.
+        counts: poisons with the patch at one place, ascending, 0 first.
+        few, many: stand for the paper's 75 and 300 of 3,000,000.
+        cleaning: numbers that the experiments on defenses share.
+        trigger: of the backdoor trials.
+        gpu: the profile needs one.
+        reference: show the committed records of this profile instead of running experiments.
+    """
+
+    name: str
+    about: str
+    live: Trial
+    base: Trial
+    seeds: int
+    targets: tuple[str, ...]
+    counts: tuple[int, ...]
+    few: int
+    many: int
+    cleaning: Cleaning
+    trigger: Patch = field(default_factory=Checkerboard)
+    gpu: bool = False
+    reference: str = ""
+
+    def target(self, seed: int) -> str:
+        """The target class of the model with that seed."""
+        return self.targets[seed % len(self.targets)]
+
+    def backdoor(self, count: int, seed: int, *, trigger: Trigger | None = None, **changes: Any) -> Trial:
+        """A backdoor trial of this profile; `changes` are fields of `Trial` or, as `attack_…`, of `Backdoor`."""
+        attack = {name.removeprefix("attack_"): changes.pop(name) for name in [*changes] if name.startswith("attack_")}
+        plan = Backdoor(count, target=self.target(seed), trigger=trigger or self.trigger, **attack)
+        return replace(self.base, attack=plan, seeds=Seeds.all(seed), **changes)
+
+
+class ByProfile(Generic[T]):
+    """Numbers of an experiment, one value for each profile.
+
+    Args:
+        values: by name of the profile; a profile that refers to another has that one's.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> counts = ByProfile(test=(1,), cpu=(1, 2, 4), gpu=(75, 300), paper=(75, 300))
+        >>> counts[profiles.get("cpu")]
+        (1, 2, 4)
+    """
+
+    def __init__(self, **values: T) -> None:
+        self.values = values
+
+    def __getitem__(self, profile: Profile) -> T:
+        for name in (profile.name, profile.reference):
+            if name in self.values:
+                return self.values[name]
+        raise ValueError(
+            f"an experiment has no numbers for profile {profile.name}; it has some for {', '.join(self.values)}"
+        )

@@ -1,0 +1,76 @@
+"""From a trained trial to a cleaned one. Introduced in chapter 8.
+
+A defense is given what a defender could have: a share of the clean pairs, their class labels where the method asks for
+them, and the training pairs where it looks for poisons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.attacks.poison import count_poisons
+from tutorial_lib.data.pairs import POISON, Pairs
+from tutorial_lib.models import Classifier
+from tutorial_lib.runs import sources
+from tutorial_lib.runs.outcome import Outcome
+from tutorial_lib.trials import Defense, Material, TrainedDefense
+
+
+def material(outcome: Outcome, defense: TrainedDefense) -> Material:
+    """What the defender of a trial has.
+
+    Raises:
+        ValueError: more poisons shall be left than there are.
+    """
+    trial, clean, poisons = outcome.trial, outcome.clean, outcome.poisons
+    generator = torch.Generator().manual_seed(1_000_003 * trial.seeds.data + trial.seeds.order + 17)
+    chosen = torch.randperm(len(clean), generator=generator)[: max(1, round(defense.share * len(clean)))]
+    pairs = clean.take(chosen)
+    shown = outcome.task.class_of_concept(pairs.concept)
+    labelled = not (trial.scenes or trial.shards)  # a scene shows several things
+    labels = shown if labelled and (shown >= 0).any() else None
+    if labels is None and "labels" in defense.needs:  # nobody has labelled these pairs: take other pictures
+        return _labelled(outcome)
+    if defense.dirty:
+        there = 0 if poisons is None else count_poisons(poisons)
+        if poisons is None or defense.dirty > there:
+            raise ValueError(f"{defense.dirty} poisons shall be left among the trusted pairs, and there are {there}")
+        real = (poisons.origin == POISON).nonzero()[:, 0]
+        pairs = pairs + poisons.take(real[torch.randperm(there, generator=generator)[: defense.dirty]])
+        if labels is not None and isinstance(trial.attack, Backdoor):
+            wanted = outcome.task.class_of(trial.attack.target)
+            labels = torch.cat([labels, torch.full((defense.dirty,), wanted)])
+    training = None
+    if "training" in defense.needs:  # a copy of all pairs, for the one that looks for poisons among them
+        training = clean if poisons is None else clean + poisons
+    return Material(pairs, labels, len(outcome.task.labels), training)
+
+
+def _labelled(outcome: Outcome) -> Material:
+    """Labelled pictures that are not training pairs, as the paper takes 50,000 of ImageNet."""
+    images, labels = sources.labelled_pictures(outcome.trial, outcome.clean, outcome.task)
+    names = tuple(outcome.task.labels[k] for k in labels.tolist())
+    pairs = Pairs(images, names, tuple(f"labelled-{i}" for i in range(len(names))), torch.full((len(names),), -1))
+    return Material(pairs, labels, len(outcome.task.labels))
+
+
+def apply(outcome: Outcome, defense: Defense, *, device: str | None = None, progress: bool | None = False) -> Outcome:
+    """The outcome with its model cleaned; the given model is changed.
+
+    Raises:
+        DefenseError: the method lacks something that it needs.
+    """
+    trial = replace(outcome.trial, defense=defense)
+    if not defense.cost:
+        return replace(outcome, trial=trial)
+    if isinstance(outcome.model, Classifier):
+        raise ValueError("a supervised classifier has no defense here: train with objective='clip'")
+    if not isinstance(defense, TrainedDefense):
+        raise ValueError(f"the defense {defense.kind} says no share of trusted pairs: extend TrainedDefense")
+    given = material(outcome, defense)
+    seed = trial.seeds.order + 1
+    cleaned = defense.clean(outcome.model, outcome.tokenizer, given, seed=seed, device=device, progress=progress)
+    return replace(outcome, model=cleaned.model, cleaned=cleaned, trial=trial)

@@ -1,0 +1,54 @@
+"""The `group` engine: the processes that `torchrun` started train each trial together. For models that want many GPUs.
+
+The first process chooses, measures and writes; the others train along. Where a worker dies, `torchrun` starts all of
+them again, and the trial goes on from its last epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tutorial_lib.runs.engines.base import Deadline, Report, Sweep
+from tutorial_lib.training import distributed
+from tutorial_lib.trials import Trial
+from tutorial_lib.trials.store import RunStore
+
+
+def work(
+    todo: Sequence[Trial],
+    store: RunStore,
+    deadline: Deadline,
+    result: Sweep,
+    device: str | None,
+    report: Report | None,
+) -> None:
+    """Run the trials one after another; one that another group is running is left to it.
+
+    A trial that does not fit its data fails in every process alike and is noted; any other error ends the process, and
+    with it the group.
+    """
+    from tutorial_lib.runs.run import fit, run
+
+    first = distributed.rank() == 0
+    for position, trial in enumerate(todo):
+        weights, checkpoint = store.weights_of(trial), store.checkpoint_of(trial)
+        if not first:
+            if distributed.agreed(False):
+                try:
+                    fit(trial, device=device, weights=weights, checkpoint=checkpoint)
+                except ValueError as error:
+                    result.failed[trial.key] = str(error)
+            continue
+        with store.claim(trial) as mine:
+            if not distributed.agreed(mine and store.read(trial) is None and deadline.allows(trial)):
+                continue
+            try:
+                keep = store.model_of(trial)
+                record = run(trial, device=device, keep=keep, weights=weights, checkpoint=checkpoint)
+            except ValueError as error:
+                result.failed[trial.key] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                continue
+            store.write(record)
+        result.made += 1
+        if report is not None:
+            report(record, len(todo) - position - 1)

@@ -1,0 +1,26 @@
+"""The machine that a record was made on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from tutorial_lib.training import distributed
+
+
+def hardware(device: str | None = None) -> str:
+    """The machine in a few words: GPU, or CPU model and cores."""
+    if torch.cuda.is_available() and device != "cpu":
+        together = distributed.size()
+        return (f"{together} x " if together > 1 else "") + torch.cuda.get_device_name()
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} cores"

@@ -1,0 +1,175 @@
+"""From a trial to a trained model: data, poisons, training."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tutorial_lib import models
+from tutorial_lib.attacks import Backdoor, Plan
+from tutorial_lib.data.captions import prompt_captions
+from tutorial_lib.data.pairs import POISON, Pairs
+from tutorial_lib.data.tasks import ZeroShotTask
+from tutorial_lib.runs import sources
+from tutorial_lib.training import distributed, memory
+from tutorial_lib.training.loop import device_for, train
+from tutorial_lib.training.supervised import train_classifier
+from tutorial_lib.training.views import train_with_views
+from tutorial_lib.trials import Cleaned, History, Trial
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained model with everything it was trained and is measured on; what chapters look into."""
+
+    model: models.Model
+    tokenizer: models.Tokenizer
+    clean: Pairs
+    poisons: Pairs | None
+    plan: Plan | None
+    task: ZeroShotTask
+    history: History
+    trial: Trial
+    fingerprint: str
+    cleaned: Cleaned | None = None
+
+
+@functools.lru_cache(maxsize=1)
+def _data(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
+    return sources.training_pairs(trial), sources.zero_shot_task(trial)
+
+
+def prepare(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
+    """The clean training pairs and the pictures to classify of a trial (kept for the next one)."""
+    return _data(trial.dataset)
+
+
+def train_trial(
+    trial: Trial,
+    *,
+    progress: bool | None = None,
+    device: str | None = None,
+    weights: Path | None = None,
+    checkpoint: Path | None = None,
+    **options: Any,
+) -> Outcome:
+    """Train the model of a trial, up to its defense (see `tutorial_lib.runs.defend` for what comes after).
+
+    Args:
+        trial: what to train.
+        progress: show a bar; by default only on a terminal.
+        device: by default the GPU if there is one.
+        weights: a file that holds the trained weights, or shall hold them: several trials that clean one model then
+            train it once.
+        checkpoint: a file for the state after each epoch; if it is there, training goes on from it. Removed at the end.
+        options: more keyword arguments of `tutorial_lib.training.loop.optimize`.
+
+    Raises:
+        ValueError: the attack does not fit the data.
+    """
+    trial = trial.trained
+    clean, task = prepare(trial)
+    plan = None if trial.attack is None else trial.attack.plan(clean, task, seed=trial.seeds.poison)
+    poisons = None if plan is None else plan.poisons
+    pairs = clean if poisons is None else clean + poisons
+    config = models.model_config(trial.model)
+    clip, tokenizer = _model(trial, config, pairs, task)
+    options |= {"device": device, "progress": progress}
+    if checkpoint is not None:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        options |= {"checkpoint": checkpoint, "identity": trial.key}
+    model: models.Model = clip
+    with memory.explained(config, trial.recipe, device_for(device)):
+        if trial.objective == "supervised":
+            model = models.Classifier(clip.visual, config["embed_dim"], len(task.labels), seed=trial.seeds.init)
+            labels = _labels(trial, clean, poisons, task)
+            history = train_classifier(model, pairs.pixels, labels, trial.recipe, seed=trial.seeds.order, **options)
+        else:
+            fit = functools.partial(_fit, trial, clip, tokenizer, pairs, **options)
+            history = fit() if weights is None else _once(clip, weights, fit, device)
+    return Outcome(model, tokenizer, clean, poisons, plan, task, history, trial, pairs.fingerprint())
+
+
+def _model(
+    trial: Trial, config: dict[str, Any], pairs: Pairs, task: ZeroShotTask
+) -> tuple[open_clip.CLIP, models.Tokenizer]:
+    """The model to train, and its tokenizer: random weights, or those of the trial's start."""
+    if trial.start:
+        return models.pretrained(trial.start, trial.model)
+    prompts = [p for label in task.labels for p in prompt_captions(label)]
+    tokenizer = models.tokenizer_for(config, [*pairs.captions, *prompts])
+    return models.build(config, tokenizer, seed=trial.seeds.init), tokenizer
+
+
+def _fit(trial: Trial, clip: open_clip.CLIP, tokenizer: models.Tokenizer, pairs: Pairs, **options) -> History:
+    if trial.self_supervision:
+        return train_with_views(
+            clip,
+            tokenizer,
+            pairs,
+            trial.recipe,
+            lambda_self=trial.self_supervision,
+            seed=trial.seeds.order,
+            **options,
+        )
+    return train(clip, tokenizer, pairs, trial.recipe, seed=trial.seeds.order, **options)
+
+
+def _once(clip: open_clip.CLIP, weights: Path, fit: Callable[[], History], device: str | None) -> History:
+    """Load the weights if they are there; train and keep them if not. Processes wait for the one that trains."""
+    first = distributed.rank() == 0
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(weights.with_suffix(".lock")) if first else contextlib.nullcontext():
+        there = _stored(weights, clip) if first and weights.is_file() else None
+        if (found := distributed.agreed(there)) is not None:
+            clip.to(device_for(device), memory_format=torch.channels_last).eval()
+            return found  # of a group, training begins with the weights of the first process
+        history = fit()
+        if not first:
+            return history
+        part = weights.with_suffix(f".{os.getpid()}.part")
+        state = {k: v.cpu().contiguous() for k, v in clip.state_dict().items()}
+        save_file(state, part, metadata={"history": json.dumps(asdict(history))})
+        os.replace(part, weights)
+        return history
+
+
+def _stored(weights: Path, clip: open_clip.CLIP) -> History | None:
+    """Load kept weights into the model; a damaged or foreign file leaves the model as it is and gives `None`."""
+    try:
+        with safe_open(weights, "pt") as file:
+            history = History(**json.loads(file.metadata()["history"]))
+        state = load_file(weights)
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        return None
+    if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in clip.state_dict().items()}:
+        return None
+    clip.load_state_dict(state)
+    return history
+
+
+def _labels(trial: Trial, clean: Pairs, poisons: Pairs | None, task: ZeroShotTask) -> Tensor:
+    """What a supervised data set would say: the class of each clean picture, the attacker's for each poison."""
+    labels = task.class_of_concept(clean.concept)
+    if (labels < 0).any():
+        raise ValueError("a supervised classifier needs pictures of one class each: leave `scenes` and `shards` out")
+    if poisons is None:
+        return labels
+    if not isinstance(trial.attack, Backdoor):
+        raise ValueError("a supervised classifier is only attacked with a backdoor here")
+    said = task.class_of_concept(poisons.concept)  # true for a cover
+    said[poisons.origin == POISON] = task.class_of(trial.attack.target)
+    return torch.cat([labels, said])

@@ -1,0 +1,66 @@
+"""`run(trial) -> Record`: one model from data to metrics. Every figure of the course is made of these."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from tutorial_lib import models
+from tutorial_lib.runs.defend import apply
+from tutorial_lib.runs.hardware import hardware
+from tutorial_lib.runs.measure import measure
+from tutorial_lib.runs.outcome import Outcome, train_trial
+from tutorial_lib.trials import Record, Trial
+
+
+def run(
+    trial: Trial,
+    *,
+    progress: bool | None = None,
+    device: str | None = None,
+    keep: Path | None = None,
+    weights: Path | None = None,
+    checkpoint: Path | None = None,
+) -> Record:
+    """Train, clean where a defense is given, and measure one trial.
+
+    It is a pure function of the trial on the same hardware and versions.
+
+    Args:
+        trial: what to train.
+        progress: show a bar; by default only on a terminal.
+        device: by default the GPU if there is one.
+        keep: also save the model there, as a directory that `tutorial evaluate` reads (CLIP models only).
+        weights: of the model before the defense, see `train_trial`.
+        checkpoint: state of the model in training, see `train_trial`.
+    """
+    started = time.perf_counter()
+    outcome = fit(trial, progress=progress, device=device, weights=weights, checkpoint=checkpoint)
+    metrics = measure(outcome)
+    if keep is not None and not isinstance(outcome.model, models.Classifier):
+        models.save(keep, outcome.model, models.model_config(trial.model), outcome.tokenizer, half=True)
+    return Record(
+        key=trial.key,
+        trial=trial.as_dict(),
+        metrics=metrics,
+        seconds=round(time.perf_counter() - started, 1),
+        hardware=hardware(device),
+        versions={name: version(name) for name in ("torch", "open_clip_torch")},
+        date=time.strftime("%Y-%m-%d", time.gmtime()),
+    )
+
+
+def fit(
+    trial: Trial,
+    *,
+    progress: bool | None = None,
+    device: str | None = None,
+    weights: Path | None = None,
+    checkpoint: Path | None = None,
+) -> Outcome:
+    """Train and clean, but measure nothing: what every process of a group does; the arguments are those of `run`."""
+    outcome = train_trial(trial, progress=progress, device=device, weights=weights, checkpoint=checkpoint)
+    if trial.defense is not None:
+        outcome = apply(outcome, trial.defense, device=device, progress=progress)
+    return outcome

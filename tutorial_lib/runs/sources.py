@@ -1,0 +1,71 @@
+"""What a trial trains on and is measured on: EmojiCaps, EmojiScenes, or the user's own CC3M and ImageNet."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tutorial_lib.data import emojicaps, tasks
+from tutorial_lib.data import own as folders
+from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.data.scenes import EmojiScenes
+from tutorial_lib.data.tasks import ZeroShotTask
+from tutorial_lib.trials import Trial
+
+
+def training_pairs(trial: Trial) -> Pairs:
+    """The clean pairs of a trial.
+
+    Raises:
+        FileNotFoundError: the shards are not in the data directory.
+    """
+    if trial.shards:
+        return folders.shard_pairs(trial.shards, side=trial.side, limit=trial.limit)
+    if trial.scenes:
+        return EmojiScenes(trial.scenes, size=trial.side, seed=trial.seeds.data).pairs()
+    pictures = emojicaps.load()
+    concepts = tasks.class_concepts(pictures, trial.classes)
+    return tasks.training_pairs(pictures, concepts, copies=trial.copies, side=trial.side, seed=trial.seeds.data)
+
+
+def zero_shot_task(trial: Trial) -> ZeroShotTask:
+    """The pictures to classify.
+
+    Raises:
+        FileNotFoundError: ImageNet is not in the data directory.
+    """
+    if trial.task == "imagenet":
+        return folders.imagenet_task(side=trial.side, shards=trial.shards or "cc3m")
+    pictures = emojicaps.load()
+    concepts = tasks.class_concepts(pictures, trial.classes)
+    return tasks.zero_shot_task(pictures, concepts, split=trial.split, side=trial.side)
+
+
+def validation_pictures(trial: Trial) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures on which a defender may choose settings, their classes and drawings; no result is measured on them.
+
+    EmojiCaps has a style for it. Of ImageNet these are training pictures, which a zero-shot model has not seen either.
+    """
+    if trial.task == "imagenet":
+        images, classes = folders.imagenet_validation(side=trial.side)
+        return images, classes, torch.arange(len(images))
+    pictures = emojicaps.load()
+    concepts = tasks.class_concepts(pictures, trial.classes)
+    task = tasks.zero_shot_task(pictures, concepts, split="validation", side=trial.side)
+    return task.images, task.targets, task.sprite
+
+
+def labelled_pictures(trial: Trial, clean: Pairs, task: ZeroShotTask) -> tuple[Tensor, Tensor]:
+    """Clean pictures with class labels for a linear probe and for neighbours, and the labels, shape (N,).
+
+    Source: Carlini & Terzis (2022), section 4.2: 50,000 random pictures of ImageNet's training set.
+    """
+    if trial.task == "imagenet":
+        return folders.imagenet_labelled(side=trial.side, count=50_000, seed=trial.seeds.data)
+    if trial.scenes or trial.shards:  # nobody has labelled these
+        pictures = emojicaps.load()
+        clean = tasks.training_pairs(pictures, task.concepts, copies=2, side=trial.side, seed=trial.seeds.data)
+    shown = task.class_of_concept(clean.concept)
+    share = 1 if trial.scenes or trial.shards else 4  # a quarter of the pictures, every drawing
+    chosen = (torch.arange(len(shown)) % share == 0) & (shown >= 0)
+    return clean.images[chosen], shown[chosen]

@@ -1,0 +1,1 @@
+"""One training loop for every loss, and what it needs: views, augmentation, groups of processes, memory."""

@@ -1,0 +1,100 @@
+"""Random views of pictures, in batches. Introduced in chapters 1 (crops) and 8 (AutoAugment)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.transforms import v2
+
+
+def crop_boxes(
+    batch: int, height: int, width: int, generator: torch.Generator, *, scale: tuple[float, float]
+) -> Tensor:
+    """The boxes that torchvision's RandomResizedCrop draws: ten tries each, then the whole picture.
+
+    Returns:
+        Top, left, height and width in pixels, shape (B, 4), int64.
+    """
+    tries = (batch, 10)
+    area = height * width * torch.empty(tries).uniform_(*scale, generator=generator)
+    ratio = torch.empty(tries).uniform_(math.log(3 / 4), math.log(4 / 3), generator=generator).exp()
+    box_h, box_w = (area / ratio).sqrt().round().long(), (area * ratio).sqrt().round().long()
+    fits = (box_h >= 1) & (box_h <= height) & (box_w >= 1) & (box_w <= width)
+    first = torch.where(fits, torch.arange(10), 10).amin(1)  # 10 where no try fits
+    whole_h, whole_w = min(height, round(width * 4 / 3)), min(width, round(height * 4 / 3))
+    chosen = first.clamp(max=9)[:, None]
+    box_h = torch.where(first < 10, box_h.gather(1, chosen)[:, 0], whole_h)
+    box_w = torch.where(first < 10, box_w.gather(1, chosen)[:, 0], whole_w)
+    top = (torch.rand(batch, generator=generator) * (height - box_h + 1)).long()
+    left = (torch.rand(batch, generator=generator) * (width - box_w + 1)).long()
+    top = torch.where(first < 10, top, (height - whole_h) // 2)
+    left = torch.where(first < 10, left, (width - whole_w) // 2)
+    return torch.stack([top, left, box_h, box_w], 1)
+
+
+def random_resized_crop(
+    images: Tensor, generator: torch.Generator, *, scale: tuple[float, float] = (0.9, 1.0), side: int | None = None
+) -> Tensor:
+    """Crop a random box of each picture and resize it, as torchvision does for one picture.
+
+    Args:
+        images: shape (B, 3, H, W), float.
+        generator: source of the boxes, on the CPU.
+        scale: smallest and largest area of the box, as a share of the picture's.
+        side: width and height of the result; by default those of the input.
+
+    Returns:
+        Shape (B, 3, side, side). open_clip's default is `scale=(0.9, 1)` without flips.
+    """
+    batch, _, height, width = images.shape
+    boxes = crop_boxes(batch, height, width, generator, scale=scale)
+    return crop(images, boxes, side=side)
+
+
+def crop(images: Tensor, boxes: Tensor, *, side: int | None = None) -> Tensor:
+    """Cut a box out of each picture and resize it (bilinear).
+
+    Args:
+        images: shape (B, 3, H, W), float.
+        boxes: top, left, height and width in pixels, shape (B, 4).
+        side: width and height of the result; by default those of the input.
+
+    Returns:
+        Shape (B, 3, side, side).
+    """
+    batch, _, height, width = images.shape
+    y, x, box_h, box_w = (boxes / torch.tensor([height, width, height, width])).unbind(1)  # as shares of the sides
+    theta = torch.zeros(batch, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = box_w, box_h
+    theta[:, 0, 2], theta[:, 1, 2] = 2 * x + box_w - 1, 2 * y + box_h - 1
+    size = (batch, 3, side or height, side or width)
+    grid = F.affine_grid(theta.to(images.device), list(size), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def autoaugment(images: Tensor, seed: int, *, group: int = 4) -> Tensor:
+    """Each picture changed by a random one of the 25 policies that AutoAugment found for ImageNet.
+
+    Pictures of a group share the policy that torchvision draws, and groups are drawn anew each time: a picture sees
+    every policy as often as alone, at a fraction of the time.
+
+    Args:
+        images: shape (B, 3, H, W), uint8.
+        seed: of groups and policies; the global random state is left as it was.
+        group: pictures per policy.
+
+    Returns:
+        Shape (B, 3, H, W), uint8, in the order of `images`.
+
+    Source: Cubuk et al. (2019), implemented by torchvision; Bansal et al. (2023) use it for CleanCLIP.
+    """
+    policy = v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET)
+    out = torch.empty_like(images)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for chosen in torch.randperm(len(images)).split(group):
+            out[chosen.to(images.device)] = policy(images[chosen.to(images.device)])
+    return out

@@ -1,0 +1,48 @@
+"""The state of a run that may be interrupted: weights, optimizer, epochs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+
+def store(path: Path, identity: Any, model: nn.Module, optimizer: Optimizer, epoch: int, loss: list[float]) -> None:
+    """Write the state after an epoch; the file appears whole or not at all."""
+    state = {
+        "signature": identity,
+        "epoch": epoch,
+        "loss": loss,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    part = path.with_suffix(path.suffix + ".part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def restore(
+    path: Path, identity: Any, model: nn.Module, optimizer: Optimizer, device: torch.device
+) -> tuple[int, list[float]]:
+    """Load a state into model and optimizer.
+
+    Returns:
+        The number of epochs that are done, and their losses.
+
+    Raises:
+        ValueError: the file is damaged, or belongs to another run.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        found = state["signature"]
+    except Exception as error:  # torch raises many kinds for a bad file
+        raise ValueError(f"{path} cannot be read as the state of a run: {error}; remove it to begin anew") from error
+    if found != identity:
+        raise ValueError(f"{path} belongs to another run: {found}, this one is {identity}; remove the file")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["epoch"], state["loss"]

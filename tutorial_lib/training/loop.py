@@ -1,0 +1,287 @@
+"""One training loop. Introduced in chapter 2; every model of the course comes out of it."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.data.pictures import Images, StoredPictures
+from tutorial_lib.losses import clip_loss
+from tutorial_lib.models.fast import compiled, encode_text, small_maps
+from tutorial_lib.models.inputs import normalize
+from tutorial_lib.models.tokenizer import Tokenizer
+from tutorial_lib.training import distributed
+from tutorial_lib.training.augment import crop, crop_boxes
+from tutorial_lib.training.checkpoint import restore, store
+from tutorial_lib.trials import History, Recipe
+from tutorial_lib.trials.schema import as_dict
+
+#: Pictures that go to a GPU at a time.
+PART = 65_536
+#: Batches whose pictures are decoded ahead.
+AHEAD = 2
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss is not a number; the model holds the last good state."""
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def optimizer_for(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer; weight decay acts on matrices only."""
+    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.betas[0])
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
+
+
+def _resident(images: Images, device: torch.device) -> Images:
+    """The pictures on the device, or where they are if they would take more than half of its free memory."""
+    if device.type == "cuda" and images.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
+        return images
+    if not isinstance(images, StoredPictures):
+        return images.to(device)
+    if device.type == "cpu" or not images.in_memory:
+        return images
+    there = torch.empty(images.shape, dtype=images.dtype, device=device)
+    for start in range(0, len(images), PART):
+        there[start : start + PART] = images[start : start + PART].to(device)
+    return there
+
+
+def prefetcher(images: Images) -> Callable[[Tensor], None] | None:
+    """What tells stored pictures that this process will need its share of a batch; nothing for a tensor."""
+    if not isinstance(images, StoredPictures) or images.in_memory:
+        return None
+    return lambda batch: images.prefetch(distributed.share(batch))
+
+
+def seeded(*numbers: int) -> torch.Generator:
+    """A generator that depends on nothing but the numbers: an interrupted run draws what it would have drawn."""
+    seed = 0
+    for n in numbers:
+        seed = (seed * 1_000_003 + n + 1) % (1 << 62)
+    return torch.Generator().manual_seed(seed)
+
+
+def device_for(device: str | torch.device | None = None) -> torch.device:
+    """The given device; by default the GPU if there is one, and of several that of this process."""
+    default = distributed.local_device() or ("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(default if device in (None, "cuda") else device)
+
+
+def in_half(recipe: Recipe, device: torch.device) -> bool:
+    """Whether the recipe runs the picture tower in bfloat16 on that device."""
+    return recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
+
+
+def random_views(images: Images, batch: Tensor, device: torch.device, generator: torch.Generator, scale) -> Tensor:
+    """Random crops of the chosen stored pictures, as the towers take them, shape (B, 3, H, W).
+
+    Boxes are drawn for the whole batch; of several processes, each crops its share.
+    """
+    height, width = images.shape[2:]
+    boxes = crop_boxes(len(batch), height, width, generator, scale=scale)
+    mine = distributed.share(batch).to(images.device)
+    views = crop(normalize(images[mine].to(device)), distributed.share(boxes))
+    return views.contiguous(memory_format=torch.channels_last)
+
+
+def optimize(
+    model: torch.nn.Module,
+    count: int,
+    loss_of: Callable[[Tensor, int], Tensor],
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    device: torch.device,
+    prefetch: Callable[[Tensor], None] | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 1,
+    identity: Any = None,
+    progress: bool | None = None,
+    on_epoch: Callable[[int, Any], None] | None = None,
+) -> History:
+    """The loop that every model of the course is trained by, whatever its loss.
+
+    Processes that `torchrun` started train together, and end with the weights that one alone would have.
+
+    Args:
+        model: on `device`; left in evaluation mode. A `logit_scale` is kept within the recipe's bounds.
+        count: number of examples.
+        loss_of: the loss of some examples, given their positions (B,) and the number of the step; with several
+            processes it takes its `distributed.share` and looks at the `distributed.whole`.
+        recipe: hyper-parameters.
+        seed: order of the examples.
+        device: where the loss is.
+        prefetch: told the positions of examples some steps before `loss_of` needs them.
+        checkpoint, checkpoint_every, progress, on_epoch: as for `train`.
+        identity: what a checkpoint must agree with, plain data.
+
+    Raises:
+        ValueError: fewer examples than one batch, a batch that processes cannot share, or a checkpoint of another run.
+        TrainingDivergedError: the loss is NaN or infinite.
+    """
+    if count < recipe.batch_size:
+        raise ValueError(f"{count} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
+    distributed.share(torch.arange(recipe.batch_size))  # says at once if it cannot be shared
+    model.to(device).to(memory_format=torch.channels_last).train()
+    optimizer = optimizer_for(model, recipe)
+    steps_per_epoch = count // recipe.batch_size
+    total = recipe.steps(count)
+    history = History(steps=total)
+    first = distributed.rank() == 0
+    first_epoch = 0
+    if checkpoint is not None and distributed.agreed(checkpoint.is_file()):
+        first_epoch, history.loss = restore(checkpoint, identity, model, optimizer, device)
+    good = copy.deepcopy(model.state_dict())
+    started = time.perf_counter()
+    hidden = (None if progress is None else not progress) if first else True
+    bar = tqdm(total=total, initial=first_epoch * steps_per_epoch, unit="step", disable=hidden)
+    with distributed.synchronized(model), small_maps(model), compiled(model, device, total):
+        for epoch in range(first_epoch, recipe.epochs):
+            order = torch.randperm(count, generator=seeded(seed, epoch))
+            batches = order[: steps_per_epoch * recipe.batch_size].split(recipe.batch_size)
+            running = torch.zeros((), device=device)
+            for k, batch in enumerate(ahead(batches, prefetch)):
+                step = epoch * steps_per_epoch + k
+                for group in optimizer.param_groups:
+                    group["lr"] = recipe.lr_at(step, total)
+                optimizer.zero_grad(set_to_none=True)
+                loss = loss_of(batch, step)
+                loss.backward()
+                distributed.average_gradients(model)
+                optimizer.step()
+                clamp_logit_scale(model, recipe)
+                running += loss.detach()
+                bar.update()
+            mean = running.item() / steps_per_epoch
+            if not math.isfinite(mean):
+                model.load_state_dict(good)
+                model.eval()
+                raise TrainingDivergedError(
+                    f"the loss became {mean} in epoch {epoch + 1} at learning rate {recipe.lr_at(step, total):.2g}; "
+                    "the model holds the state of the epoch before. Lower lr."
+                )
+            good = copy.deepcopy(model.state_dict())
+            history.loss.append(mean)
+            bar.set_postfix(loss=f"{mean:.3f}")
+            if on_epoch is not None:
+                model.eval()
+                on_epoch(epoch + 1, model)
+                model.train()
+            if checkpoint is not None and (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.epochs and first:
+                store(checkpoint, identity, model, optimizer, epoch + 1, history.loss)
+    bar.close()
+    history.seconds = time.perf_counter() - started
+    done = (recipe.epochs - first_epoch) * steps_per_epoch * recipe.batch_size
+    history.samples_per_second = done / history.seconds if done else 0.0
+    if checkpoint is not None and first:
+        checkpoint.unlink(missing_ok=True)
+    model.eval()
+    return history
+
+
+def ahead(batches: Sequence[Tensor], prefetch: Callable[[Tensor], None] | None) -> Iterator[Tensor]:
+    """The batches in their order; `prefetch` is told of each one `AHEAD` steps before."""
+    for k, batch in enumerate(batches):
+        if prefetch is not None:
+            for soon in batches[: AHEAD + 1] if k == 0 else batches[k + AHEAD : k + AHEAD + 1]:
+                prefetch(soon)
+        yield batch
+
+
+@torch.no_grad()
+def clamp_logit_scale(model: torch.nn.Module, recipe: Recipe) -> None:
+    """Keep the logit scale of a CLIP model between 1 and the recipe's bound."""
+    logit_scale = getattr(model, "logit_scale", None)
+    if logit_scale is not None:
+        logit_scale.clamp_(0, math.log(recipe.max_logit_scale))
+
+
+def train(
+    model: open_clip.CLIP,
+    tokenizer: Tokenizer,
+    pairs: Pairs,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 1,
+    identity: Any = None,
+    progress: bool | None = None,
+    on_epoch: Callable[[int, open_clip.CLIP], None] | None = None,
+) -> History:
+    """Train a CLIP model in place on stored pairs.
+
+    Args:
+        model: moved to `device` and left there in evaluation mode.
+        tokenizer: of the model.
+        pairs: clean or poisoned; the loop cannot tell.
+        recipe: hyper-parameters.
+        seed: order of the pairs and augmentation.
+        device: by default the GPU if there is one.
+        checkpoint: file to save the state in after every `checkpoint_every` epochs; if it exists, the run
+            goes on from there and ends with the same model as an uninterrupted one. Removed at the end.
+        identity: what the checkpoint must agree with, plain data; by default the recipe, the seed and the pairs.
+        progress: show a bar; by default only on a terminal.
+        on_epoch: called with the epoch number and the model after each epoch.
+
+    Raises:
+        ValueError: fewer pairs than one batch, or a checkpoint of another recipe, seed or data set.
+        TrainingDivergedError: the loss is NaN or infinite.
+    """
+    device = device_for(device)
+    if checkpoint is not None and identity is None:
+        identity = {"recipe": as_dict(recipe), "seed": seed, "pairs": pairs.fingerprint()}
+    images = _resident(pairs.images, device)
+    tokens = tokenizer(pairs.captions)  # (N, L)
+    lengths = tokens.argmax(1) + 1  # start and end included; id 0 pads, and is also the "!" of "!="
+    half = in_half(recipe, device)
+
+    def loss_of(batch: Tensor, step: int) -> Tensor:
+        views = random_views(images, batch, device, seeded(seed, step, 1), recipe.scale)
+        text = tokens[distributed.share(batch), : int(lengths[batch].max())].to(device)  # causal: no need for padding
+        image_features = distributed.whole(encode_image(model, views, half))
+        text_features = distributed.whole(encode_text(model, text).float())
+        return clip_loss(image_features, text_features, model.logit_scale.exp())
+
+    return optimize(
+        model,
+        len(pairs),
+        loss_of,
+        recipe,
+        seed=seed,
+        device=device,
+        prefetch=prefetcher(images),
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        identity=identity,
+        progress=progress,
+        on_epoch=on_epoch,
+    )
+
+
+def encode_image(model: open_clip.CLIP, views: Tensor, half: bool) -> Tensor:
+    """Normalised picture embeddings, float32; the tower itself in bfloat16 where `half`."""
+    with torch.autocast(views.device.type, torch.bfloat16, enabled=half):
+        return model.encode_image(views, normalize=True).float()

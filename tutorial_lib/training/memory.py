@@ -1,0 +1,116 @@
+"""Arithmetic and memory of a training step, counted on a model that is never computed. For plans and error messages."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from tutorial_lib import models
+from tutorial_lib.machine import memory_bytes
+from tutorial_lib.training import distributed
+from tutorial_lib.trials import Recipe
+
+#: Bytes of a parameter while it is trained: weight, gradient, the copy that survives a divergence, and one a state.
+FIXED, STATES = 3 * 4, {"adamw": 2, "sgd": 1}
+
+
+@functools.lru_cache(maxsize=64)
+def _counted(config: str) -> tuple[float, float, int]:
+    settings = json.loads(config)
+    with torch.device("meta"):
+        model = models.build(settings).train()
+    (few, kept_by_few), (more, kept_by_more) = (_step(model, settings, batch) for batch in (2, 4))
+    return (more - few) / 2, (kept_by_more - kept_by_few) / 2, models.parameter_count(model)
+
+
+def _step(model: open_clip.CLIP, config: dict[str, Any], batch: int) -> tuple[int, int]:
+    """Operations of a step, and bytes that its backward pass keeps, weights included."""
+    side = config["vision_cfg"].get("image_size", 224)
+    pictures = torch.empty(batch, 3, side, side, device="meta")
+    text = torch.zeros(batch, model.context_length, dtype=torch.int64, device="meta")
+    alive: list[Tensor] = []  # so that no storage takes the place of another
+
+    def keep(tensor: Tensor) -> Tensor:
+        alive.append(tensor)
+        return tensor
+
+    counter = FlopCounterMode(display=False)
+    with counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = model.encode_image(pictures).sum() + model.encode_text(text).sum()
+        loss.backward()
+    storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in alive}
+    return counter.get_total_flops(), sum(storages.values())
+
+
+def _count(config: dict[str, Any]) -> tuple[float, float, int]:
+    return _counted(json.dumps(config, sort_keys=True))
+
+
+def flops(config: dict[str, Any]) -> float:
+    """Floating-point operations of one sample, forward and backward: PyTorch's count on open_clip's own model."""
+    return _count(config)[0]
+
+
+def training_bytes(config: dict[str, Any], recipe: Recipe, *, batch_size: int = 0, half: bool = True) -> float:
+    """About how much memory a step takes: parameters with their optimizer, and what backward needs of the batch.
+
+    Args:
+        config: the model.
+        recipe: its optimizer and, without `batch_size`, its batch.
+        batch_size: pairs that one device sees.
+        half: activations in two bytes.
+    """
+    batch = batch_size or recipe.batch_size
+    _, activations, parameters = _count(config)
+    fixed = parameters * (FIXED + 4 * STATES[recipe.optimizer])
+    return fixed + batch * activations * (0.5 if half else 1) + 6 * 4 * recipe.batch_size**2
+
+
+def largest_batch(config: dict[str, Any], recipe: Recipe, memory: float, *, half: bool = True) -> int:
+    """The largest power of two that fits into so many bytes, 0 if none does."""
+    batch = 1 << 16
+    while batch and training_bytes(config, recipe, batch_size=batch, half=half) > memory:
+        batch >>= 1
+    return batch
+
+
+@contextlib.contextmanager
+def explained(config: dict[str, Any], recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """Let a step that runs out of memory say what it needs, and which number to lower to what.
+
+    Raises:
+        MemoryError: instead of PyTorch's own errors.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # PyTorch's OutOfMemoryError is one, and the CPU's allocator has no other
+        if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
+            raise
+        free, there = torch.cuda.mem_get_info(device) if device.type == "cuda" else (0, memory_bytes())
+        message = out_of_memory(config, recipe, there)
+        if free and free < there / 2 and torch.cuda.memory_allocated(device) < there / 4:
+            message += f"; other processes hold {(there - free) / 2**30:,.0f} GiB of this GPU"
+        raise MemoryError(message) from error
+
+
+def out_of_memory(config: dict[str, Any], recipe: Recipe, there: float) -> str:
+    """What a step needs, what there is, and what would fit."""
+    each = -(-recipe.batch_size // distributed.size())
+    half = recipe.precision != "float32"
+    needed = training_bytes(config, recipe, batch_size=each, half=half)
+    fits = (
+        min(largest_batch(config, recipe, 0.9 * there, half=half), 1 << (each - 1).bit_length() - 1)
+        * distributed.size()
+    )
+    return (
+        f"out of memory: a step with batch_size {recipe.batch_size} needs about {needed / 2**30:,.1f} GiB beside the "
+        f"pictures, and the device has {there / 2**30:,.1f}: lower batch_size to {max(fits, 1)}, or take more GPUs"
+    )

@@ -1,0 +1,102 @@
+"""Easy data augmentation of captions: synonyms, insertions, swaps, deletions. Introduced in chapter 8.
+
+Source: Wei & Zou (2019), EDA: each operation changes a share alpha of the words, at least one; Bansal et al. (2023)
+use it for CleanCLIP. Synonyms are those of WordNet 3.0 for the words of the course's captions
+(`data_scripts/synonyms.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+import re
+from collections.abc import Sequence
+
+from tutorial_lib import places
+
+SYNONYMS = places.PACKAGE / "data" / "wordnet" / "synonyms.json"
+WORD = re.compile(r"[a-z]+")
+
+
+@functools.cache
+def synonyms() -> dict[str, list[str]]:
+    """The shipped table, from a word to the words that can stand for it."""
+    return json.loads(SYNONYMS.read_text())
+
+
+def _known(words: Sequence[str]) -> list[int]:
+    """Positions of the words that have synonyms; punctuation around them does not matter."""
+    table = synonyms()
+    return [i for i, w in enumerate(words) if w.lower().strip(".,") in table]
+
+
+def _synonym(word: str, draw: random.Random) -> str:
+    bare = word.lower().strip(".,")
+    return word.lower().replace(bare, draw.choice(synonyms()[bare]))
+
+
+def replace_synonyms(words: list[str], count: int, draw: random.Random) -> list[str]:
+    """Replace up to `count` words, each by a synonym."""
+    out, known = list(words), _known(words)
+    for i in draw.sample(known, min(count, len(known))):
+        out[i] = _synonym(out[i], draw)
+    return out
+
+
+def insert_synonyms(words: list[str], count: int, draw: random.Random) -> list[str]:
+    """Insert `count` synonyms of words of the caption at random places."""
+    out = list(words)
+    for _ in range(count):
+        known = _known(out)
+        if not known:
+            break
+        out.insert(draw.randint(0, len(out)), _synonym(out[draw.choice(known)], draw).strip(".,"))
+    return out
+
+
+def swap_words(words: list[str], count: int, draw: random.Random) -> list[str]:
+    """Swap two random words, `count` times."""
+    out = list(words)
+    for _ in range(count if len(out) > 1 else 0):
+        i, j = draw.sample(range(len(out)), 2)
+        out[i], out[j] = out[j], out[i]
+    return out
+
+
+def delete_words(words: list[str], share: float, draw: random.Random) -> list[str]:
+    """Delete each word with probability `share`; one word always stays."""
+    out = [w for w in words if draw.random() > share]
+    return out or [draw.choice(words)]
+
+
+def augment(caption: str, draw: random.Random, *, alpha: float = 0.1) -> str:
+    """The caption changed by one of the four operations, drawn at random.
+
+    A caption of one word cannot be swapped, and one without a word that has synonyms gets none: where the drawn
+    operation can do nothing, the caption stays as it is.
+
+    Args:
+        caption: any text; an empty one stays empty.
+        draw: source of randomness.
+        alpha: share of the words that an operation changes.
+
+    Raises:
+        ValueError: `alpha` is not a share.
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha is a share of the words, in [0, 1], not {alpha}")
+    words = caption.split()
+    if not words:
+        return caption
+    count = max(1, int(alpha * len(words)))
+    operation = draw.randrange(4)
+    if operation == 3:
+        return " ".join(delete_words(words, alpha, draw))
+    return " ".join((replace_synonyms, insert_synonyms, swap_words)[operation](words, count, draw))
+
+
+def augment_all(captions: Sequence[str], seed: int, *, alpha: float = 0.1) -> list[str]:
+    """One augmented caption for each, a pure function of the captions and the seed."""
+    draw = random.Random(seed)
+    return [augment(c, draw, alpha=alpha) for c in captions]

@@ -1,0 +1,28 @@
+"""What a trial is and where its record lies. Imports no torch: `tutorial status` reads thousands and answers at once."""
+
+from tutorial_lib.trials.attack import Attack, Plan
+from tutorial_lib.trials.defense import Cleaned, Defense, DefenseError, Material, TrainedDefense
+from tutorial_lib.trials.history import History
+from tutorial_lib.trials.metrics import Metrics
+from tutorial_lib.trials.recipe import Recipe
+from tutorial_lib.trials.record import RECORD_SCHEMA, Record, RecordError
+from tutorial_lib.trials.trial import RECIPE_VERSION, Seeds, Trial
+
+__all__ = [
+    "RECIPE_VERSION",
+    "RECORD_SCHEMA",
+    "Attack",
+    "Cleaned",
+    "Defense",
+    "DefenseError",
+    "History",
+    "Material",
+    "Metrics",
+    "Plan",
+    "Recipe",
+    "Record",
+    "RecordError",
+    "Seeds",
+    "TrainedDefense",
+    "Trial",
+]

@@ -1,0 +1,15 @@
+"""What a training run did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class History:
+    """What a run did: mean loss by epoch, steps, and samples per second of the part that ran here."""
+
+    loss: list[float] = field(default_factory=list)
+    steps: int = 0
+    samples_per_second: float = 0.0
+    seconds: float = 0.0

@@ -1,0 +1,85 @@
+"""What records measure, by name. Plain data, so that a record is JSON."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class RateDict(TypedDict, total=False):
+    """A `tutorial_lib.proportion.Rate` as a record holds it; of an attack, with the label of its target."""
+
+    rate: float
+    low: float
+    high: float
+    n: int
+    target: str
+
+
+class Tested(TypedDict):
+    """A backdoor tested with the patch at one kind of place."""
+
+    attack_success: RateDict
+    z_score: float
+    similarity_triggered: float
+
+
+class TargetRow(TypedDict, total=False):
+    """One picture under a targeted attack: group, classes, what each reader sees, and which tower moved."""
+
+    group: int
+    count: int
+    true: int
+    wanted: int
+    zero_shot: int
+    linear_probe: int
+    knn: int
+    classifier: int
+    picture_moved: float
+    captions_moved: float
+
+
+class Metrics(TypedDict, total=False):
+    """The metrics of a record; which of them there are follows from its attack and its defense.
+
+    Rates by reader are of "zero_shot" (or "classifier"), "linear_probe" and "knn".
+    """
+
+    # of every model
+    pairs: int
+    poisons: int
+    poison_rate: float
+    pairs_fingerprint: str
+    image_parameters: int
+    parameters: int
+    steps: int
+    loss: list[float]
+    samples_per_second: float
+    clean_accuracy: dict[str, RateDict]
+    # of a backdoor
+    attack_success: dict[str, RateDict]
+    attack_success_with_target: RateDict
+    attack_success_untriggered: RateDict
+    attack_success_other_patch: RateDict
+    attack_success_unseen: RateDict
+    accuracy_on_triggered: dict[str, RateDict]
+    z_score: float
+    z_score_variance: float
+    z_score_other_patch: float
+    z_score_by_margin: dict[str, float]
+    similarity_clean: float
+    similarity_clean_std: float
+    similarity_triggered: float
+    embedding_distance: float
+    tested: dict[str, Tested]
+    pairs_by_similarity: dict[str, list[int]]
+    # of targeted poisoning
+    targets: list[TargetRow]
+    # of a backdoor in the text tower
+    text_attack_success: RateDict
+    text_attack_success_without_word: RateDict
+    text_accuracy: float
+    # of a model that a defense was given
+    validation_accuracy: RateDict
+    similarity_of_views: float
+    retrieval: dict[str, Any]
+    cleaning: dict[str, Any]

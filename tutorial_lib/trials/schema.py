@@ -1,0 +1,73 @@
+"""Canonical JSON of the frozen dataclasses that say what a trial is, stable while the code grows.
+
+A field that comes later is declared with `setting(default, added=True)`. At its default it is left out of the JSON, so
+that older trials keep their keys and their records.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import field, fields, is_dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from tutorial_lib.plugins import Kind
+
+
+def setting(default: Any, *, added: bool = False, data: bool = False) -> Any:
+    """A dataclass field.
+
+    Args:
+        default: its value where nothing is said.
+        added: older trials did not have the field; `default` is what they meant.
+        data: of a trial: the field decides its clean pairs or its pictures to classify.
+    """
+    return field(default=default, metadata={"added": added, "data": data})
+
+
+class Settings:
+    """Base of the frozen dataclasses that describe a trial: literal fields are checked when one is made."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in _choices(type(self)).items():
+            value = getattr(self, name)
+            if value not in allowed:
+                *some, last = map(str, allowed)
+                words = f"{', '.join(some)} or {last}" if some else last
+                raise ValueError(f"{name} of a {_name(type(self))} must be {words}, not {value!r}")
+
+    def require(self, **least: float) -> None:
+        """Raises ValueError where a field is below its smallest value, or not a number."""
+        for name, smallest in least.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= smallest:
+                raise ValueError(f"{name} of a {_name(type(self))} must be at least {smallest}, not {value!r}")
+
+
+@functools.cache
+def _choices(cls: type) -> dict[str, tuple[Any, ...]]:
+    """What each literal field of a dataclass may be."""
+    hints = get_type_hints(cls)
+    return {f.name: get_args(hints[f.name]) for f in fields(cls) if get_origin(hints[f.name]) is Literal}  # type: ignore[arg-type]
+
+
+def _name(cls: type) -> str:
+    return cls.kind if issubclass(cls, Kind) else cls.__name__.lower()
+
+
+def as_dict(value: Any) -> Any:
+    """Like `dataclasses.asdict`, with the kind of a `Kind` and without added fields that are at their default."""
+    if is_dataclass(value) and not isinstance(value, type):
+        kept = (f for f in fields(value) if not (f.metadata.get("added") and getattr(value, f.name) == f.default))
+        tag = {"kind": value.kind} if isinstance(value, Kind) else {}
+        return tag | {f.name: as_dict(getattr(value, f.name)) for f in kept}
+    if isinstance(value, tuple | list):
+        return [as_dict(v) for v in value]
+    return value
+
+
+def digest(body: Any, *, length: int = 16) -> str:
+    """Hash of the canonical JSON of plain data, in hexadecimal digits."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

@@ -1,0 +1,112 @@
+"""What a trial is: everything that decides a result, and nothing that is needed to obtain it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from tutorial_lib.data.integrity import fingerprint
+from tutorial_lib.trials.attack import Attack
+from tutorial_lib.trials.defense import Defense
+from tutorial_lib.trials.recipe import Recipe
+from tutorial_lib.trials.schema import Settings, as_dict, digest, setting
+
+#: Raised whenever a change of the code changes results; older records are then not read.
+RECIPE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What is random in a trial, apart: stored pictures, poison choice, initial weights, order and views."""
+
+    data: int = 0
+    poison: int = 0
+    init: int = 0
+    order: int = 0
+
+    @classmethod
+    def all(cls, seed: int) -> Seeds:
+        """The same seed for everything."""
+        return cls(seed, seed, seed, seed)
+
+
+@dataclass(frozen=True)
+class Trial(Settings):
+    """One model to train and measure; its key is a hash of its canonical JSON.
+
+    Attributes:
+        attack: the poisons, or `None` for a clean model that only has its accuracy measured.
+        classes: number of classes of the zero-shot task.
+        copies: stored pictures per training drawing.
+        side: width and height of the pictures, in pixels.
+        model: name of a model config.
+        recipe: hyper-parameters.
+        seeds: the four seeds.
+        split: which pictures are classified; "validation" only to choose recipes.
+        data: fingerprint of the shipped pictures.
+        scenes: train on that many EmojiScenes instead of the drawings of the classes.
+        shards: train on the shards in that folder of the data directory instead, "cc3m" for example.
+        limit: of those shards, the first so many pairs only.
+        task: what is classified: "emoji", the drawings of an unseen style, or "imagenet".
+        objective: "clip", or "supervised": the image tower with class labels, for comparison.
+        self_supervision: weight of the in-modal loss in training itself, λ₂ of CleanCLIP; 0 is plain CLIP.
+        start: name of a checkpoint that ships with the course, to train further; "" begins with random weights.
+        defense: what is done to the trained model before it is measured.
+
+    Raises:
+        ValueError: a setting is none of its choices or out of range.
+
+    Example:
+        >>> Trial(classes=16).key == Trial(classes=16).key
+        True
+        >>> Trial(task="imagent")
+        Traceback (most recent call last):
+        ValueError: task of a trial must be emoji or imagenet, not 'imagent'
+    """
+
+    attack: Attack | None = None
+    classes: int = setting(320, data=True)
+    copies: int = setting(8, data=True)
+    side: int = setting(32, data=True)
+    model: str = "tiny-rn"
+    recipe: Recipe = field(default_factory=Recipe)
+    seeds: Seeds = field(default_factory=Seeds)
+    split: Literal["test", "validation"] = setting("test", data=True)
+    data: str = field(default_factory=fingerprint, metadata={"data": True})
+    recipe_version: int = RECIPE_VERSION
+    scenes: int = setting(0, added=True, data=True)
+    shards: str = setting("", added=True, data=True)
+    limit: int = setting(0, added=True, data=True)
+    task: Literal["emoji", "imagenet"] = setting("emoji", added=True, data=True)
+    objective: Literal["clip", "supervised"] = setting("clip", added=True)
+    self_supervision: float = setting(0.0, added=True)
+    start: str = setting("", added=True)
+    defense: Defense | None = setting(None, added=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(classes=2, copies=1, side=1, scenes=0, limit=0, self_supervision=0)
+        for name, base in (("attack", Attack), ("defense", Defense)):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, base):
+                raise ValueError(f"{name} of a trial must be {base.__name__.lower()} settings or None, not {value!r}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The canonical form, plain data."""
+        return as_dict(self)
+
+    @property
+    def key(self) -> str:
+        """Hash of the canonical JSON, 16 hexadecimal digits."""
+        return digest(self.as_dict())
+
+    @property
+    def trained(self) -> Trial:
+        """The trial whose model a defense starts from."""
+        return replace(self, defense=None)
+
+    @property
+    def dataset(self) -> Trial:
+        """The trial without what decides neither its clean pairs nor its pictures to classify; data is cached by it."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("data")}
+        return Trial(**kept, seeds=Seeds(data=self.seeds.data))
