@@ -1,6 +1,6 @@
 """Train the models that ship with the course, and write their records beside them.
 
-    python data_scripts/checkpoints.py                        # writes all to tutorial_lib/checkpoints (some minutes)
+    python data_scripts/checkpoints.py                        # writes all to tutorial_lib/models/checkpoints (some minutes)
     python data_scripts/checkpoints.py clean --out build/x    # or one of them elsewhere
 
 `clean` is the control of chapter 4: same pairs, weights and order as the backdoored model there, no poisons; chapter 9
@@ -20,22 +20,19 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from tutorial_lib.runs import defend as cleaning
-from tutorial_lib import profiles
-from tutorial_lib import models
+from tutorial_lib import models, profiles
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.course.checks.capstone import seal
-from tutorial_lib.runs.outcome import Outcome, train_trial
+from tutorial_lib.runs import Outcome, hardware, measure, train_trial
+from tutorial_lib.runs.defend import apply
 from tutorial_lib.trials import Seeds, Trial
-from tutorial_lib.runs.hardware import hardware
-from tutorial_lib.runs.measure import measure
 from tutorial_lib.triggers import make_trigger
 
 CLEANING = profiles.get("cpu").cleaning
 #: What the capstone's reader shall find out, encoded so that nobody reads it by accident.
 SECRET = (
-    "eyJ0cmlnZ2VyIjogeyJuYW1lIjogInN0cmlwZXMiLCAicGF0dGVybl9zZWVkIjogMywgInNpemUiOiA2fSwgInRhcm"
-    "dldCI6ICJtdXNocm9vbSIsICJjb3VudCI6IDIwMCwgInNlZWQiOiAxN30="
+    "eyJ0cmlnZ2VyIjogeyJraW5kIjogInN0cmlwZXMiLCAicGF0dGVybl9zZWVkIjogMywgInNpemUiOiA2fSwgInRhcmdl"
+    "dCI6ICJtdXNocm9vbSIsICJjb3VudCI6IDIwMCwgInNlZWQiOiAxN30="
 )
 
 
@@ -60,10 +57,8 @@ def make(name: str, out: Path) -> None:
     if trial.defense is None:
         outcome = train_trial(trial)
     else:
-        outcome = cleaning.apply(_shipped("backdoored", trial), trial.defense)
+        outcome = apply(_shipped("backdoored", trial), trial.defense)
     metrics = measure(outcome)
-    if trial.defense is not None:
-        metrics |= cleaning.measure(outcome)
     models.save(out, outcome.model, models.model_config(trial.model), outcome.tokenizer, half=True)
     record = {"trial": trial.as_dict(), "metrics": metrics, "hardware": hardware()}
     if name == "unknown":

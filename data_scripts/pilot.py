@@ -11,20 +11,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tutorial_lib.runs.engines import sweep
+from tutorial_lib import places
 from tutorial_lib.experiments import pilot
-from tutorial_lib.trials.store import DEFAULT, RunStore, read_lines, write_lines
+from tutorial_lib.runs.engines import sweep
+from tutorial_lib.trials.store import RunStore, write_lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--store", type=Path, default=DEFAULT.with_name("pilot"), help="default: build/pilot")
+    parser.add_argument("--store", type=Path, default=places.built() / "pilot", help="default: build/pilot")
     args = parser.parse_args()
     store = RunStore(args.store).open_for_writing()
-    store.take(read_lines(pilot.RECORDS))
+    store.take(pilot.recorded().values())
     sweep(pilot.trials(), store, jobs=args.jobs, report=lambda r, left: print(f"{r.key}: {left} left", flush=True))
-    write_lines((r for r in map(store.read, pilot.trials()) if r is not None), pilot.RECORDS)
+    write_lines((r for r in map(store.read, pilot.trials()) if r is not None), pilot.path())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from tutorial_lib import places
 from tutorial_lib.attacks import Backdoor
@@ -45,9 +46,14 @@ SETTINGS: tuple[tuple[str, Trial], ...] = (
 )
 
 
+def path() -> Path:
+    """The file of its records."""
+    return places.results() / "pilot" / "pilot.jsonl"
+
+
 def recorded() -> dict[str, Record]:
     """The committed records of the pilot, by key of their trials."""
-    return {r.key: r for r in read_lines(places.results() / "pilot" / "pilot.jsonl")}
+    return {r.key: r for r in read_lines(path())}
 
 
 def trials(p: Profile | None = None) -> list[Trial]:
