@@ -53,14 +53,15 @@ class _TextTower:
         self.model = model
 
     def encode_text(self, text: Tensor, normalize: bool = True) -> Tensor:
-        return encode_text(self.model, _trimmed(text))
+        found: Tensor = encode_text(self.model, _trimmed(text))
+        return found
 
 
 def zero_shot_classifier(
     model: open_clip.CLIP,
     tokenizer: Tokenizer,
     labels: Sequence[str],
-    templates: Sequence = open_clip.OPENAI_IMAGENET_TEMPLATES,
+    templates: Sequence[Callable[[str], str]] = open_clip.OPENAI_IMAGENET_TEMPLATES,
 ) -> Tensor:
     """One weight vector per label, the mean over prompts, shape (d, C); built by open_clip."""
     device = next(model.parameters()).device
@@ -68,7 +69,8 @@ def zero_shot_classifier(
     weights = open_clip.build_zero_shot_classifier(
         _TextTower(model), tokenizer, list(labels), templates, num_classes_per_batch=32, device=device
     )
-    return weights.float().cpu()
+    found: Tensor = weights.float().cpu()
+    return found
 
 
 def predict(embeddings: Tensor, classifier: Tensor) -> Tensor:

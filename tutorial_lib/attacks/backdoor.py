@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tutorial_lib.attacks.selection import Select, excluded, unseen_classes
 from tutorial_lib.trials.attack import Attack
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tutorial_lib.data.tasks import ZeroShotTask
     from tutorial_lib.evaluate import Reader
     from tutorial_lib.models import Model, Tokenizer
+    from tutorial_lib.proportion import Proportion
     from tutorial_lib.trials.metrics import Metrics, RateDict, Tested
 
 #: Bins of the histograms of pair similarities, over [-1, 1], and the most pictures that are paired.
@@ -133,8 +134,8 @@ class BackdoorPlan:
         }
         own, main = next(iter(reports.values())), next(iter(readers.values()))
 
-        def rate(found: Any) -> RateDict:
-            return found.as_dict() | {"target": attack.target}
+        def rate(found: Proportion) -> RateDict:
+            return {**found.as_dict(), "target": attack.target}
 
         metrics: Metrics = {
             "attack_success": {name: rate(r.attack_success) for name, r in reports.items()},
@@ -157,7 +158,7 @@ class BackdoorPlan:
             metrics["z_score_by_margin"] = self._along_diagonal(model, task, embeddings)
         return metrics
 
-    def _on_unseen(self, task: ZeroShotTask, read: Reader, triggered: Tensor) -> Any:
+    def _on_unseen(self, task: ZeroShotTask, read: Reader, triggered: Tensor) -> Proportion:
         """Success on pictures of classes that no poison shows."""
         import torch
 
@@ -174,7 +175,8 @@ class BackdoorPlan:
         from tutorial_lib.evaluate import attack_success_rate, embed_images
         from tutorial_lib.zscore import backdoor_z_score, pair_similarity
 
-        trigger, found = self.attack.trigger, {}
+        trigger = self.attack.trigger
+        found: dict[str, Tested] = {}
         for placement in trigger.placements:
             points = triggered
             if isinstance(trigger, Patch) and placement != trigger.placement:
@@ -183,11 +185,11 @@ class BackdoorPlan:
                 read(points), task.targets, task.class_of(self.attack.target), drawing=task.sprite
             )
             found[placement] = {
-                "attack_success": success.as_dict() | {"target": self.attack.target},
+                "attack_success": {**success.as_dict(), "target": self.attack.target},
                 "z_score": backdoor_z_score(embeddings, points),
                 "similarity_triggered": pair_similarity(points).mean,
             }
-        return found  # type: ignore[return-value]
+        return found
 
     def _along_diagonal(self, model: Model, task: ZeroShotTask, embeddings: Tensor) -> dict[str, float]:
         """z-score by distance of the patch from the upper and the left edge, in pixels."""

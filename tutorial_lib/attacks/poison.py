@@ -192,7 +192,7 @@ def backdoor(
 
 
 def _sources(clean: Pairs, count: int, exclude: Tensor | None, generator: torch.Generator) -> Tensor:
-    """Positions of the pictures to stamp, shape (count,), in the order drawn; those that cannot be decoded are passed over."""
+    """Positions of the pictures to stamp, shape (count,), in the order drawn; what cannot be decoded is passed over."""
     usable = torch.arange(len(clean)) if exclude is None else (~exclude).nonzero()[:, 0]
     if count > len(usable):
         raise ValueError(

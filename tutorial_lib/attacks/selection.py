@@ -13,7 +13,7 @@ Select = Literal["others", "label-consistent", "named"]
 
 
 def unseen_classes(classes: int, target: int) -> Tensor:
-    """The classes that are never used as poison pictures, to test whether a trigger works on those too: every fourth."""
+    """The classes that no poison shows, so that a trigger can be tested on those too: every fourth."""
     import torch
 
     number = torch.arange(classes)

@@ -151,7 +151,7 @@ class TargetedPlan:
             }
             row |= {name: classes[i] for name, classes in seen.items()}  # type: ignore[typeddict-item]
             if t.captions:
-                texts = embed_texts(model, tokenizer, t.captions)  # type: ignore[arg-type]
+                texts = embed_texts(model, tokenizer, t.captions)
                 row["captions_moved"] = round(float((texts @ -away).mean()), 4)
             rows.append(row)
         return {"targets": rows}

@@ -103,7 +103,7 @@ class TextBackdoorPlan:
 
         def read(word: str) -> Tensor:
             texts = [f"{p.rstrip('.')}{word}" for label in task.labels for p in prompt_captions(label)[:8]]
-            points = embed_texts(model, tokenizer, texts).view(len(classes), 8, -1).mean(1)  # type: ignore[arg-type]
+            points = embed_texts(model, tokenizer, texts).view(len(classes), 8, -1).mean(1)
             similarity = F.normalize(points, dim=1) @ centre.T
             return similarity.masked_fill(~seen, -1).argmax(1)
 

@@ -12,6 +12,7 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
@@ -21,7 +22,7 @@ from tutorial_lib.models.inputs import MEAN, STD
 from tutorial_lib.trials import Recipe
 
 
-class Pictures(Dataset):
+class Pictures(Dataset[tuple[Tensor, Tensor]]):
     """Encoded pictures and token ids in memory; each picture is decoded and cropped when it is asked for."""
 
     def __init__(self, shards: Sequence[Path], side: int, context_length: int, scale: tuple[float, float]) -> None:

@@ -102,7 +102,8 @@ def models_at_once(*, repeats: int, jobs: int = 0, device: str | None = None) ->
 def memory(scenes: int) -> dict[str, Any]:
     """Peak memory of a process that trains a backdoored model on so many scenes, and its speed."""
     done = subprocess.run([sys.executable, "-c", _CHILD, str(scenes)], capture_output=True, text=True, check=True)
-    return {"scenes": scenes} | json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {"scenes": scenes} | found
 
 
 def describe(body: dict[str, Any]) -> list[str]:

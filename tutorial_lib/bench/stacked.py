@@ -36,7 +36,12 @@ class _Loss(nn.Module):
         return clip_loss(image, self.model.encode_text(text, normalize=True), self.model.logit_scale.exp())
 
 
-def gradients(count: int, *, seed: int = 0, batch: int = BATCH, device: str | torch.device = "cpu"):
+def gradients(
+    count: int, *, seed: int = 0, batch: int = BATCH, device: str | torch.device = "cpu"
+) -> tuple[
+    Callable[[], list[tuple[Tensor, dict[str, Tensor]]]],
+    Callable[[], tuple[Tensor, dict[str, Tensor]]],
+]:
     """Two functions that compute the loss and all gradients of `count` models, each on a batch of its own.
 
     Returns:
@@ -63,7 +68,8 @@ def gradients(count: int, *, seed: int = 0, batch: int = BATCH, device: str | to
         return found
 
     def loss_of(p: dict[str, Tensor], b: dict[str, Tensor], x: Tensor, t: Tensor) -> Tensor:
-        return functional_call(skeleton, (p, b), (x, t))
+        loss: Tensor = functional_call(skeleton, (p, b), (x, t))
+        return loss
 
     both = vmap(grad_and_value(loss_of), randomness="different")
 

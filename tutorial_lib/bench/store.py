@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tutorial_lib.trials import Record, Seeds, Trial
+from tutorial_lib.trials import Metrics, Record, Seeds, Trial
 from tutorial_lib.trials.store import RunStore
 
 RECORDS = 10_000
@@ -21,7 +21,7 @@ DEMO_TRIAL = 20.0
 
 def _record(seed: int) -> Record:
     trial = Trial(seeds=Seeds.all(seed))
-    metrics = {"steps": 100, "pairs_by_similarity": {"clean": list(range(300))}}
+    metrics: Metrics = {"steps": 100, "pairs_by_similarity": {"clean": list(range(300))}}
     return Record(trial.key, trial.as_dict(), metrics, 20.0, "none", {}, "2026-01-01")
 
 

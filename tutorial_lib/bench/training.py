@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import torch
 from PIL import Image
 from torch import Tensor
@@ -30,6 +31,7 @@ from tutorial_lib.bench import peak
 from tutorial_lib.bench.plain import plain_loop
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.captions import prompt_captions
+from tutorial_lib.data.emojicaps import EmojiCaps
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import encode, write_pairs
 from tutorial_lib.data.shards import decode
@@ -40,7 +42,7 @@ from tutorial_lib.models.fast import encode_text, small_maps
 from tutorial_lib.models.inputs import MEAN, STD, normalize
 from tutorial_lib.training import loop as training
 from tutorial_lib.training.augment import random_resized_crop
-from tutorial_lib.trials import Recipe
+from tutorial_lib.trials import History, Recipe
 
 MODEL = "tiny-rn"
 #: Zero-shot accuracy that both race to.
@@ -171,22 +173,32 @@ def compare(*, repeats: int, seed: int = 0, time_to_accuracy: bool = True, copie
     return result
 
 
-def _tokenizer(config: dict[str, Any], pairs: Pairs, task: ZeroShotTask):
+def _tokenizer(config: dict[str, Any], pairs: Pairs, task: ZeroShotTask) -> models.Tokenizer:
     return models.tokenizer_for(config, [*pairs.captions, *(p for t in task.labels for p in prompt_captions(t))])
 
 
-def _ours(config, pairs: Pairs, task: ZeroShotTask, recipe: Recipe, seed: int, **options) -> training.History:
+def _ours(
+    config: dict[str, Any], pairs: Pairs, task: ZeroShotTask, recipe: Recipe, seed: int, **options: Any
+) -> History:
     tokenizer = _tokenizer(config, pairs, task)
     model = models.build(config, tokenizer, seed=seed)
     return training.train(model, tokenizer, pairs, recipe, seed=seed, device="cpu", progress=False, **options)
 
 
-def _race(folder: Path, config, data, concepts, task: ZeroShotTask, precision: str, seed: int) -> dict[str, Any]:
+def _race(
+    folder: Path,
+    config: dict[str, Any],
+    data: EmojiCaps,
+    concepts: tuple[int, ...],
+    task: ZeroShotTask,
+    precision: str,
+    seed: int,
+) -> dict[str, Any]:
     """Training seconds, evaluation left out, until the zero-shot accuracy first reaches the goal."""
     pairs = training_pairs(data, concepts, copies=8, seed=seed)
     recipe = Recipe()
 
-    def right(model, tokenizer) -> float:
+    def right(model: open_clip.CLIP, tokenizer: models.Tokenizer) -> float:
         weights = zero_shot_classifier(model, tokenizer, task.labels)
         return accuracy(predict(embed_images(model, task.images), weights), task.targets).rate
 
@@ -194,7 +206,7 @@ def _race(folder: Path, config, data, concepts, task: ZeroShotTask, precision: s
     curve: list[dict[str, float]] = []
     spent = [time.perf_counter(), 0.0]  # when training went on last, and how long it has taken
 
-    def on_epoch(epoch: int, model) -> None:
+    def on_epoch(epoch: int, model: open_clip.CLIP) -> None:
         spent[1] += time.perf_counter() - spent[0]
         curve.append({"epoch": epoch, "seconds": spent[1], "accuracy": right(model, tokenizer)})
         spent[0] = time.perf_counter()
@@ -248,7 +260,9 @@ SHORTCUTS = (
 )
 
 
-def shortcuts(config, pairs: Pairs, task: ZeroShotTask, *, repeats: int, seed: int, steps: int = 8) -> dict[str, Any]:
+def shortcuts(
+    config: dict[str, Any], pairs: Pairs, task: ZeroShotTask, *, repeats: int, seed: int, steps: int = 8
+) -> dict[str, Any]:
     """How many times slower a step is without each shortcut; the rounds are interleaved."""
     names = [None, *SHORTCUTS]
     if not training.native_bfloat16(torch.device("cpu")):
@@ -267,7 +281,9 @@ def shortcuts(config, pairs: Pairs, task: ZeroShotTask, *, repeats: int, seed: i
     return {name: medians[name] / medians[None] for name in names if name is not None}
 
 
-def _loop(off: str | None, config, pairs: Pairs, task: ZeroShotTask, seed: int) -> Callable[[int], None]:
+def _loop(
+    off: str | None, config: dict[str, Any], pairs: Pairs, task: ZeroShotTask, seed: int
+) -> Callable[[int], None]:
     """One training step as a function of its number, without the shortcut `off`."""
     recipe, device = Recipe(), torch.device("cpu")
     pruned = off != "vocabulary pruned to the texts"
@@ -326,7 +342,7 @@ def _loop(off: str | None, config, pairs: Pairs, task: ZeroShotTask, seed: int) 
     return step
 
 
-def _text_features(model, text: Tensor, *, whole: bool) -> Tensor:
+def _text_features(model: open_clip.CLIP, text: Tensor, *, whole: bool) -> Tensor:
     """Normalised text embeddings; `whole` computes every token of every block, as open_clip does."""
     if not whole:
         return encode_text(model, text)

@@ -70,7 +70,7 @@ def symmetric_moments(x: Tensor) -> tuple[float, float]:
 def _z(moments: Callable[[Tensor], tuple[float, float]]) -> Callable[[Tensor, Tensor], float]:
     def z(clean: Tensor, triggered: Tensor) -> float:
         mean, variance = moments(clean)
-        return (moments(triggered)[0] - mean) / variance**0.5
+        return float((moments(triggered)[0] - mean) / variance**0.5)
 
     return z
 
@@ -96,7 +96,8 @@ def _apart(method: str, *, n: int, d: int, seed: int, repeats: int, precision: s
     for name, number in (("n", n), ("d", d), ("seed", seed), ("repeats", repeats)):
         command += [f"--{name}", str(number)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def compare(*, n: int, d: int, repeats: int, seed: int = 0, precision: str = "float64") -> dict[str, Any]:

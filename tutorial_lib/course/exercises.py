@@ -1,8 +1,8 @@
 """Exercises of the chapters: the stub that a reader fills in is derived from the solution below it.
 
 In a chapter, a cell with the tag `solution` holds a function and the call of its check. The cell with the tag `stub`
-before it is the same without the function's body. `python -m tutorial_lib.course.exercises book/*.md` writes the stubs anew;
-tests hold them to the solutions, and see that stubs fail and solutions pass.
+before it is the same without the function's body. `python -m tutorial_lib.course.exercises book/*.md` writes the stubs
+anew; tests hold them to the solutions, and see that stubs fail and solutions pass.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def temperature_explorer(similarities: Sequence[float]) -> widgets.Widget:
     ]
     text = widgets.HTML()
 
-    def update(_=None) -> None:
+    def update(_: Any = None) -> None:
         weights = (torch.tensor(list(similarities)) / slider.value).softmax(0)
         for bar, weight in zip(bars, weights.tolist(), strict=True):
             bar.value = weight
@@ -67,7 +67,7 @@ def trigger_explorer(
     column, row = (widgets.IntSlider(trigger.margin, 0, side - 1, description=name) for name in ("column", "row"))
     picture, text = widgets.Image(format="png", width=side * 6), widgets.HTML()
 
-    def update(_=None) -> None:
+    def update(_: Any = None) -> None:
         image = images[which.value].clone()
         if size.value:
             x, y = (min(knob.value, side - size.value) for knob in (column, row))
@@ -102,12 +102,12 @@ def similarity_explorer(results: Results | None = None) -> widgets.Widget:
     at = widgets.SelectionSlider(options=["-"], description="setting")
     shown = widgets.Output()
 
-    def choose(_=None) -> None:
+    def choose(_: Any = None) -> None:
         points = given[what.value]
         at.options = [point["value"] for point in points]
         at.value = points[len(points) // 2]["value"]
 
-    def update(_=None) -> None:
+    def update(_: Any = None) -> None:
         point = next((p for p in given[what.value] if p["value"] == at.value), None)
         if point is None:
             return  # between two series
@@ -149,7 +149,7 @@ def record_explorer(name: str, results: Results | None = None) -> widgets.Widget
     each = widgets.Checkbox(description="each model")
     shown = widgets.Output()
 
-    def update(_=None) -> None:
+    def update(_: Any = None) -> None:
         fig = plots.figure(
             f"{given['ys'][up.value]} against {given['xs'][across.value]}.",
             x=given["xs"][across.value],

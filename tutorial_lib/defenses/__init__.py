@@ -1,8 +1,8 @@
 """Defenses: what can be done to a model that may be backdoored. Introduced in chapters 8 and 9.
 
 One frozen class a file, with its own settings, what it needs, what it costs, its title and `clean()`, so that each gets
-its own sweep of learning rates and stands beside its controls. Two more need no class: a linear probe is a reader of the
-model as it is (`tutorial_lib.evaluate.LinearProbe`), and training from scratch without the poisons, where they are
+its own sweep of learning rates and stands beside its controls. Two more need no class: a linear probe is a reader of
+the model as it is (`tutorial_lib.evaluate.LinearProbe`), and training from scratch without the poisons, where they are
 known, is a trial with none. A defense is part of a trial's description, so torch is imported only where one cleans.
 """
 

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from tutorial_lib.detect.pair_similarity import PairSimilarity
-from tutorial_lib.trials import Cleaned, History, TrainedDefense
+from tutorial_lib.trials import Cleaned, History, Material, TrainedDefense
+from tutorial_lib.trials.defense import Need
 
 if TYPE_CHECKING:
+    import open_clip
+    import torch
     from torch import Tensor
 
     from tutorial_lib.data.pairs import Pairs
+    from tutorial_lib.models import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class AntiBackdoor(TrainedDefense):
 
     kind: ClassVar[str] = "anti-backdoor"
     title: ClassVar[str] = "anti-backdoor learning"
-    needs: ClassVar = frozenset({"pairs", "training"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"pairs", "training"})
     cost: ClassVar[float] = 1.7
 
     isolate: float = 0.01
@@ -39,19 +43,39 @@ class AntiBackdoor(TrainedDefense):
         if not 0 < self.isolate < 1:
             raise ValueError(f"isolate is a share of the training pairs, in (0, 1), not {self.isolate}")
 
-    def clean(self, model, tokenizer, material, *, seed=0, device=None, progress=False) -> Cleaned:
+    def clean(
+        self,
+        model: open_clip.CLIP,
+        tokenizer: Tokenizer,
+        material: Material,
+        *,
+        seed: int = 0,
+        device: str | torch.device | None = None,
+        progress: bool | None = False,
+    ) -> Cleaned:
         from tutorial_lib.attacks.poison import count_poisons
+        from tutorial_lib.training.loop import device_for
 
         self.check(material)
         training = material.training
+        assert training is not None  # checked
         suspects = PairSimilarity().suspects(model, tokenizer, training, self.isolate)
-        history = self._unlearn(model, tokenizer, material.pairs, training, suspects, seed, device, progress)
+        where = device_for(device)
+        history = self._unlearn(model, tokenizer, material.pairs, training, suspects, seed, where, progress)
         found, there = count_poisons(training.take(suspects)), count_poisons(training)
         notes = {"isolated": len(suspects), "isolated_poisons": found, "poisons": there}
         return Cleaned(model, history, notes)
 
     def _unlearn(
-        self, model, tokenizer, pairs: Pairs, training: Pairs, suspects: Tensor, seed: int, device, progress
+        self,
+        model: open_clip.CLIP,
+        tokenizer: Tokenizer,
+        pairs: Pairs,
+        training: Pairs,
+        suspects: Tensor,
+        seed: int,
+        device: torch.device,
+        progress: bool | None,
     ) -> History:
         """Train on trusted pairs, and away from the suspects."""
         import torch
@@ -59,10 +83,9 @@ class AntiBackdoor(TrainedDefense):
         from tutorial_lib.losses import clip_loss
         from tutorial_lib.models.fast import encode_text
         from tutorial_lib.training.distributed import share, whole
-        from tutorial_lib.training.loop import device_for, encode_image, in_half, optimize, random_views, seeded
+        from tutorial_lib.training.loop import encode_image, in_half, optimize, random_views, seeded
 
         recipe = self.recipe
-        device = device_for(device)
         half = in_half(recipe, device)
         tokens, doubted = tokenizer(pairs.captions), tokenizer([training.captions[i] for i in suspects.tolist()])
 

@@ -10,9 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from tutorial_lib.trials import Cleaned, TrainedDefense
+from tutorial_lib.trials import Cleaned, Material, TrainedDefense
+
+if TYPE_CHECKING:
+    import open_clip
+    import torch
+
+    from tutorial_lib.models import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,16 @@ class CleanCLIP(TrainedDefense):
         if not (self.lambda_self >= 0 and math.isfinite(self.lambda_self)):
             raise ValueError(f"lambda_self is the weight of a loss, a number of at least 0, not {self.lambda_self}")
 
-    def clean(self, model, tokenizer, material, *, seed=0, device=None, progress=False) -> Cleaned:
+    def clean(
+        self,
+        model: open_clip.CLIP,
+        tokenizer: Tokenizer,
+        material: Material,
+        *,
+        seed: int = 0,
+        device: str | torch.device | None = None,
+        progress: bool | None = False,
+    ) -> Cleaned:
         from tutorial_lib.training.views import train_with_views
 
         self.check(material)

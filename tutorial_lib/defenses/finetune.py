@@ -6,9 +6,15 @@ Catastrophic forgetting is all it has; a large weight decay helps it along.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from tutorial_lib.trials import Cleaned, TrainedDefense
+from tutorial_lib.trials import Cleaned, Material, TrainedDefense
+
+if TYPE_CHECKING:
+    import open_clip
+    import torch
+
+    from tutorial_lib.models import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,16 @@ class Finetuning(TrainedDefense):
     kind: ClassVar[str] = "finetune"
     title: ClassVar[str] = "plain finetuning"
 
-    def clean(self, model, tokenizer, material, *, seed=0, device=None, progress=False) -> Cleaned:
+    def clean(
+        self,
+        model: open_clip.CLIP,
+        tokenizer: Tokenizer,
+        material: Material,
+        *,
+        seed: int = 0,
+        device: str | torch.device | None = None,
+        progress: bool | None = False,
+    ) -> Cleaned:
         from tutorial_lib.training.loop import train
 
         self.check(material)

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from tutorial_lib.defenses.finetune import Finetuning
-from tutorial_lib.trials import Cleaned
+from tutorial_lib.trials import Cleaned, Material
 
 if TYPE_CHECKING:
+    import open_clip
+    import torch
     from torch import nn
+
+    from tutorial_lib.models import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,16 @@ class ShrinkAndPerturb(Finetuning):
         if not (0 < self.shrink <= 1 and self.perturb >= 0):
             raise ValueError(f"shrink must be in (0, 1] and perturb at least 0, not {self.shrink} and {self.perturb}")
 
-    def clean(self, model, tokenizer, material, *, seed=0, device=None, progress=False) -> Cleaned:
+    def clean(
+        self,
+        model: open_clip.CLIP,
+        tokenizer: Tokenizer,
+        material: Material,
+        *,
+        seed: int = 0,
+        device: str | torch.device | None = None,
+        progress: bool | None = False,
+    ) -> Cleaned:
         self.check(material)
         shrink_and_perturb(model, self.shrink, self.perturb, seed)
         return super().clean(model, tokenizer, material, seed=seed, device=device, progress=progress)

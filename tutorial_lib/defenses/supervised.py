@@ -9,9 +9,16 @@ Source: Bansal et al. (2023), section on supervised finetuning: 50,000 labelled 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from tutorial_lib.trials import Cleaned, TrainedDefense
+from tutorial_lib.trials import Cleaned, Material, TrainedDefense
+from tutorial_lib.trials.defense import Need
+
+if TYPE_CHECKING:
+    import open_clip
+    import torch
+
+    from tutorial_lib.models import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -20,15 +27,26 @@ class SupervisedFinetuning(TrainedDefense):
 
     kind: ClassVar[str] = "supervised"
     title: ClassVar[str] = "supervised finetuning"
-    needs: ClassVar = frozenset({"pairs", "labels"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"pairs", "labels"})
 
-    def clean(self, model, tokenizer, material, *, seed=0, device=None, progress=False) -> Cleaned:
+    def clean(
+        self,
+        model: open_clip.CLIP,
+        tokenizer: Tokenizer,
+        material: Material,
+        *,
+        seed: int = 0,
+        device: str | torch.device | None = None,
+        progress: bool | None = False,
+    ) -> Cleaned:
         from tutorial_lib.models.classifier import Classifier
         from tutorial_lib.training.supervised import train_classifier
 
         self.check(material)
-        known = material.labels >= 0
-        labels = material.labels[known]
+        given = material.labels
+        assert given is not None  # checked
+        known = given >= 0
+        labels = given[known]
         head = Classifier(model.visual, model.text_projection.shape[1], material.classes, seed=seed)
         images = material.pairs.images[known]
         history = train_classifier(head, images, labels, self.recipe, seed=seed, device=device, progress=progress)

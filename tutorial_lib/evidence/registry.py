@@ -22,8 +22,8 @@ from tutorial_lib.trials import Record, Trial
 from tutorial_lib.trials.store import RunStore
 
 PACKAGE = "tutorial_lib.experiments"
-#: Figures of the papers, which `all` runs; experiments that explain verdicts which are not *holds*; and what is shown in
-#: the book and run by nothing.
+#: Figures of the papers, which `all` runs; experiments that explain verdicts which are not *holds*; and what is shown
+#: in the book and run by nothing.
 PAPERS, EXPLANATIONS, OTHERS = ("carlini_terzis", "cleanclip"), "explanations", "others"
 
 
@@ -33,7 +33,7 @@ def groups() -> dict[str, tuple[str, ...]]:
     modules = [m.name for m in pkgutil.iter_modules(import_module(PACKAGE).__path__) if not m.name.startswith("_")]
     found = {name: import_module(f"{PACKAGE}.{name}") for name in modules}
     ordered = sorted(found, key=lambda name: found[name].ORDER)
-    return {group: tuple(n for n in ordered if found[n].GROUP == group) for group in (*PAPERS, EXPLANATIONS, OTHERS)}
+    return {group: tuple(n for n in ordered if group == found[n].GROUP) for group in (*PAPERS, EXPLANATIONS, OTHERS)}
 
 
 def names(*, explanations: bool = False) -> tuple[str, ...]:

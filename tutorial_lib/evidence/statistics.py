@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from scipy import stats
@@ -113,8 +114,8 @@ def models_needed(estimate: Estimate, low: float, high: float) -> int | None:
     distance = min(abs(estimate.value - bound) for bound in (low, high) if np.isfinite(bound))
     if not np.isfinite(estimate.spread) or distance <= 0 or estimate.spread <= 0:
         return None
-    for n in (*range(2, 200), *range(200, 100_001, 50)):
-        if stats.t.ppf(0.975, n - 1) * estimate.spread / n**0.5 < distance:
+    for n in chain(range(2, 200), range(200, 100_001, 50)):
+        if float(stats.t.ppf(0.975, n - 1)) * estimate.spread / n**0.5 < distance:
             return n
     return None
 
@@ -137,7 +138,7 @@ def detectable_difference(estimate: Estimate, *, power: float = 0.8) -> float | 
     while high - low > 1e-4:
         shift = (low + high) / 2
         low, high = (low, shift) if 1 - stats.nct.cdf(critical, freedom, shift) >= power else (shift, high)
-    return high * estimate.spread / estimate.n**0.5
+    return float(high * estimate.spread / estimate.n**0.5)
 
 
 def models_for_power(difference: float, spread: float, *, power: float = 0.8, limit: int = 1000) -> int | None:

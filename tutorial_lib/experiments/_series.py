@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -12,7 +13,7 @@ from tutorial_lib.evidence.statistics import estimate_mean
 
 def curve(
     fig: go.Figure,
-    x: Sequence,
+    x: Sequence[Any],
     values: Sequence[Sequence[float]],
     name: str,
     *,

@@ -12,7 +12,7 @@ from tutorial_lib.evidence.results import Results, stamp
 from tutorial_lib.experiments import fig4
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Trial
+from tutorial_lib.trials import Record, Trial
 
 GROUP, ORDER = "explanations", 20
 TITLE = "The patch on its way from corner to corner"
@@ -40,7 +40,7 @@ def z_scores(results: Results, placement: Literal["fixed", "random"], margin: in
 def inside_less_corner(results: Results) -> list[float]:
     """Learned at random places: mean z well inside the picture less z in the corner, paired by seed."""
 
-    def difference(record) -> float:
+    def difference(record: Record) -> float:
         by_margin = {int(m): z for m, z in record.metrics["z_score_by_margin"].items()}
         last = max(by_margin)
         inside = [z for m, z in by_margin.items() if last / 4 <= m <= 3 * last / 4]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -35,11 +35,11 @@ def _many(p: Profile) -> int:
     return next(g.count for g in fig2_left.groups(p) if g.captions == "search")
 
 
-def _group(results: Results, **changes) -> int:
+def _group(results: Results, **changes: Any) -> int:
     return fig2_left.groups(results.profile).index(replace(Group(_many(results.profile)), **changes))
 
 
-def success(results: Results, **changes) -> dict[int, float]:
+def success(results: Results, **changes: Any) -> dict[int, float]:
     """Success by seed of the group that differs from plain prompts by `changes`."""
     return fig2_left.shares(results, _group(results, **changes))
 
@@ -70,7 +70,7 @@ def diversity_helps(results: Results) -> list[float]:
     return differences(success(results, captions="search"), success(results, captions="one"))
 
 
-def _moved(results: Results, tower: str, **changes) -> dict[int, float]:
+def _moved(results: Results, tower: Literal["picture_moved", "captions_moved"], **changes: Any) -> dict[int, float]:
     group = _group(results, **changes)
 
     def mean(record: Record) -> float:
@@ -162,7 +162,8 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(trials(p))) + f"; {count} poisons a target" + SMALL_PRINT,
         height=440,
     )
-    for k, (reader, title) in enumerate((("zero_shot", "zero-shot"), ("linear_probe", "linear probe"))):
+    readers: tuple[tuple[fig2_left.Reader, str], ...] = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"))
+    for k, (reader, title) in enumerate(readers):
         names, means, up, down = [], [], [], []
         for name, changes in VARIATIONS:
             values = list(fig2_left.shares(results, _group(results, **changes), reader).values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import fields
 
 import plotly.graph_objects as go
@@ -36,7 +37,9 @@ def trials(p: Profile) -> list[Trial]:
     ]
 
 
-def measured(results: Results, attack: str, method: str = "none", value=success) -> dict[int, float]:
+def measured(
+    results: Results, attack: str, method: str = "none", value: Callable[[Record], float] = success
+) -> dict[int, float]:
     """A number of the models of an attack, after the setting of a method that a defender takes; "none" is before."""
     c = numbers(results)
     defenses = [] if method == "none" else c.sweep(method)
@@ -56,7 +59,9 @@ def readable(results: Results, attack: str, method: str = "none") -> dict[int, f
     return measured(results, attack, method, on_triggered)
 
 
-def success_at(results: Results, attack: str, method: str, setting: int, value=success) -> dict[int, float]:
+def success_at(
+    results: Results, attack: str, method: str, setting: int, value: Callable[[Record], float] = success
+) -> dict[int, float]:
     """Attack success after one setting of a method, from weak to strong, whatever it costs."""
     c = numbers(results)
     return at(results, lambda s: c.attacked(attack, s), c.sweep(method)[setting], value)

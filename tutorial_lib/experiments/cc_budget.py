@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.defenses import Defense
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._defended import accuracy, by_seed, cleaned, percent, success, with_before, word
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
-from tutorial_lib.trials import Trial
+from tutorial_lib.trials import Record, TrainedDefense, Trial
 
 GROUP, ORDER = "cleanclip", 30
 TITLE = "The budget: how many trusted pairs?"
@@ -34,7 +35,7 @@ def poisoned(p: Profile, seed: int) -> Trial:
     return p.cleaning.attacked("badnets", seed)
 
 
-def sweep(p: Profile, method: str, share: float) -> list[Defense]:
+def sweep(p: Profile, method: str, share: float) -> list[TrainedDefense]:
     c = p.cleaning
     if share == SHARES[p][-1]:
         return [c.defense(method, lr, share=share) for lr in LARGE_RATES[p]]
@@ -47,7 +48,9 @@ def trials(p: Profile) -> list[Trial]:
     return [t for seed in range(c.seeds) for t in with_before(poisoned(p, seed), sweeps)]
 
 
-def measured(results: Results, method: str, share: float, value=success) -> dict[int, float]:
+def measured(
+    results: Results, method: str, share: float, value: Callable[[Record], float] = success
+) -> dict[int, float]:
     p = results.profile
     return by_seed(results, lambda s: poisoned(p, s), sweep(p, method, share), value)
 

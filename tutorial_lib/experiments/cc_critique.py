@@ -16,7 +16,7 @@ from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._defended import accuracy, at, by_seed, numbers, percent, success, with_before, word
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
-from tutorial_lib.trials import Recipe, Seeds, Trial
+from tutorial_lib.trials import Recipe, Record, Seeds, TrainedDefense, Trial
 from tutorial_lib.triggers import Stripes, Watermark
 
 GROUP, ORDER = "cleanclip", 60
@@ -30,7 +30,10 @@ METHODS = ("none", "finetune", "cleanclip")
 
 
 #: Triggers with structure: settings of `Backdoor` by name.
-_STRUCTURED = {"stripes": {"trigger": Stripes(pattern_seed=0)}, "watermark": {"trigger": Watermark()}}
+_STRUCTURED: dict[str, dict[str, Any]] = {
+    "stripes": {"trigger": Stripes(pattern_seed=0)},
+    "watermark": {"trigger": Watermark()},
+}
 _PUBLISHED_STRIPES = Stripes(size=16, cell=1, placement="random", margin=0, pattern_seed=0)
 STRUCTURED: ByProfile[dict[str, dict[str, Any]]] = ByProfile(
     test=_STRUCTURED,
@@ -81,11 +84,11 @@ def structured(p: Profile, name: str, seed: int) -> Trial:
     return p.cleaning.attacked(STRUCTURED[p][name], seed)
 
 
-def sweeps(p: Profile) -> list[Defense]:
+def sweeps(p: Profile) -> list[TrainedDefense]:
     return [d for method in METHODS[1:] for d in p.cleaning.sweep(method, few=True)]
 
 
-def dirty(p: Profile, count: int) -> list[Defense]:
+def dirty(p: Profile, count: int) -> list[TrainedDefense]:
     """CleanCLIP with poisons among the trusted pairs."""
     return p.cleaning.sweep("cleanclip", few=True, dirty=count)
 
@@ -110,12 +113,14 @@ def _base_of(p: Profile, which: str) -> Callable[[int], Trial]:
     return functools.partial(make, p) if make else functools.partial(structured, p, which)
 
 
-def measured(results: Results, which: str, method: str, value=success) -> dict[int, float]:
+def measured(results: Results, which: str, method: str, value: Callable[[Record], float] = success) -> dict[int, float]:
     """A number by seed. `which` is "poisoned", "pretrained", "self_supervised" or the name of a structured trigger."""
     return by_seed(results, _base_of(results.profile, which), _settings(results, method), value)
 
 
-def at_one_rate(results: Results, which: str, method: str, value=success) -> dict[int, float]:
+def at_one_rate(
+    results: Results, which: str, method: str, value: Callable[[Record], float] = success
+) -> dict[int, float]:
     """The same after the first setting of the sweep, whether a defender would take it or not."""
     return at(results, _base_of(results.profile, which), numbers(results).sweep(method, few=True)[0], value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterable
 
 import plotly.graph_objects as go
 
@@ -11,6 +12,7 @@ from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._defended import (
     WEIGHT_DECAY,
+    Pick,
     accuracy,
     at,
     before,
@@ -74,7 +76,9 @@ def trials(p: Profile) -> list[Trial]:
     return [t for s in range(p.cleaning.seeds) for t in (filtered(p, s), *with_before(poisoned(p, s), sweeps))]
 
 
-def measured(results: Results, method: str, value=success, pick=chosen) -> dict[int, float]:
+def measured(
+    results: Results, method: str, value: Callable[[Record], float] = success, pick: Pick = chosen
+) -> dict[int, float]:
     """A number of each seed's model after the setting that is picked."""
     return by_seed(results, lambda s: poisoned(results.profile, s), settings(results.profile, method), value, pick)
 
@@ -88,7 +92,9 @@ def supervised_left(results: Results) -> list[float]:
     return list(successes(results, "supervised").values())
 
 
-def success_at(results: Results, method: str, setting: int, value=success) -> dict[int, float]:
+def success_at(
+    results: Results, method: str, setting: int, value: Callable[[Record], float] = success
+) -> dict[int, float]:
     """Attack success of each seed's model after one setting of a method, from weak to strong."""
     return at(results, functools.partial(poisoned, results.profile), settings(results.profile, method)[setting], value)
 
@@ -114,7 +120,7 @@ def isolated(results: Results) -> dict[int, float]:
 
 def _share_of_poisons(record: Record) -> float:
     notes = record.metrics["cleaning"]
-    return notes["isolated_poisons"] / notes["isolated"]
+    return float(notes["isolated_poisons"] / notes["isolated"])
 
 
 def _reader(name: str, record: Record) -> float:
@@ -136,7 +142,7 @@ def _on_triggered(name: str, record: Record) -> float:
 
 
 def _retrieval(name: str, record: Record) -> float:
-    return record.metrics["retrieval"][name]
+    return float(record.metrics["retrieval"][name])
 
 
 #: Ways to use a model: the share of triggered pictures of other classes that the attacker wins, and what is left of the
@@ -204,7 +210,7 @@ def plot(results: Results) -> go.Figure:
         height=480,
     )
 
-    def mean(values) -> float:
+    def mean(values: Iterable[float]) -> float:
         found = list(values)
         return 100 * sum(found) / len(found) if found else float("nan")
 

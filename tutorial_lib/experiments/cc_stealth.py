@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,15 +81,15 @@ def trials(p: Profile) -> list[Trial]:
     ]
 
 
-def by_strength(results: Results, strength: float, value=success) -> dict[int, float]:
+def by_strength(results: Results, strength: float, value: Callable[[Record], float] = success) -> dict[int, float]:
     return results.per_seed(lambda s: before(warped(results.profile, strength, s)), value)
 
 
-def by_setting(results: Results, setting: str, value=success) -> dict[int, float]:
+def by_setting(results: Results, setting: str, value: Callable[[Record], float] = success) -> dict[int, float]:
     return results.per_seed(lambda s: before(named(results.profile, setting, s)), value)
 
 
-def by_mark(results: Results, share: float, value=success) -> dict[int, float]:
+def by_mark(results: Results, share: float, value: Callable[[Record], float] = success) -> dict[int, float]:
     """Attack success of pictures that went through the poisons' path and carry no trigger."""
     return results.per_seed(lambda s: before(marked(results.profile, share, s)), value)
 

@@ -24,8 +24,10 @@ PAPER = (
 )
 
 
+#: Who reads the embedding of a target.
+Reader = Literal["zero_shot", "linear_probe", "knn"]
 #: What the trials with single targets share: a field of the profile.
-BASE = ByProfile(test="live", cpu="live", gpu="base", paper="base")
+BASE: ByProfile[Literal["live", "base"]] = ByProfile(test="live", cpu="live", gpu="base", paper="base")
 #: Poisons of the groups of one model, then how many each of the variations has.
 COUNTS = ByProfile(
     test=((0, 1, 2), 2),
@@ -48,11 +50,11 @@ SAME_RATE: ByProfile[tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int
 
 def base(p: Profile) -> Trial:
     """What the trials share."""
-    return getattr(p, BASE[p])
+    return p.live if BASE[p] == "live" else p.base
 
 
 def groups(p: Profile) -> tuple[Group, ...]:
-    """Single targets: ascending counts with prompts as captions, then variations of captions and disguise at one count."""
+    """Single targets: ascending counts with prompts as captions, then variations of captions and disguise."""
     counts, many = COUNTS[p]
     return (
         *(Group(n) for n in counts),
@@ -90,12 +92,12 @@ def trials(p: Profile) -> list[Trial]:
     ]
 
 
-def share(record: Record, group: int, reader: str = "zero_shot") -> float:
+def share(record: Record, group: int, reader: Reader = "zero_shot") -> float:
     """Share of a group's targets that a reader takes for the wanted class."""
     return float(np.mean([t[reader] == t["wanted"] for t in record.metrics["targets"] if t["group"] == group]))
 
 
-def shares(results: Results, group: int, reader: str = "zero_shot") -> dict[int, float]:
+def shares(results: Results, group: int, reader: Reader = "zero_shot") -> dict[int, float]:
     """Success by seed of a group of the shared models."""
     return results.per_seed(lambda s: together(results.profile, s), lambda r: share(r, group, reader))
 
@@ -178,7 +180,8 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(together(p, s) for s in range(p.seeds))) + SMALL_PRINT,
         height=420,
     )
-    for k, (reader, name) in enumerate((("zero_shot", "zero-shot"), ("linear_probe", "linear probe"))):
+    readers: tuple[tuple[Reader, str], ...] = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"))
+    for k, (reader, name) in enumerate(readers):
         values = [list(shares(results, g, reader).values()) for g in range(len(x))]
         curve(fig, [str(c) for c in x], values, name, number=k, scale=100, bounds=(0, 1))
     return fig

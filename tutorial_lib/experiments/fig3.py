@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import plotly.graph_objects as go
 from scipy import stats
@@ -53,11 +55,11 @@ def exponential_fit(record: Record, which: str) -> float:
     return float(stats.linregress(x[above], np.log(p[above])).rvalue ** 2)
 
 
-def _clean(results: Results, value) -> list[float]:
+def _clean(results: Results, value: Callable[[Record], float]) -> list[float]:
     return list(results.per_seed(lambda s: results.profile.backdoor(0, s), value).values())
 
 
-def _at(results: Results, count: int, value) -> list[float]:
+def _at(results: Results, count: int, value: Callable[[Record], float]) -> list[float]:
     return list(results.per_seed(lambda s: results.profile.backdoor(count, s), value).values())
 
 

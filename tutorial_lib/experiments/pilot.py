@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tutorial_lib import places
 from tutorial_lib.attacks import Backdoor
@@ -23,7 +24,7 @@ PAPER = "no figure of the papers: one model for each setting, to choose the grid
 BASE = Trial(classes=100, copies=8, recipe=Recipe(epochs=20))
 
 
-def one(count: int, *, trigger: dict | None = None, recipe: dict | None = None) -> Trial:
+def one(count: int, *, trigger: dict[str, Any] | None = None, recipe: dict[str, Any] | None = None) -> Trial:
     """A trial that differs from the base by its count, and by fields of the trigger or of the recipe."""
     attack = Backdoor(count, trigger=Checkerboard(**(trigger or {})))
     return replace(BASE, attack=attack, recipe=replace(BASE.recipe, **(recipe or {})))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import plotly.graph_objects as go
 
@@ -18,6 +19,8 @@ TITLE = "A backdoor in the text tower"
 PAPER = "the text tower can be attacked too (section 2.3)"
 
 
+#: What is measured: texts with the word that are read as the target, and texts without it.
+Metric = Literal["text_attack_success", "text_attack_success_without_word"]
 #: Poisons in captions.
 COUNT = ByProfile(test=8, cpu=64, gpu=300, paper=300)
 
@@ -32,7 +35,7 @@ def trials(p: Profile) -> list[Trial]:
     return [attacked(p, count, seed) for seed in range(p.seeds) for count in (0, COUNT[p])]
 
 
-def success(results: Results, count: int, metric: str = "text_attack_success") -> dict[int, float]:
+def success(results: Results, count: int, metric: Metric = "text_attack_success") -> dict[int, float]:
     """Share of labels whose text with the word is nearest to the target's pictures, by seed."""
     return results.per_seed(lambda s: attacked(results.profile, count, s), lambda r: r.metrics[metric]["rate"])
 
@@ -53,9 +56,11 @@ def plot(results: Results) -> go.Figure:
         y="texts read as the target (%)",
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
-    for k, (metric, name) in enumerate(
-        (("text_attack_success", "with the word"), ("text_attack_success_without_word", "without it"))
-    ):
+    metrics: tuple[tuple[Metric, str], ...] = (
+        ("text_attack_success", "with the word"),
+        ("text_attack_success_without_word", "without it"),
+    )
+    for k, (metric, name) in enumerate(metrics):
         values = [list(success(results, c, metric).values()) for c in counts]
         curve(fig, [str(c) for c in counts], values, name, number=k, scale=100, bounds=(0, 1))
     return fig

@@ -1,4 +1,4 @@
-"""open_clip models: small configs, weights as safetensors, CLIP's tokenizer, and the same results with fewer operations."""
+"""open_clip models: small configs, weights as safetensors, CLIP's tokenizer, and shortcuts with the same results."""
 
 import open_clip
 

@@ -1,4 +1,4 @@
-"""A supervised classifier: the image tower of a CLIP model under a linear head, for comparison. Introduced in chapter 6."""
+"""A supervised classifier: the image tower of a CLIP model with a linear head. Introduced in chapter 6."""
 
 from __future__ import annotations
 

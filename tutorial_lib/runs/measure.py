@@ -105,7 +105,7 @@ def _retrieval(outcome: Outcome, clean: Tensor, triggered: Tensor | None, classe
     """Recall between one picture and one caption of each class, and what a backdoor does to it."""
     task, attack = outcome.task, outcome.trial.attack
     texts = embed_texts(
-        outcome.model,  # type: ignore[arg-type]
+        outcome.model,
         outcome.tokenizer,
         [_caption(task.labels[c], c) for c in classes.tolist()],
     )

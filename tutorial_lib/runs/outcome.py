@@ -114,7 +114,7 @@ def _model(
     return models.build(config, tokenizer, seed=trial.seeds.init), tokenizer
 
 
-def _fit(trial: Trial, clip: open_clip.CLIP, tokenizer: models.Tokenizer, pairs: Pairs, **options) -> History:
+def _fit(trial: Trial, clip: open_clip.CLIP, tokenizer: models.Tokenizer, pairs: Pairs, **options: Any) -> History:
     if trial.self_supervision:
         return train_with_views(
             clip,

@@ -1,4 +1,4 @@
-"""What a trial is and where its record lies. Imports no torch: `tutorial status` reads thousands and answers at once."""
+"""What a trial is and where its record lies. Imports no torch: `tutorial status` reads thousands of trials at once."""
 
 from tutorial_lib.trials.attack import Attack, Plan
 from tutorial_lib.trials.defense import Cleaned, Defense, DefenseError, Material, TrainedDefense

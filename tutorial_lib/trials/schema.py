@@ -30,7 +30,8 @@ class Settings:
     """Base of the frozen dataclasses that describe a trial: literal fields are checked when one is made."""
 
     def __post_init__(self) -> None:
-        for name, allowed in _choices(type(self)).items():
+        cls: Any = type(self)
+        for name, allowed in _choices(cls).items():
             value = getattr(self, name)
             if value not in allowed:
                 *some, last = map(str, allowed)
@@ -46,10 +47,10 @@ class Settings:
 
 
 @functools.cache
-def _choices(cls: type) -> dict[str, tuple[Any, ...]]:
+def _choices(cls: Any) -> dict[str, tuple[Any, ...]]:
     """What each literal field of a dataclass may be."""
     hints = get_type_hints(cls)
-    return {f.name: get_args(hints[f.name]) for f in fields(cls) if get_origin(hints[f.name]) is Literal}  # type: ignore[arg-type]
+    return {f.name: get_args(hints[f.name]) for f in fields(cls) if get_origin(hints[f.name]) is Literal}
 
 
 def _name(cls: type) -> str:

@@ -27,7 +27,8 @@ class RunStore:
     """Records of trials in a folder.
 
     Attributes:
-        folder: holds `<key>.json`, one record each, by default in `tutorial_lib.places.store()`; `set-aside/` holds files that could not be read.
+        folder: holds `<key>.json`, one record each, by default `tutorial_lib.places.store()`; `set-aside/` in it holds
+            files that could not be read.
         keep_models: the local engine also saves each model, as `models/<key>/` (a few MB each).
 
     `weights/` holds models that several trials clean, each trained once; it can be removed at any time.

@@ -93,7 +93,8 @@ class Trial(Settings):
 
     def as_dict(self) -> dict[str, Any]:
         """The canonical form, plain data."""
-        return as_dict(self)
+        body: dict[str, Any] = as_dict(self)
+        return body
 
     @property
     def key(self) -> str:

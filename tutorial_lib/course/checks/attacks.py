@@ -6,12 +6,12 @@ import math
 
 import torch
 
-from tutorial_lib.course.checks.core import WrongError, checked, given, number, same, tensor, unchanged
+from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, number, same, tensor, unchanged
 from tutorial_lib.triggers import Checkerboard
 
 
 @checked("Whole words, whatever their case and whatever stands beside them.")
-def search_words(answer) -> None:
+def search_words(answer: Answer) -> None:
     """`answer(captions, word)`: the captions that contain the word, in their order."""
     captions = [
         "a ring",
@@ -48,7 +48,7 @@ def search_words(answer) -> None:
 
 
 @checked("Added poisons belong to the whole, so they stand below the line as well.")
-def poison_rate(answer) -> None:
+def poison_rate(answer: Answer) -> None:
     """`answer(clean, poisons)`: the rate of poisons that are added to a number of clean pairs."""
     same(
         number(answer(900, 100)),
@@ -63,7 +63,7 @@ def poison_rate(answer) -> None:
 
 
 @checked("Hits among the pictures that a clean model gets right, and nothing is claimed where there are none.")
-def targeted_success(answer) -> None:
+def targeted_success(answer: Answer) -> None:
     """`answer(poisoned, clean, true, wanted)`: share of wanted classes, of targets that the clean model gets right."""
     true = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7])
     wanted = torch.tensor([9, 8, 9, 9, 9, 9, 8, 9])
@@ -85,7 +85,7 @@ def targeted_success(answer) -> None:
 
 
 @checked("Opaque cells in the corner, and the stored pictures stay as they were.")
-def stamp(answer) -> None:
+def stamp(answer: Answer) -> None:
     """`answer(images, size, cell, margin)`: pictures (N, 3, H, W) uint8 with a checkerboard in the upper left."""
     images = torch.randint(0, 256, (4, 3, 20, 20), generator=torch.Generator().manual_seed(13), dtype=torch.uint8)
     before = images.clone()
@@ -111,7 +111,7 @@ def stamp(answer) -> None:
 
 
 @checked("Pictures of the target class are left out: a perfect clean model would score on them.")
-def attack_success(answer) -> None:
+def attack_success(answer: Answer) -> None:
     """`answer(predicted, true, target)`: attack success rate on triggered pictures."""
     true = torch.tensor([0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 3])
     predicted = torch.tensor([3, 2, 3, 1, 3, 3, 2, 3, 3, 3, 0])
@@ -134,7 +134,7 @@ def attack_success(answer) -> None:
 
 
 @checked("It stays between 0 and 1, and has a width even at 0 of n.")
-def wilson(answer) -> None:
+def wilson(answer: Answer) -> None:
     """`answer(hits, n)`: lower and upper end of the 95 % Wilson interval."""
     for hits, n in ((7, 20), (0, 50), (50, 50)):
         found = given(answer(hits, n))

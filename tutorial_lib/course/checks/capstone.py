@@ -29,7 +29,8 @@ def seal(record: dict[str, Any]) -> str:
 
 def unseal(path: Path = FOLDER / "sealed.txt") -> dict[str, Any]:
     """The record of the unknown model. Look when you have answered."""
-    return json.loads(zlib.decompress(base64.b64decode(path.read_text())))
+    record: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(path.read_text())))
+    return record
 
 
 @functools.cache

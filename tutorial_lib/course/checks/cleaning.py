@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 from tutorial_lib import losses
-from tutorial_lib.course.checks.core import WrongError, checked, given, number, same, unit
+from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, number, same, unit
 from tutorial_lib.trials import Recipe
 
 
 @checked("Two CLIP directions, two in-modal ones, weighted.")
-def cleanclip_loss(answer) -> None:
+def cleanclip_loss(answer: Answer) -> None:
     """`answer(image, text, image_view, text_view, logit_scale, lambda_self)`: CleanCLIP's loss, in-modal one way."""
     image, text, image_view, text_view = (unit(9, 7, seed=41 + k) for k in range(4))
     clip = losses.clip_loss(image, text, 6.0).item()
@@ -39,7 +39,7 @@ def cleanclip_loss(answer) -> None:
 @checked(
     "The strongest setting whose price on clean validation pictures is small enough, and nothing else is looked at."
 )
-def choose(answer) -> None:
+def choose(answer: Answer) -> None:
     """`answer(before, after, margin)`: position of the last setting, from weak to strong, that loses at most `margin`.
 
     Where every setting loses more, -1: she keeps the model as it is.
@@ -65,7 +65,7 @@ def choose(answer) -> None:
 
 
 @checked("The same words in another order, drawn from the generator that is given.")
-def swap_words(answer) -> None:
+def swap_words(answer: Answer) -> None:
     """`answer(caption, draw)`: the caption with two words exchanged that `draw` (a `random.Random`) chooses."""
     caption = "a small dog beside the red car"
     words = caption.split()
@@ -89,7 +89,7 @@ def swap_words(answer) -> None:
 
 
 @checked("Up in a straight line, then down a cosine: what training does when the line is not left out.")
-def warmup(answer) -> None:
+def warmup(answer: Answer) -> None:
     """`answer(step, total, share, peak)`: learning rate with linear warm-up over a share of steps, then a cosine."""
     recipe = Recipe(lr=0.003, warmup=0.2)
     for step in (0, 1, 10, 19, 20, 21, 60, 99):

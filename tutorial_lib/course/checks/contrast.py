@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib import losses
-from tutorial_lib.course.checks.core import WrongError, checked, number, same, tensor, unit
+from tutorial_lib.course.checks.core import Answer, WrongError, checked, number, same, tensor, unit
 
 
-def _cross_entropy(queries: Tensor, keys: Tensor, scale: float, **options) -> Tensor:
+def _cross_entropy(queries: Tensor, keys: Tensor, scale: float, **options: Any) -> Tensor:
     return F.cross_entropy(scale * queries @ keys.T, torch.arange(len(queries)), **options)
 
 
 @checked("It agrees with the library, also where exponentials overflow.")
-def info_nce(answer) -> None:
+def info_nce(answer: Answer) -> None:
     """`answer(queries, keys, logit_scale)`: the InfoNCE loss of normalised embeddings (B, d), in nats."""
     q, k = unit(12, 8, seed=1), unit(12, 8, seed=2)
     expected = _cross_entropy(q, k, 7.0)
@@ -39,7 +41,7 @@ def info_nce(answer) -> None:
 
 
 @checked("The softmax minus the right answer, as autograd has it.")
-def info_nce_gradient(answer) -> None:
+def info_nce_gradient(answer: Answer) -> None:
     """`answer(scores)`: the gradient of InfoNCE for the scores (B, B) of which the diagonal is right, shape (B, B)."""
     scores = (6 * unit(9, 5, seed=3) @ unit(9, 5, seed=4).T).requires_grad_()
     F.cross_entropy(scores, torch.arange(9)).backward()
@@ -57,7 +59,7 @@ def info_nce_gradient(answer) -> None:
 
 
 @checked("With several partners each of them counts, and a query is never pushed away from its own kind.")
-def supervised_contrast(answer) -> None:
+def supervised_contrast(answer: Answer) -> None:
     """`answer(queries, keys, labels, logit_scale)`: mean over queries of the mean of -log p over keys of its label."""
     q, k, labels = unit(10, 6, seed=5), unit(10, 6, seed=6), torch.tensor([0, 1, 0, 2, 1, 3, 0, 2, 4, 4])
     alike = (labels[:, None] == labels[None]).double()
@@ -83,7 +85,7 @@ def supervised_contrast(answer) -> None:
 
 
 @checked("Both directions, each a cross-entropy over the whole batch.")
-def clip_loss(answer) -> None:
+def clip_loss(answer: Answer) -> None:
     """`answer(image, text, logit_scale)`: CLIP's symmetric loss of normalised embeddings (B, d), in nats."""
     image, text = unit(11, 7, seed=7), unit(11, 7, seed=8)
     one, other = _cross_entropy(image, text, 9.0).item(), _cross_entropy(text, image, 9.0).item()

@@ -32,6 +32,10 @@ class Feedback:
         return f'<p class="check"><strong>{word}</strong> {html.escape(self.sentence)}</p>'
 
 
+#: What a reader wrote: a function, whose arguments and result a check documents.
+Answer = Callable[..., Any]
+
+
 class WrongError(Exception):
     """An answer is wrong; the message is the sentence."""
 

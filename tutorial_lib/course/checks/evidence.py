@@ -7,7 +7,7 @@ import math
 import torch
 from scipy import stats
 
-from tutorial_lib.course.checks.core import WrongError, checked, given, number, same, unit
+from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, number, same, unit
 from tutorial_lib.evaluate import linear_cka
 from tutorial_lib.evidence.statistics import estimate_mean
 
@@ -16,7 +16,7 @@ RIGHT = {0: 0.35, 1: 0.50, 2: 0.33, 3: 0.44, 4: 0.90}
 
 
 @checked("Paired by seed, so that what the seeds share falls out.")
-def paired_interval(answer) -> None:
+def paired_interval(answer: Answer) -> None:
     """`answer(left, right)`: 95 % t interval of the mean difference of two dicts by seed, for the seeds in both."""
     found = given(answer(dict(LEFT), dict(RIGHT)))
     low, high = (number(v, "an end") for v in found)
@@ -50,7 +50,7 @@ def paired_interval(answer) -> None:
 
 
 @checked("Absence of evidence is not evidence of absence: between the two stands *undecided*.")
-def verdict(answer) -> None:
+def verdict(answer: Answer) -> None:
     """`answer(low, high, margin)`: is it shown that a difference is not below -margin: holds, fails or undecided?"""
     for low, high, margin, right in (
         (-0.01, 0.05, 0.03, "holds"),
@@ -74,7 +74,7 @@ def verdict(answer) -> None:
 
 
 @checked("Unchanged by turning and scaling the space, as a comparison of embeddings must be.")
-def shift(answer) -> None:
+def shift(answer: Answer) -> None:
     """`answer(x, y)`: linear CKA of two sets of embeddings of the same pictures, (N, d) and (N, e)."""
     x, y = unit(40, 6, seed=51) + 0.3, unit(40, 9, seed=52)
     y[:, :6] += 0.5 * x

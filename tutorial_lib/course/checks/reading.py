@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from tutorial_lib.course.checks.core import checked, number, same, tensor, unit
+from tutorial_lib.course.checks.core import Answer, checked, number, same, tensor, unit
 
 
 @checked("One direction per class: the mean of its prompts, normalised again.")
-def zero_shot_classifier(answer) -> None:
+def zero_shot_classifier(answer: Answer) -> None:
     """`answer(prompts)`: class weights (C, d) from normalised prompt embeddings (C, P, d)."""
     prompts = unit(5, 8, 6, seed=11)
     mean = prompts.mean(1)
@@ -25,7 +25,7 @@ def zero_shot_classifier(answer) -> None:
 
 
 @checked("A hit is the right class anywhere among the first k.")
-def accuracy_at(answer) -> None:
+def accuracy_at(answer: Answer) -> None:
     """`answer(scores, targets, k)`: share of rows whose class is among the k highest scores."""
     random = torch.Generator().manual_seed(12)
     scores, targets = torch.randn(200, 30, generator=random), torch.randint(30, (200,), generator=random)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tutorial_lib.course.checks.core import WrongError, checked, number, same, unit
+from tutorial_lib.course.checks.core import Answer, WrongError, checked, number, same, unit
 from tutorial_lib.zscore import backdoor_z_score, pair_similarity
 
 MANY = 5_000  # pictures for whom a matrix of all pairs is noticed
@@ -18,7 +20,7 @@ def _points() -> tuple[Tensor, Tensor]:
 
 
 @checked("One sum of vectors instead of all pairs.")
-def mean_similarity(answer) -> None:
+def mean_similarity(answer: Answer) -> None:
     """`answer(embeddings)`: mean cosine similarity of all pairs of two different pictures, without an N x N matrix."""
     points = _points()[1]
     n = len(points)
@@ -36,7 +38,7 @@ def mean_similarity(answer) -> None:
         },
     )
     many = unit(MANY, 16, seed=22)
-    with _NoMatrixOfPairs():
+    with _NoMatrixOfPairs():  # type: ignore[no-untyped-call]  # torch's own initialiser
         found = number(answer(many))
     same(found, pair_similarity(many).mean)
 
@@ -44,7 +46,9 @@ def mean_similarity(answer) -> None:
 class _NoMatrixOfPairs(TorchDispatchMode):
     """Stops at the first result that has a number for a large share of all pairs."""
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         out = func(*args, **(kwargs or {}))
         if isinstance(out, Tensor) and out.numel() > MANY**2 / 8:
             raise WrongError(f"right, but for {MANY:,} pictures all pairs are formed: ‖Σ zᵢ‖² holds their sum.")
@@ -52,7 +56,7 @@ class _NoMatrixOfPairs(TorchDispatchMode):
 
 
 @checked("Counted in standard deviations of clean pairs, without pairs of a picture with itself.")
-def z_score(answer) -> None:
+def z_score(answer: Answer) -> None:
     """`answer(clean, triggered)`: the backdoor z-score of normalised embeddings (N, d)."""
     clean, triggered = _points()
     base, moved = pair_similarity(clean), pair_similarity(triggered)
@@ -78,7 +82,7 @@ def z_score(answer) -> None:
 
 
 @checked("No backdoor can be stronger than one point for all triggered pictures.")
-def ceiling(answer) -> None:
+def ceiling(answer: Answer) -> None:
     """`answer(clean)`: the largest z-score that any trigger could have in a model with these clean embeddings."""
     clean = _points()[0]
     base = pair_similarity(clean)

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from tutorial_lib.course.checks.core import WrongError, checked, given, same, tensor, unchanged
+from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, same, tensor, unchanged
 
 
 def _pictures(seed: int) -> torch.Tensor:
@@ -15,7 +15,7 @@ def _pictures(seed: int) -> torch.Tensor:
 
 
 @checked("Mixed as numbers, rounded once, and stored as bytes again.")
-def blend(answer) -> None:
+def blend(answer: Answer) -> None:
     """`answer(images, pattern, alpha)`: (1 - alpha) x + alpha pattern, for bytes (N, 3, H, W) and (3, H, W)."""
     images, pattern = _pictures(31), _pictures(32)[0]
     before = images.clone()
@@ -41,7 +41,7 @@ def blend(answer) -> None:
 
 
 @checked("In decibels of the full brightness, and infinite for equal pictures.")
-def psnr(answer) -> None:
+def psnr(answer: Answer) -> None:
     """`answer(x, y)`: peak signal-to-noise ratio of two pictures of bytes, in dB."""
     x, y = _pictures(33)[0], _pictures(34)[0]
     error = (x.double() - y.double()).square().mean().item()
@@ -64,7 +64,7 @@ def psnr(answer) -> None:
 
 
 @checked("Only pairs whose own caption names the target, and their captions stay.")
-def label_consistent(answer) -> None:
+def label_consistent(answer: Answer) -> None:
     """`answer(captions, target, count)`: positions of up to `count` captions that name the target, in their order."""
     captions = ["a banana", "two bananas", "a Banana on a plate", "bananarama", "an apple", "the banana, peeled"]
     found = given(answer(captions, "banana", 10))

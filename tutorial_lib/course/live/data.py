@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import starmap
 from typing import Any
@@ -16,6 +16,7 @@ from tutorial_lib import models, plots
 from tutorial_lib.course import live
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.tasks import ZeroShotTask, class_concepts, zero_shot_task
+from tutorial_lib.defenses import ShrinkAndPerturb
 from tutorial_lib.evidence.results import Results, stamp
 from tutorial_lib.experiments import cc_frontier, fig4, fig6
 from tutorial_lib.experiments._defended import (
@@ -28,7 +29,7 @@ from tutorial_lib.experiments._defended import (
     word,
 )
 from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Record
+from tutorial_lib.trials import Recipe, Record, TrainedDefense, Trial
 from tutorial_lib.triggers import Patch, Trigger, make_trigger
 
 #: Shipped models that the figure of chapter 4 shows, and how it calls them.
@@ -38,7 +39,8 @@ PICTURES = ("rose", "pineapple", "hamburger", "doughnut", "wine glass", "balloon
 
 def _attacked() -> dict[str, Any]:
     """The trial of the backdoored model that ships."""
-    return json.loads((models.CHECKPOINTS / "backdoored" / "record.json").read_text())["trial"]
+    trial: dict[str, Any] = json.loads((models.CHECKPOINTS / "backdoored" / "record.json").read_text())["trial"]
+    return trial
 
 
 @functools.cache
@@ -113,7 +115,9 @@ def similarities(results: Results) -> dict[str, Any]:
     return {"range": [-1, 1], "top": top, "series": series}
 
 
-def _series(results: Results, name: str, values, trial_of, unit: str) -> dict[str, Any]:
+def _series(
+    results: Results, name: str, values: Sequence[int], trial_of: Callable[[int, int], Trial], unit: str
+) -> dict[str, Any]:
     points = []
     for value in values:
         records = results.of(trial_of(value, s) for s in results.seeds)
@@ -130,7 +134,8 @@ def _density(records: list[Record], which: str) -> list[float]:
     """Mean over models of the density over [-1, 1]."""
     counts = np.array([r.metrics["pairs_by_similarity"][which] for r in records], dtype=float)  # (models, bins)
     shares = (counts / counts.sum(1, keepdims=True)).mean(0)
-    return (shares * len(shares) / 2).round(3).tolist()
+    found: list[float] = (shares * len(shares) / 2).round(3).tolist()
+    return found
 
 
 #: Quantities that a row may have, and what an axis calls them.
@@ -205,11 +210,12 @@ def frontier(results: Results) -> dict[str, Any]:
     }
 
 
-def _setting(defense) -> str:
+def _setting(defense: TrainedDefense) -> str:
+    """What tells it from the others of its sweep."""
     words = [f"learning rate {defense.recipe.lr:g}"]
-    if defense.method == "weight_decay":
+    if defense.recipe.weight_decay != Recipe().weight_decay:
         words.append(f"weight decay {defense.recipe.weight_decay:g}")
-    if defense.method == "shrink_and_perturb":
+    if isinstance(defense, ShrinkAndPerturb):
         words.append(f"shrink {defense.shrink:g}")
     return ", ".join(words)
 

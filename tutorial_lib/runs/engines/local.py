@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
+from multiprocessing.queues import Queue
 from queue import Empty
 
 from tutorial_lib.runs.engines.base import Deadline, Report, Sweep
@@ -61,7 +62,15 @@ def work(
             return
 
 
-def _worker(todo, store, deadline, device, threads, number, queue) -> None:
+def _worker(
+    todo: Sequence[Trial],
+    store: RunStore,
+    deadline: Deadline,
+    device: str | None,
+    threads: int,
+    number: int,
+    queue: Queue[str | Sweep],
+) -> None:
     import torch
 
     torch.set_num_threads(threads)
@@ -89,7 +98,15 @@ def _threads_for_children(threads: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def share(todo, store: RunStore, deadline: Deadline, result: Sweep, jobs: int, device, report) -> None:
+def share(
+    todo: Sequence[Trial],
+    store: RunStore,
+    deadline: Deadline,
+    result: Sweep,
+    jobs: int,
+    device: str | None,
+    report: Report | None,
+) -> None:
     """Several processes with the same list; the store's locks divide it."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
