@@ -2,13 +2,103 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+#: Seconds for which the cores are looked at before a block, and less than which the kernel's counts say nothing.
+LOOK, SHORT = 0.1, 0.05
 #: Share of a GPU's memory that others may hold before it counts as busy.
 BUSY = 0.5
+
+
+class Cores:
+    """The cores that other processes leave free, from the kernel's counts (on Linux; elsewhere all cores).
+
+    Threads of one small model wait for each other thousands of times a second. Where a core is busy with other work,
+    the thread that waits spins on the one while the other thread waits for the other: two threads are then many times
+    slower than one.
+
+    Args:
+        counts: gives seconds for which any process and for which this one was running, and the time.
+    """
+
+    def __init__(self, counts: Callable[[], tuple[float, float, float]] | None = None) -> None:
+        self._counts = counts or (_counts if Path("/proc/stat").is_file() else None)
+        self._before = self._counts() if self._counts else (0.0, 0.0, 0.0)
+        self._free = float(usable_cores())
+
+    def free(self) -> float:
+        """How many were free for this process since the last call, or since this object was made.
+
+        After too short a time for the kernel's counts it is what the last call said.
+        """
+        if self._counts is None:
+            return self._free
+        now = self._counts()
+        busy, own, passed = (b - a for a, b in zip(self._before, now, strict=True))
+        if passed >= SHORT:
+            there = usable_cores()
+            self._before, self._free = now, max(0.0, min(there, there - (busy - own) / passed))
+        return self._free
+
+    def threads(self, most: int) -> int:
+        """How many threads to run now: as many as there were free cores, at least one and no more than `most`."""
+        return max(1, min(most, int(self.free() + 0.5)))
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _counts() -> tuple[float, float, float]:
+    """Seconds that its cores were busy, that this process ran, and the time."""
+    mine = {f"cpu{k}" for k in os.sched_getaffinity(0)}
+    busy = 0
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name in mine:
+            busy += sum(map(int, ticks[:8])) - int(ticks[3]) - int(ticks[4])  # all but idle and waiting for a disk
+    used = os.times()
+    return busy / os.sysconf("SC_CLK_TCK"), used.user + used.system, time.monotonic()
+
+
+@contextlib.contextmanager
+def fitting_threads(*, on: bool = True) -> Iterator[Callable[[], None]]:
+    """Let PyTorch use as many threads on the CPU as there are free cores, in the block.
+
+    Nothing is changed where PyTorch has one thread, by OMP_NUM_THREADS=1 for example: results are then the same to the
+    last bit whatever else the machine does, where another number of threads rounds otherwise.
+
+    Args:
+        on: without it nothing is changed either.
+
+    Yields:
+        What looks again, to be called from time to time.
+    """
+    import torch
+
+    most = torch.get_num_threads()
+    if most == 1 or not on:
+        yield lambda: None
+        return
+    cores = Cores()
+    time.sleep(LOOK)
+
+    def look() -> None:
+        torch.set_num_threads(cores.threads(most))
+
+    look()
+    try:
+        yield look
+    finally:
+        torch.set_num_threads(most)
 
 
 def memory_bytes() -> int:

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.pictures import Images, StoredPictures
 from tutorial_lib.losses import clip_loss
+from tutorial_lib.machine import fitting_threads
 from tutorial_lib.models.fast import compiled, encode_text, small_maps
 from tutorial_lib.models.inputs import normalize
 from tutorial_lib.models.tokenizer import Tokenizer
@@ -154,10 +155,15 @@ def optimize(
         first_epoch, history.loss = restore(checkpoint, identity, model, optimizer, device)
     good = copy.deepcopy(model.state_dict())
     started = time.perf_counter()
-    hidden = (None if progress is None else not progress) if first else True
-    bar = tqdm(total=total, initial=first_epoch * steps_per_epoch, unit="step", disable=hidden)
-    with distributed.synchronized(model), small_maps(model), compiled(model, device, total):
+    bar = tqdm(total=total, initial=first_epoch * steps_per_epoch, unit="step", disable=_hidden(progress))
+    with (
+        distributed.synchronized(model),
+        small_maps(model),
+        compiled(model, device, total),
+        fitting_threads(on=device.type == "cpu" and distributed.size() == 1) as look_again,
+    ):
         for epoch in range(first_epoch, recipe.epochs):
+            look_again()
             order = torch.randperm(count, generator=seeded(seed, epoch))
             batches = order[: steps_per_epoch * recipe.batch_size].split(recipe.batch_size)
             running = torch.zeros((), device=device)
@@ -198,6 +204,11 @@ def optimize(
         checkpoint.unlink(missing_ok=True)
     model.eval()
     return history
+
+
+def _hidden(progress: bool | None) -> bool | None:
+    """What tqdm calls `disable`: one bar for a group of processes; `None` shows one on a terminal only."""
+    return True if distributed.rank() else None if progress is None else not progress
 
 
 def ahead(batches: Sequence[Tensor], prefetch: Callable[[Tensor], None] | None) -> Iterator[Tensor]:
