@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -169,15 +170,9 @@ def optimize(
             running = torch.zeros((), device=device)
             for k, batch in enumerate(ahead(batches, prefetch)):
                 step = epoch * steps_per_epoch + k
-                for group in optimizer.param_groups:
-                    group["lr"] = recipe.lr_at(step, total)
-                optimizer.zero_grad(set_to_none=True)
-                loss = loss_of(batch, step)
-                loss.backward()
-                distributed.average_gradients(model)
-                optimizer.step()
-                clamp_logit_scale(model, recipe)
-                running += loss.detach()
+                running += take_step(
+                    model, optimizer, functools.partial(loss_of, batch, step), recipe, recipe.lr_at(step, total)
+                )
                 bar.update()
             mean = running.item() / steps_per_epoch
             if not math.isfinite(mean):
@@ -209,6 +204,21 @@ def optimize(
 def _hidden(progress: bool | None) -> bool | None:
     """What tqdm calls `disable`: one bar for a group of processes; `None` shows one on a terminal only."""
     return True if distributed.rank() else None if progress is None else not progress
+
+
+def take_step(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss_of: Callable[[], Tensor], recipe: Recipe, lr: float
+) -> Tensor:
+    """One step at a learning rate; returns the loss, detached."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.zero_grad(set_to_none=True)
+    loss = loss_of()
+    loss.backward()
+    distributed.average_gradients(model)
+    optimizer.step()
+    clamp_logit_scale(model, recipe)
+    return loss.detach()
 
 
 def ahead(batches: Sequence[Tensor], prefetch: Callable[[Tensor], None] | None) -> Iterator[Tensor]:
