@@ -1,4 +1,4 @@
-"""Training beside a process that keeps a core busy: with threads that fit the free cores, and with one on every core."""
+"""Training beside a process that keeps a core busy: with threads that fit the free cores, and with all threads."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def describe(body: dict[str, Any]) -> list[str]:
     """The numbers for people."""
     rate = body["samples_per_second"]
     return [
-        f"training beside {body['busy']} busy core: {rate['fit beside']:,.0f} samples/s, alone {rate['fit alone']:,.0f} "
-        f"({body['kept']:.2f} is kept); with a thread on every core {rate['all beside']:,.0f} of {rate['all alone']:,.0f} "
+        f"beside {body['busy']} busy core: {rate['fit beside']:,.0f} samples/s of {rate['fit alone']:,.0f} alone "
+        f"({body['kept']:.2f}); with all threads {rate['all beside']:,.0f} of {rate['all alone']:,.0f} "
         f"({body['kept_with_all_threads']:.2f})"
     ]
