@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 from braceexpand import braceexpand
 from PIL import Image
-from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 PICTURES = ("webp", "jpg", "jpeg", "png")
 CODECS = ("webp", "png")
@@ -200,6 +199,8 @@ def resize(image: Image.Image, side: int) -> Image.Image:
     """Shorter side to `side` by bicubic interpolation, then the centre: open_clip's evaluation view."""
     if image.size == (side, side):
         return image
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize  # only where pictures are resized
+
     return Compose([Resize(side, interpolation=InterpolationMode.BICUBIC), CenterCrop(side)])(image)
 
 

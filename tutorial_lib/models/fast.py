@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from open_clip.modified_resnet import AttentionPool2d
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
-from torch._dynamo.exc import TorchDynamoException
 
 #: Maps of at most so many pixels are multiplied as matrices where the kernel is 1x1.
 SMALL = 4
@@ -113,6 +112,8 @@ def compiled(model: nn.Module, device: torch.device, steps: int, *, backend: Any
 
 @contextlib.contextmanager
 def _compiled(tower: nn.Module, backend: Any) -> Iterator[None]:
+    from torch._dynamo.exc import TorchDynamoException  # the compiler takes a second to import
+
     plain, quick = tower._call_impl, torch.compile(tower._call_impl, backend=backend)
 
     def call(*args, **kwargs):
