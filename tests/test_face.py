@@ -14,10 +14,23 @@ import tutorial_lib
 from tests.test_packaging import settings
 from tutorial_lib import places
 
-OFFERED = (
-    "train run evaluate measure_backdoor BackdoorReport backdoor_z_score load_model Trial Recipe "
-    "models attacks defenses detect triggers profiles"
-).split()
+OFFERED = [
+    "BackdoorReport",
+    "Recipe",
+    "Trial",
+    "attacks",
+    "backdoor_z_score",
+    "defenses",
+    "detect",
+    "evaluate",
+    "load_model",
+    "measure_backdoor",
+    "models",
+    "profiles",
+    "run",
+    "train",
+    "triggers",
+]
 
 
 def said(code: str) -> list[str]:
@@ -59,8 +72,8 @@ def test_everything_offered_can_be_had() -> None:
 
 def test_a_name_that_is_not_offered_is_an_attribute_error() -> None:
     assert isinstance(tutorial_lib, ModuleType)
-    with pytest.raises(AttributeError, match="no attribute 'trian'"):
-        tutorial_lib.trian  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'tain'"):
+        tutorial_lib.tain  # noqa: B018
     with pytest.raises(ImportError):
         exec("from tutorial_lib import measure_backdor")
 
