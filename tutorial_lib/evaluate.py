@@ -60,12 +60,12 @@ def zero_shot_classifier(
     model: open_clip.CLIP,
     tokenizer: Tokenizer,
     labels: Sequence[str],
-    templates: Sequence = open_clip.OPENAI_IMAGENET_TEMPLATES,
+    templates: Sequence[Callable[[str], str]] = open_clip.OPENAI_IMAGENET_TEMPLATES,
 ) -> Tensor:
     """One weight vector per label, the mean over prompts, shape (d, C); built by open_clip."""
     device = next(model.parameters()).device
     model.eval()
-    weights = open_clip.build_zero_shot_classifier(
+    weights: Tensor = open_clip.build_zero_shot_classifier(
         _TextTower(model), tokenizer, list(labels), templates, num_classes_per_batch=32, device=device
     )
     return weights.float().cpu()

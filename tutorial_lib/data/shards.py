@@ -201,7 +201,8 @@ def resize(image: Image.Image, side: int) -> Image.Image:
         return image
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize  # only where pictures are resized
 
-    return Compose([Resize(side, interpolation=InterpolationMode.BICUBIC), CenterCrop(side)])(image)
+    view: Image.Image = Compose([Resize(side, interpolation=InterpolationMode.BICUBIC), CenterCrop(side)])(image)
+    return view
 
 
 class Tally:

@@ -1,4 +1,4 @@
-"""open_clip models: small configs, weights as safetensors, CLIP's tokenizer, and the same results with fewer operations."""
+"""open_clip models: small configs, weights as safetensors, CLIP's tokenizer; the same results with fewer operations."""
 
 import open_clip
 

@@ -1,4 +1,4 @@
-"""A supervised classifier: the image tower of a CLIP model under a linear head, for comparison. Introduced in chapter 6."""
+"""A supervised classifier: the image tower of a CLIP model under a linear head. For comparison, in chapter 6."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ class Classifier(torch.nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores of each class, shape (N, C); the head sees normalised embeddings, scaled as CLIP's are."""
-        return self.head(10 * self.encode_image(images, normalize=True))
+        scores: Tensor = self.head(10 * self.encode_image(images, normalize=True))
+        return scores
 
 
 @torch.no_grad()
 def read_with_head(model: Classifier, embeddings: Tensor) -> Tensor:
     """Predicted class of each normalised embedding, shape (N,), int64, on the CPU."""
     device = model.head.weight.device
-    return model.head(10 * embeddings.to(device)).argmax(dim=1).cpu()
+    scores: Tensor = model.head(10 * embeddings.to(device))
+    return scores.argmax(dim=1).cpu()
