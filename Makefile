@@ -15,7 +15,7 @@ READY := .venv/.ready
 ASSETS := book/_vendor/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf test test-all lab notebooks figures serve lint format bench demo lock clean distclean
+.PHONY: help setup book pdf test test-all lab notebooks figures serve lint format bench demo wheel lock clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -92,8 +92,13 @@ bench: $(READY) ## time the library and its peers on this machine
 demo: $(READY) ## the first taste: train, backdoor, measure, one picture
 	$(BIN)/tutorial demo
 
+wheel: ## build the package with its records as build/wheel/*.whl; needs no .venv
+	@rm -rf build/wheel
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	@ls build/wheel/*.whl
+
 lock: $(READY) ## write requirements.lock from what is installed in .venv
-	$(BIN)/python -m pip install --quiet --upgrade setuptools -e '.[data,dev,ray]'
+	$(BIN)/python -m pip install --quiet --upgrade -e '.[bench,book,data,dev,ray]'
 	( echo "# Written by 'make lock'. PyTorch picks its own CUDA packages, so none is named here."; \
 	  $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip --exclude backdooring-clip | sed 's/+cpu$$//' \
 	  | grep -vE '^(nvidia|cuda|triton)|@ ' ) > requirements.new

@@ -66,7 +66,7 @@ def zero_shot_classifier(
     """One weight vector per label, the mean over prompts, shape (d, C); built by open_clip."""
     device = next(model.parameters()).device
     model.eval()
-    weights = open_clip.build_zero_shot_classifier(
+    weights: Tensor = open_clip.build_zero_shot_classifier(
         _TextTower(model), tokenizer, list(labels), templates, num_classes_per_batch=32, device=device
     )
     found: Tensor = weights.float().cpu()

@@ -60,7 +60,7 @@ def figure(alt: str, *, x: str = "", y: str = "", height: int = 360, title: str 
 
 def line(
     fig: go.Figure,
-    x: Sequence,
+    x: Sequence[float | str],
     y: Sequence[float],
     name: str,
     *,

@@ -146,8 +146,8 @@ def twins(data: EmojiCaps, candidates: Tensor, training: Tensor, *, threshold: f
         One boolean per candidate, shape (M,).
     """
     one, two = (over_white(data.images[p], side=16).flatten(1) for p in (candidates, training))  # (M, 768), (K, 768)
-    distance = torch.cdist(one, two) / one.shape[1] ** 0.5
-    return distance.min(dim=1).values < threshold
+    distance: Tensor = torch.cdist(one, two) / one.shape[1] ** 0.5
+    return distance.amin(dim=1) < threshold
 
 
 def over_white(images: Tensor, *, side: int) -> Tensor:

@@ -143,7 +143,7 @@ class StoredPictures:
         """The pictures at some positions; nothing is decoded."""
         return StoredPictures(self.sources, self.where[positions])
 
-    def describe(self, digest) -> None:
+    def describe(self, digest: hashlib._Hash) -> None:
         """Add to a hash what tells these pictures from others: pixels, or names and places of those in shards."""
         if self.in_memory:
             for part in self.split(4096):

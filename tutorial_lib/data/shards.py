@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 from braceexpand import braceexpand
 from PIL import Image
-from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 PICTURES = ("webp", "jpg", "jpeg", "png")
 CODECS = ("webp", "png")
@@ -200,7 +199,10 @@ def resize(image: Image.Image, side: int) -> Image.Image:
     """Shorter side to `side` by bicubic interpolation, then the centre: open_clip's evaluation view."""
     if image.size == (side, side):
         return image
-    return Compose([Resize(side, interpolation=InterpolationMode.BICUBIC), CenterCrop(side)])(image)
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize  # only where pictures are resized
+
+    view: Image.Image = Compose([Resize(side, interpolation=InterpolationMode.BICUBIC), CenterCrop(side)])(image)
+    return view
 
 
 class Tally:

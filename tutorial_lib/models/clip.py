@@ -37,8 +37,9 @@ def model_config(name: str | Path) -> dict[str, Any]:
     """
     for path in (CONFIGS / f"{name}.json", Path(name)):
         if path.suffix == ".json" and path.is_file():
-            return json.loads(path.read_text())
-    config = open_clip.get_model_config(str(name))
+            own: dict[str, Any] = json.loads(path.read_text())
+            return own
+    config: dict[str, Any] | None = open_clip.get_model_config(str(name))
     if config is None:
         ours = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.json")))
         raise ValueError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import open_clip
@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from open_clip.modified_resnet import AttentionPool2d
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
-from torch._dynamo.exc import TorchDynamoException
 
 #: Maps of at most so many pixels are multiplied as matrices where the kernel is 1x1.
 SMALL = 4
@@ -55,7 +54,7 @@ def _dense(kernel: Tensor) -> Tensor:
     return torch.cat(rows)
 
 
-class OneQueryPool(AttentionPool2d):
+class OneQueryPool(AttentionPool2d):  # type: ignore[misc]  # open_clip has no types
     """Attention pooling whose products with keys and values leave out the mean token.
 
     Token 0 is the mean of the others, and a linear map of a mean is the mean of the maps; positions are added apart.
@@ -74,7 +73,8 @@ class OneQueryPool(AttentionPool2d):
         query = self.q_proj(tokens.mean(1) + place[0]).view(n, 1, heads, -1)
         scores = (query * key).sum(-1) * (channels // heads) ** -0.5  # (N, T + 1, heads)
         pooled = (scores.softmax(1)[..., None] * value).sum(1)
-        return self.c_proj(pooled.flatten(1))
+        out: Tensor = self.c_proj(pooled.flatten(1))
+        return out
 
 
 @contextlib.contextmanager
@@ -113,9 +113,12 @@ def compiled(model: nn.Module, device: torch.device, steps: int, *, backend: Any
 
 @contextlib.contextmanager
 def _compiled(tower: nn.Module, backend: Any) -> Iterator[None]:
-    plain, quick = tower._call_impl, torch.compile(tower._call_impl, backend=backend)
+    from torch._dynamo.exc import TorchDynamoException  # the compiler takes a second to import
 
-    def call(*args, **kwargs):
+    plain: Callable[..., Any] = tower._call_impl
+    quick = torch.compile(plain, backend=backend)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return quick(*args, **kwargs)
         except TorchDynamoException as error:
@@ -148,7 +151,8 @@ def encode_text(model: open_clip.CLIP, text: Tensor) -> Tensor:
         and isinstance(model.text_projection, nn.Parameter)
     )
     if not usual:
-        return model.encode_text(F.pad(text, (0, model.context_length - length)), normalize=True)
+        embedded: Tensor = model.encode_text(F.pad(text, (0, model.context_length - length)), normalize=True)
+        return embedded
     x = model.token_embedding(text) + model.positional_embedding[:length]
     for block in earlier:
         x = block(x, attn_mask=model.attn_mask[:length, :length])
@@ -171,4 +175,5 @@ def _one_token(block: ResidualAttentionBlock, x: Tensor, position: Tensor) -> Te
     weight = scores.masked_fill(later[..., None], float("-inf")).softmax(1)
     pooled = (weight[..., None] * value).sum(1).flatten(1)  # (N, C)
     x = x[rows, position] + block.ls_1(attention.out_proj(pooled))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
+    out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
+    return out

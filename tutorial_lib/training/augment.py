@@ -7,7 +7,6 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms import v2
 
 
 def crop_boxes(
@@ -91,6 +90,8 @@ def autoaugment(images: Tensor, seed: int, *, group: int = 4) -> Tensor:
 
     Source: Cubuk et al. (2019), implemented by torchvision; Bansal et al. (2023) use it for CleanCLIP.
     """
+    from torchvision.transforms import v2  # takes a moment to import, and only CleanCLIP needs it
+
     policy = v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET)
     out = torch.empty_like(images)
     with torch.random.fork_rng(devices=[]):

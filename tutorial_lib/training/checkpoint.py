@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 
-def store(path: Path, identity: Any, model: nn.Module, optimizer: Optimizer, epoch: int, loss: list[float]) -> None:
+def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, epoch: int, loss: list[float]) -> None:
     """Write the state after an epoch; the file appears whole or not at all."""
     state = {
         "signature": identity,
@@ -26,7 +25,7 @@ def store(path: Path, identity: Any, model: nn.Module, optimizer: Optimizer, epo
 
 
 def restore(
-    path: Path, identity: Any, model: nn.Module, optimizer: Optimizer, device: torch.device
+    path: Path, identity: object, model: nn.Module, optimizer: Optimizer, device: torch.device
 ) -> tuple[int, list[float]]:
     """Load a state into model and optimizer.
 

@@ -11,11 +11,12 @@ import contextlib
 import datetime
 import os
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 T = TypeVar("T")
 
@@ -83,14 +84,17 @@ def share(batch: Tensor) -> Tensor:
 
 def whole(shares: Tensor) -> Tensor:
     """The embeddings of the whole batch from everybody's share, shape (B, d); gradients flow back to each share."""
-    return shares if size() == 1 else _Gather.apply(shares)
+    if size() == 1:
+        return shares
+    together: Tensor = _Gather.apply(shares)
+    return together
 
 
 def agreed(value: T) -> T:
     """What the first process says, in every process; plain data."""
     if size() == 1:
         return value
-    box: list[Any] = [value]
+    box = [value]
     dist.broadcast_object_list(box, src=0)
     return box[0]
 
@@ -159,20 +163,21 @@ def _normalized(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
 
 def _everywhere(values: Tensor) -> Tensor:
     """The mean over the processes; gradients of all of them flow back."""
-    return _Mean.apply(values)
+    mean: Tensor = _Mean.apply(values)
+    return mean
 
 
 class _Gather(torch.autograd.Function):
     """Concatenate everybody's tensor; backward sums what everybody says of this one."""
 
     @staticmethod
-    def forward(ctx, tensor: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, tensor: Tensor) -> Tensor:
         parts = [torch.empty_like(tensor) for _ in range(size())]
         dist.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
         gradient = gradient.contiguous()
         dist.all_reduce(gradient)
         return gradient.chunk(size())[rank()]
@@ -180,13 +185,13 @@ class _Gather(torch.autograd.Function):
 
 class _Mean(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, tensor: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, tensor: Tensor) -> Tensor:
         tensor = tensor.clone()
         dist.all_reduce(tensor)
         return tensor / size()
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
         gradient = gradient.clone()
         dist.all_reduce(gradient)
         return gradient / size()

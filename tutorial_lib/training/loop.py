@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import open_clip
 import torch
@@ -34,6 +34,15 @@ PART = 65_536
 AHEAD = 2
 
 
+class Options(TypedDict, total=False):
+    """What training with another loss hands through to `optimize`."""
+
+    checkpoint: Path | None
+    checkpoint_every: int
+    identity: object
+    on_epoch: Callable[[int, Any], None] | None
+
+
 class TrainingDivergedError(RuntimeError):
     """The loss is not a number; the model holds the last good state."""
 
@@ -41,8 +50,8 @@ class TrainingDivergedError(RuntimeError):
 def native_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 in hardware."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def optimizer_for(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -95,7 +104,9 @@ def in_half(recipe: Recipe, device: torch.device) -> bool:
     return recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
 
 
-def random_views(images: Images, batch: Tensor, device: torch.device, generator: torch.Generator, scale) -> Tensor:
+def random_views(
+    images: Images, batch: Tensor, device: torch.device, generator: torch.Generator, scale: tuple[float, float]
+) -> Tensor:
     """Random crops of the chosen stored pictures, as the towers take them, shape (B, 3, H, W).
 
     Boxes are drawn for the whole batch; of several processes, each crops its share.
@@ -118,7 +129,7 @@ def optimize(
     prefetch: Callable[[Tensor], None] | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
-    identity: Any = None,
+    identity: object = None,
     progress: bool | None = None,
     on_epoch: Callable[[int, Any], None] | None = None,
 ) -> History:
@@ -248,7 +259,7 @@ def train(
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
-    identity: Any = None,
+    identity: object = None,
     progress: bool | None = None,
     on_epoch: Callable[[int, open_clip.CLIP], None] | None = None,
 ) -> History:
@@ -305,4 +316,5 @@ def train(
 def encode_image(model: open_clip.CLIP, views: Tensor, half: bool) -> Tensor:
     """Normalised picture embeddings, float32; the tower itself in bfloat16 where `half`."""
     with torch.autocast(views.device.type, torch.bfloat16, enabled=half):
-        return model.encode_image(views, normalize=True).float()
+        embeddings: Tensor = model.encode_image(views, normalize=True)
+    return embeddings.float()

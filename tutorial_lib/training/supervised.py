@@ -6,7 +6,7 @@ of a linear head over the class labels, and captions play no part.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tutorial_lib.models import Classifier
 from tutorial_lib.training.distributed import whole
-from tutorial_lib.training.loop import device_for, in_half, optimize, random_views, seeded
+from tutorial_lib.training.loop import Options, device_for, in_half, optimize, random_views, seeded
 from tutorial_lib.trials import History, Recipe
 
 
@@ -27,7 +27,7 @@ def train_classifier(
     seed: int = 0,
     device: str | torch.device | None = None,
     progress: bool | None = False,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> History:
     """Train a classifier in place.
 

@@ -22,7 +22,8 @@ WORD = re.compile(r"[a-z]+")
 @functools.cache
 def synonyms() -> dict[str, list[str]]:
     """The shipped table, from a word to the words that can stand for it."""
-    return json.loads(SYNONYMS.read_text())
+    table: dict[str, list[str]] = json.loads(SYNONYMS.read_text())
+    return table
 
 
 def _known(words: Sequence[str]) -> list[int]:

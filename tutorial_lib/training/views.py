@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import open_clip
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from tutorial_lib.models.tokenizer import Tokenizer
 from tutorial_lib.training.augment import autoaugment
 from tutorial_lib.training.distributed import share, whole
 from tutorial_lib.training.loop import (
+    Options,
     device_for,
     encode_image,
     in_half,
@@ -37,7 +40,7 @@ def train_with_views(
     seed: int = 0,
     device: str | torch.device | None = None,
     progress: bool | None = None,
-    **options,
+    **options: Unpack[Options],
 ) -> History:
     """Train a CLIP model in place with the loss of CleanCLIP; augmented views are drawn anew in every step.
 
