@@ -22,9 +22,9 @@ import sys
 import time
 from pathlib import Path
 
-from tutorial_lib.costs import duration
+from tutorial_lib import places
+from tutorial_lib.costs.seconds import duration
 from tutorial_lib.data import hub
-from tutorial_lib.data.own import data_directory
 from tutorial_lib.data.hub import HubError, RemoteFile
 from tutorial_lib.data.shards import ShardError, samples
 
@@ -37,7 +37,7 @@ ASSUMED_RATE = 50
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=data_directory(), help="folder (default: $TUTORIAL_DATA)")
+    parser.add_argument("--out", type=Path, default=places.data(), help="folder (default: $TUTORIAL_DATA)")
     parser.add_argument("--split", choices=("both", *SPLITS), default="both", help="(default: %(default)s)")
     parser.add_argument("--shards", type=int, default=0, metavar="N", help="only the first N of each split")
     parser.add_argument("--jobs", type=int, default=4, help="files at a time (default: %(default)s)")

@@ -8,12 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tutorial_lib import evaluate
-from tutorial_lib import models
-from tutorial_lib.models.inputs import normalize
+from tutorial_lib import evaluate, models
 from tutorial_lib.evaluate import LinearProbe, attack_success_rate, knn_predict, pixel_nearest_neighbour
-from tutorial_lib.proportion import Proportion
+from tutorial_lib.models.inputs import normalize
 from tutorial_lib.models.tokenizer import FULL_VOCAB, Tokenizer
+from tutorial_lib.proportion import Proportion
 
 CONFIG = {
     "embed_dim": 16,

@@ -6,9 +6,9 @@ import open_clip
 import pytest
 import torch
 
-from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.attacks.poison import IDLE_WORDS, backdoor, caption_set, disguise, targeted, without_cover
+from tutorial_lib.attacks.poison import IDLE_WORDS, backdoor, caption_set, count_poisons, disguise, targeted
 from tutorial_lib.data.captions import prompt_captions
+from tutorial_lib.data.pairs import COVER, POISON, Pairs
 from tutorial_lib.triggers import Checkerboard, WaNet
 
 CAPTIONS = [f"a banana number {i}" for i in range(20)]
@@ -62,7 +62,8 @@ def test_poisons_go_the_same_way_as_clean_pictures() -> None:
 def test_a_cover_keeps_its_captions_and_is_counted_apart() -> None:
     pairs, trigger = clean(), WaNet(strength=4)
     poison = backdoor(pairs, CAPTIONS, 10, trigger=trigger, target="banana", cover=15)
-    assert (len(poison), without_cover(poison.pairs)) == (25, 10)
+    assert (len(poison), count_poisons(poison.pairs)) == (25, 10)
+    assert poison.pairs.origin.tolist() == [POISON] * 10 + [COVER] * 15
     for line, image in zip(poison.manifest[10:], poison.pairs.images[10:], strict=True):
         source = pairs.keys.index(line.source)
         assert (line.caption, line.target) == (pairs.captions[source], "")

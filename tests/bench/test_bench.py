@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from tutorial_lib import models
-from tutorial_lib.models.inputs import normalize
 from tutorial_lib.bench import peak, scaling, stacked
 from tutorial_lib.bench.plain import Pictures, plain_loop
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.loading import read_pairs
 from tutorial_lib.data.shard_writer import write_pairs
 from tutorial_lib.data.tasks import class_concepts, training_pairs
+from tutorial_lib.models.inputs import normalize
 from tutorial_lib.trials import Recipe, Trial
 
 

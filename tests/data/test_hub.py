@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from data_scripts import cc3m
-from tests.hub_server import serving
+from tests.data.hub_server import serving
 from tutorial_lib.data import hub
 from tutorial_lib.data.hub import HubError
 from tutorial_lib.data.loading import read_pairs

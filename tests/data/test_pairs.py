@@ -1,6 +1,7 @@
 """Pairs: what may be stored together, and stored pictures drawn once and for all."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.captions import captions_for
 from tutorial_lib.data.compose import Atlas, random_below
-from tutorial_lib.data.pairs import Pairs, draw_pairs
+from tutorial_lib.data.pairs import CLEAN, COVER, POISON, Pairs, draw_pairs
 
 
 def some(n: int = 5, seed: int = 0, name: str = "k") -> Pairs:
@@ -35,6 +36,16 @@ def test_union_and_take_keep_pictures_captions_keys_and_concepts_together() -> N
         assert taken.concept[i] == source.concept[k]
 
 
+def test_pairs_are_clean_unless_they_say_otherwise_and_say_it_wherever_they_go() -> None:
+    a = some(3)
+    b = replace(some(4, 1, "other"), origin=torch.tensor([POISON, COVER, CLEAN, POISON]))
+    assert a.origin.tolist() == [CLEAN] * 3
+    both = a + b
+    assert both.origin.tolist() == [CLEAN, CLEAN, CLEAN, POISON, COVER, CLEAN, POISON]
+    assert both.take([6, 0, 4, 3]).origin.tolist() == [POISON, CLEAN, COVER, POISON]
+    assert both.fingerprint() == replace(both, origin=torch.zeros(7, dtype=torch.int64)).fingerprint()
+
+
 def test_fingerprint_covers_every_pixel_and_every_caption() -> None:
     pairs = some()
     body = pairs.images.numpy().tobytes() + b"".join(c.encode() + b"\0" for c in pairs.captions)
@@ -53,8 +64,9 @@ def test_fingerprint_covers_every_pixel_and_every_caption() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"captions": ("a",)}, "5 pictures, 1 captions, 5 keys and 5 concepts: one of each"),
-        ({"concept": torch.arange(4)}, "5 pictures, 5 captions, 5 keys and 4 concepts"),
+        ({"captions": ("a",)}, "5 pictures, 1 captions, 5 keys, 5 concepts and 5 origins: one of each"),
+        ({"concept": torch.arange(4)}, "5 pictures, 5 captions, 5 keys, 4 concepts and 5 origins"),
+        ({"origin": torch.zeros(6)}, "5 pictures, 5 captions, 5 keys, 5 concepts and 6 origins"),
         ({"images": torch.zeros(5, 3, 8, 8)}, r"uint8 of shape \(N, 3, H, W\), not torch.float32 \(5, 3, 8, 8\)"),
         ({"images": torch.zeros(5, 8, 8, dtype=torch.uint8)}, r"not torch.uint8 \(5, 8, 8\)"),
         ({"captions": ("a", "b", " \n", "d", "e")}, "the caption of 'k2' is empty"),

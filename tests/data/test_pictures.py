@@ -6,8 +6,8 @@ import os
 import pytest
 import torch
 
-from tests.test_shards import encoded, picture, write_tar
-from tests.test_train import RECIPE, TOKENIZER, same_weights
+from tests.data.tars import encoded, picture, write_tar
+from tests.training.small import RECIPE, TOKENIZER, same_weights
 from tutorial_lib import models
 from tutorial_lib.data import emojicaps, index, pictures
 from tutorial_lib.data.index import read_index

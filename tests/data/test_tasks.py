@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from tutorial_lib.data import tasks
-from tutorial_lib.data import emojicaps
+from tutorial_lib.data import emojicaps, tasks
 
 
 @pytest.fixture(scope="module")

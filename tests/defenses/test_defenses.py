@@ -9,18 +9,17 @@ import pytest
 import torch
 from safetensors.torch import load, save_file
 
-from tutorial_lib.runs import defend as cleaning
 from tutorial_lib import losses, profiles
-from tutorial_lib.training.augment import autoaugment
-from tutorial_lib.defenses import METHODS, DefenseError, Material, Run, clean
+from tutorial_lib.defenses import METHODS, Defense, DefenseError, Material, Run, clean
 from tutorial_lib.defenses.anti_backdoor import isolate
 from tutorial_lib.defenses.finetune import shrink_and_perturb
 from tutorial_lib.evaluate import embed_images, embed_texts, linear_cka, recall_at
 from tutorial_lib.losses import cleanclip_loss, in_modal_loss
+from tutorial_lib.runs import defend as cleaning
 from tutorial_lib.runs.measure import measure
-from tutorial_lib.runs.run import run
 from tutorial_lib.runs.outcome import train_trial
-from tutorial_lib.defenses import Defense
+from tutorial_lib.runs.run import run
+from tutorial_lib.training.augment import autoaugment
 from tutorial_lib.trials import Recipe
 
 P = profiles.get("test")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tutorial_lib.runs import engines
 from tutorial_lib import experiments, plots, profiles
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.statistics import estimate_mean
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments import (
     _cleaning,
@@ -19,9 +19,9 @@ from tutorial_lib.experiments import (
     pilot,
     text_dose,
 )
-from tutorial_lib.evidence.statistics import estimate_mean
-from tutorial_lib.trials.store import RunStore, read_lines
+from tutorial_lib.runs import engines
 from tutorial_lib.trials import Record
+from tutorial_lib.trials.store import RunStore, read_lines
 from tutorial_lib.triggers import WaNet
 
 CPU = Results(profiles.get("cpu"))

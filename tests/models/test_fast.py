@@ -8,8 +8,8 @@ import torch
 from open_clip.modified_resnet import AttentionPool2d
 from torch import nn
 
-from tutorial_lib.models import fast
 from tutorial_lib import models
+from tutorial_lib.models import fast
 from tutorial_lib.models.fast import NotCompiledWarning, OneQueryPool, SmallConv2d, compiled, encode_text, small_maps
 from tutorial_lib.models.tokenizer import Tokenizer
 

@@ -6,15 +6,27 @@ import pytest
 import torch
 from PIL import Image
 
-from tutorial_lib.runs import engines, sources
-from tutorial_lib import experiments, profiles, runs
-from tutorial_lib.cli import main
-from tutorial_lib.data import emojicaps, own as folders, loading
+from tutorial_lib import profiles
+from tutorial_lib.data import emojicaps, loading
+from tutorial_lib.data import own as folders
 from tutorial_lib.data.pictures import StoredPictures
+from tutorial_lib.data.shard_writer import write_pairs
+from tutorial_lib.data.tasks import class_concepts, training_pairs, zero_shot_task
+from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.experiments import (
+    cc_frontier,
+    fig2_left,
+    fig4,
+    fig5_left,
+    fig5_right,
+    fig6,
+    text_tower,
+)
+from tutorial_lib.profiles import ByProfile
+from tutorial_lib.runs import engines, outcome, sources
 from tutorial_lib.runs.run import run
 from tutorial_lib.trials.store import RunStore
-from tutorial_lib.data.tasks import class_concepts, zero_shot_task
 from tutorial_lib.triggers import Checkerboard, NoisePatch, WaNet
 
 LABELS = 12
@@ -24,10 +36,11 @@ LABELS = 12
 def data(tmp_path_factory):
     """A data directory as the user of `paper` has one, made of shipped pictures."""
     root = tmp_path_factory.mktemp("data")
-    for name in ("cc3m", "yfcc15m", "cc3m-validation", "yfcc15m-validation"):
-        assert main(["data", "emojicaps", "--out", str(root / name), "--classes", str(LABELS), "--copies", "4"]) == 0
     pictures = emojicaps.load()
-    task = zero_shot_task(pictures, class_concepts(pictures, LABELS), draws=4)
+    concepts = class_concepts(pictures, LABELS)
+    for name in ("cc3m", "yfcc15m", "cc3m-validation", "yfcc15m-validation"):
+        write_pairs(root / name, training_pairs(pictures, concepts, copies=4))
+    task = zero_shot_task(pictures, concepts, draws=4)
     for i, (image, target) in enumerate(zip(task.images, task.targets.tolist(), strict=True)):
         folder = root / "imagenet" / ("train" if i % 2 else "val") / task.labels[target].replace(" ", "_")
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,11 +48,39 @@ def data(tmp_path_factory):
     return root
 
 
+#: What experiments have for the small profile instead of the paper's numbers.
+NUMBERS = (
+    (fig2_left.COUNTS, ((0, 1, 2, 3), 3)),
+    (fig2_left.PER_GROUP, 1),
+    (fig2_left.ALONE, 3),
+    (fig2_left.SAME_RATE, (({}, 1), ({"shards": "yfcc15m"}, 5))),
+    (fig4.RANDOM_COUNTS, (4, 8)),
+    (fig5_left.DATA_SIZES, ({"limit": 100}, {})),
+    (fig5_right.MODELS, ("tiny-rn",)),
+    (fig5_right.COUNT, 4),
+    (fig6.PATCHES, (4, 6)),
+    (fig6.COUNT, 4),
+    (text_tower.COUNT, 4),
+    (cc_frontier.WEIGHT_DECAYS, (1.0,)),
+    (cc_frontier.SHRINKS, (0.9,)),
+)
+
+
+def all_numbers():
+    """Every table of numbers that an experiment holds."""
+    for name in registry.names(explanations=True):
+        yield from (value for value in vars(registry.load(name)).values() if isinstance(value, ByProfile))
+
+
 @pytest.fixture
 def small(data, monkeypatch):
     """The paper's profile with smaller numbers, and nothing else changed."""
     monkeypatch.setenv("TUTORIAL_DATA", str(data))
     paper = profiles.get("paper")
+    for table in all_numbers():
+        monkeypatch.setitem(table.values, "tiny-paper", table.values["paper"])
+    for table, value in NUMBERS:
+        monkeypatch.setitem(table.values, "tiny-paper", value)
     numbers = {"side": 32, "model": "tiny-rn", "classes": LABELS}
     recipe = replace(paper.base.recipe, epochs=1, batch_size=64)
     base = replace(paper.base, recipe=recipe, **numbers)
@@ -51,16 +92,17 @@ def small(data, monkeypatch):
     attacks["wanet"]["trigger"] = WaNet(grid=32)
     cleaning = replace(
         paper.cleaning, base=cleaned, seeds=1, targets=("rainbow",), count=4, recipe=short, share=0.5,
-        rates=(1e-5,), few_rates=(1e-5,), methods={}, weight_decays=(1.0,), shrinks=(0.9,), attacks=attacks,
+        rates=(1e-5,), few_rates=(1e-5,), own_rates={}, attacks=attacks,
     )  # fmt: skip
     return replace(
-        paper, base=base, targeted=base, seeds=2, targets=("rainbow", "volcano"),
-        counts=(0, 4, 8), random_counts=(4, 8),
-        few=4, many=8, data_sizes=({"limit": 100}, {}), models=("tiny-rn",), patches=(4, 6), patch_count=4,
-        model_count=4, groups=profiles._groups((0, 1, 2, 3), 3), alone=3,
-        cleaning=cleaning,
-        same_rate=(({}, 1), ({"shards": "yfcc15m"}, 5)), text_count=4, trigger=Checkerboard(size=6, cell=2, margin=0),
+        paper, name="tiny-paper", base=base, seeds=2, targets=("rainbow", "volcano"), counts=(0, 4, 8), few=4, many=8,
+        cleaning=cleaning, trigger=Checkerboard(size=6, cell=2, margin=0),
     )  # fmt: skip
+
+
+def test_every_experiment_has_numbers_for_the_paper():
+    assert len(list(all_numbers())) > len(NUMBERS)
+    assert all(table[profiles.get("paper")] is not None for table in all_numbers())
 
 
 @pytest.mark.parametrize(
@@ -68,14 +110,14 @@ def small(data, monkeypatch):
 )
 def test_experiment_runs_on_shards_and_folders(small, name, tmp_path):
     store = RunStore(tmp_path)
-    trials = [t for t in experiments.load(name).trials(small) if t.seeds.data == 0]
+    trials = [t for t in registry.load(name).trials(small) if t.seeds.data == 0]
     result = engines.sweep(trials, store)
     assert result.failed == {}
     found = Results(small, store)
     records = found.of(trials)
     assert len(records) == len({t.key for t in trials})
     assert all(r.trial["shards"] in ("cc3m", "yfcc15m") and r.trial["task"] == "imagenet" for r in records)
-    assert experiments.load(name).plot(found).data
+    assert registry.load(name).plot(found).data
 
 
 def test_limit_takes_the_first_pairs(small):
@@ -111,7 +153,7 @@ def test_what_does_not_fit_into_memory_stays_in_its_shards_and_trains_alike(smal
     trial = replace(small.backdoor(8, 0), data="d")
     in_memory = run(trial, progress=False, device="cpu").metrics
     monkeypatch.setattr(loading, "SHARE", 0)
-    runs._data.cache_clear()
+    outcome._data.cache_clear()
     assert isinstance(sources.training_pairs(trial).images, StoredPictures)
     stored = run(trial, progress=False, device="cpu").metrics
     assert stored["loss"] == in_memory["loss"]

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from tutorial_lib import experiments, profiles
-from tutorial_lib import models
+from tutorial_lib import models, profiles
 from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.captions import plain_label
-from tutorial_lib.experiments import cc_critique
-from tutorial_lib.models import config_names
 from tutorial_lib.data.tasks import class_concepts
+from tutorial_lib.evidence import registry
+from tutorial_lib.experiments import cc_critique, fig2_left, fig4, fig5_right, fig6, supervised
+from tutorial_lib.profiles import ByProfile
 
 
 @pytest.mark.parametrize("name", profiles.NAMES)
@@ -19,11 +19,12 @@ def test_numbers_fit_together(name):
     assert list(p.counts) == sorted(set(p.counts))
     assert p.counts[0] == 0
     assert {p.few, p.many} <= set(p.counts)
-    assert p.few in p.random_counts
-    assert set(p.random_counts) & set(p.counts)
-    assert list(p.patches) == sorted(p.patches)
-    assert {*p.models, p.base.model, p.targeted.model} <= set(config_names())
-    assert max(p.patches) + p.trigger.margin <= p.base.side
+    assert p.few in fig4.RANDOM_COUNTS[p]
+    assert fig4.most(p) in p.counts
+    assert list(fig6.PATCHES[p]) == sorted(fig6.PATCHES[p])
+    for model in {*fig5_right.MODELS[p], p.base.model, fig2_left.base(p).model}:
+        assert models.model_config(model)["embed_dim"] > 0
+    assert max(fig6.PATCHES[p]) + p.trigger.margin <= p.base.side
     assert p.seeds >= (4 if name in ("cpu", "demo") else 2)
 
 
@@ -37,11 +38,11 @@ def test_target_classes_exist(name):
 @pytest.mark.parametrize("name", profiles.NAMES)
 def test_every_experiment_has_trials_on_the_shipped_data(name):
     p = profiles.get(name)
-    for experiment in experiments.NAMES:
-        trials = experiments.load(experiment).trials(p)
-        assert trials or not p.supervised_counts
+    for experiment in registry.names():
+        trials = registry.load(experiment).trials(p)
+        assert trials or not supervised.COUNTS[p]
         assert {t.data for t in trials} <= {integrity.fingerprint()}
-    trials = experiments.trials(experiments.NAMES, p)
+    trials = registry.trials(registry.names(), p)
     assert len({t.key for t in trials}) == len(trials)
 
 
@@ -60,7 +61,7 @@ def test_unknown_profile_lists_what_exists():
 
 @pytest.mark.parametrize("name", ["cpu", "gpu", "paper"])
 def test_model_sizes_ascend_and_reach_the_paper_s(name):
-    sizes = [models.parameter_count(models.build(m).visual) for m in profiles.get(name).models]
+    sizes = [models.parameter_count(models.build(m).visual) for m in fig5_right.MODELS[profiles.get(name)]]
     assert len(sizes) >= 5
     assert sizes == sorted(set(sizes))
     if name != "cpu":
@@ -71,6 +72,14 @@ def test_model_sizes_ascend_and_reach_the_paper_s(name):
 @pytest.mark.parametrize("name", ["test", "cpu", "gpu", "paper"])
 def test_the_model_that_is_poisoned_later_is_the_profiles_own(name):
     profile = profiles.get(name)
-    trial, wanted = cc_critique.pretrained(profile, 0), profile.cleaning.pretrained
+    trial, wanted = cc_critique.pretrained(profile, 0), cc_critique.PRETRAINED[profile]
     assert replace(trial, attack=None, seeds=wanted.seeds) == wanted
-    assert trial.attack.count == profile.cleaning.pretrained_count
+    assert trial.attack.count == cc_critique.PRETRAINED_COUNT[profile]
+
+
+def test_an_experiment_s_numbers_are_those_of_the_profile_or_of_the_one_it_refers_to():
+    counts = ByProfile(test=1, cpu=4)
+    assert (counts[profiles.get("test")], counts[profiles.get("cpu")]) == (1, 4)
+    assert counts[profiles.get("demo")] == 4
+    with pytest.raises(ValueError, match="no numbers for profile paper; it has some for test, cpu"):
+        counts[profiles.get("paper")]

@@ -1,5 +1,6 @@
 """Engines: limits, processes, a Ray cluster that loses a node."""
 
+import importlib
 import importlib.util
 import math
 import os
@@ -12,15 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_trials import record
-from tutorial_lib.runs import engines
-from tutorial_lib import runs
-from tutorial_lib.runs.engines import Deadline, EngineError, missing, sweep
-from tutorial_lib.trials.store import RunStore
+from tests.trials.records import record
 from tutorial_lib.attacks import Backdoor
+from tutorial_lib.runs import engines
+from tutorial_lib.runs.engines import Deadline, EngineError, missing, sweep
 from tutorial_lib.trials import Recipe, Seeds, Trial
+from tutorial_lib.trials.store import RunStore
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+#: The module, whose name in its package is that of its function.
+RUN = importlib.import_module("tutorial_lib.runs.run")
 HAS_RAY = importlib.util.find_spec("ray") is not None
 
 
@@ -42,7 +44,7 @@ def fake(monkeypatch):
         called.append(trial.key)
         return record(trial)
 
-    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(RUN, "run", run)
     return called
 
 
@@ -67,7 +69,7 @@ def test_interrupted_sweep_goes_on(store, monkeypatch):
             raise KeyboardInterrupt
         return record(trial)
 
-    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(RUN, "run", run)
     trials = [trial(n) for n in range(3)]
     with pytest.raises(KeyboardInterrupt):
         sweep(trials, store)
@@ -88,7 +90,7 @@ def test_a_failing_trial_does_not_stop_the_others(store, monkeypatch):
             raise ValueError("there is no class\n 'x'")
         return record(trial)
 
-    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(RUN, "run", run)
     result = sweep([trial(n) for n in range(3)], store)
     assert (result.made, result.left) == (2, 1)
     assert result.failed == {trial(1).key: "ValueError: there is no class 'x'"}
@@ -124,14 +126,14 @@ RAY_SCRIPT = textwrap.dedent("""
     import os, sys, threading, time
     import ray
     from ray.cluster_utils import Cluster
-    from tests.test_engines import trial
-    from tutorial_lib.engines import Deadline, Sweep
-    from tutorial_lib.engines import ray as ray_engine
-    from tutorial_lib.store import RunStore
+    from tests.runs.test_engines import trial
+    from tutorial_lib.runs.engines import Deadline, Sweep
+    from tutorial_lib.runs.engines import ray as ray_engine
+    from tutorial_lib.trials.store import RunStore
 
     def slow(trial, device):
         import time
-        from tests.test_trials import record
+        from tests.trials.records import record
         with open(os.environ["LOG"], "a") as log:
             log.write(f"{trial.key} {ray.get_runtime_context().get_node_id()}\\n")
         time.sleep(1.0)
@@ -176,9 +178,10 @@ def test_ray_loses_a_node_and_every_trial_still_has_one_record(tmp_path):
 def test_ray_trains_real_models(tmp_path):
     code = textwrap.dedent("""
         import sys
-        from tutorial_lib import engines
-        from tutorial_lib.store import RunStore
-        from tutorial_lib.trials import Backdoor, Recipe, Seeds, Trial
+        from tutorial_lib.runs import engines
+        from tutorial_lib.trials.store import RunStore
+        from tutorial_lib.attacks import Backdoor
+        from tutorial_lib.trials import Recipe, Seeds, Trial
         trials = [Trial(Backdoor(4, target="fog"), classes=40, copies=1, recipe=Recipe(epochs=1, batch_size=64),
                   seeds=Seeds.all(s)) for s in range(2)]
         print(engines.sweep(trials, RunStore(sys.argv[1]), engine="ray").made)

@@ -1,6 +1,6 @@
 """What each of several processes does in the tests of `tutorial_lib.training.distributed`; started with torchrun.
 
-torchrun --nproc-per-node 2 tests/group_worker.py CASE,CASE OUT
+torchrun --nproc-per-node 2 tests/training/group_worker.py CASE,CASE OUT
 """
 
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tests import test_distributed as cases
+from tests.training import test_distributed as cases
 from tutorial_lib.training import distributed
 
 

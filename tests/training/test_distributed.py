@@ -11,21 +11,21 @@ import pytest
 import torch
 from torch import nn
 
-from tests.test_train import PAIRS, RECIPE, TOKENIZER, fit
-from tutorial_lib.training import distributed
-from tutorial_lib.runs import engines
+from tests.training.small import PAIRS, RECIPE, TOKENIZER, fit
 from tutorial_lib import models
-from tutorial_lib.defenses.cleanclip import train_with_views
-from tutorial_lib.models.fast import encode_text
-from tutorial_lib.losses import clip_loss
-from tutorial_lib.trials.store import RunStore
-from tutorial_lib.models.classifier import Classifier
-from tutorial_lib.training.supervised import train_classifier
-from tutorial_lib.training.loop import TrainingDivergedError, encode_image
 from tutorial_lib.attacks import Backdoor
+from tutorial_lib.losses import clip_loss
+from tutorial_lib.models.classifier import Classifier
+from tutorial_lib.models.fast import encode_text
+from tutorial_lib.runs import engines
+from tutorial_lib.training import distributed
+from tutorial_lib.training.loop import TrainingDivergedError, encode_image
+from tutorial_lib.training.supervised import train_classifier
+from tutorial_lib.training.views import train_with_views
 from tutorial_lib.trials import Recipe, Trial
+from tutorial_lib.trials.store import RunStore
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SHORT = replace(RECIPE, epochs=2, lr=1e-3)
 TRIALS = [
     Trial(Backdoor(count, target="sunrise"), classes=8, copies=2, recipe=Recipe(epochs=1, batch_size=40))
@@ -108,7 +108,7 @@ def start(names: str, out: Path, *options: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.run(
-        [*command, str(ROOT / "tests" / "group_worker.py"), names, str(out)],
+        [*command, str(ROOT / "tests" / "training" / "group_worker.py"), names, str(out)],
         cwd=out,
         env=environment,
         capture_output=True,

@@ -6,14 +6,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.test_train import CONFIG
+from tests.training.small import CONFIG
 from tutorial_lib import models
 from tutorial_lib.evaluate import embed_images
 from tutorial_lib.models.classifier import Classifier, read_with_head
-from tutorial_lib.training.supervised import train_classifier
 from tutorial_lib.models.tokenizer import Tokenizer
-from tutorial_lib.trials import Recipe
 from tutorial_lib.training.loop import TrainingDivergedError
+from tutorial_lib.training.supervised import train_classifier
+from tutorial_lib.trials import Recipe
 
 RECIPE = Recipe(epochs=25, batch_size=16, lr=3e-3, precision="float32")
 

@@ -1,5 +1,6 @@
 """The run store under kills, crowds, full disks and edited files."""
 
+import importlib
 import multiprocessing
 import os
 import random
@@ -8,12 +9,13 @@ import time
 
 import pytest
 
-from tests.test_trials import record
+from tests.trials.records import record
 from tutorial_lib.runs import engines
-from tutorial_lib import runs
-from tutorial_lib.trials import store
+from tutorial_lib.trials import RECIPE_VERSION, RecordError, Seeds, Trial, store
 from tutorial_lib.trials.store import RunStore, StoreError, read_lines, write_lines
-from tutorial_lib.trials import RECIPE_VERSION, RecordError, Seeds, Trial
+
+#: The module, whose name in its package is that of its function.
+RUN = importlib.import_module("tutorial_lib.runs.run")
 
 
 def trial(n: int) -> Trial:
@@ -37,7 +39,7 @@ def test_what_was_written_is_read(folder):
 def test_damaged_record_is_set_aside_and_made_again(folder, damage, monkeypatch):
     path = folder.write(record(trial(0)))
     path.write_text(damage(path.read_text()))
-    monkeypatch.setattr(runs, "run", lambda t, **_: record(t, x=2.0))
+    monkeypatch.setattr(RUN, "run", lambda t, **_: record(t, x=2.0))
     result = engines.sweep([trial(0)], folder)
     assert (result.found, result.made, result.left) == (0, 1, 0)
     assert folder.read(trial(0)).metrics == {"x": 2.0}
@@ -91,7 +93,7 @@ def _slow(trial, **_):
 
 
 def _work(folder, numbers):
-    runs.run = _slow
+    RUN.run = _slow
     engines.sweep([trial(n) for n in numbers], RunStore(folder))
 
 

