@@ -63,3 +63,7 @@ def test_line_draws_its_interval():
 def test_density_has_area_one():
     fig = plots.density(plots.figure("x"), torch.rand(5000) - 0.5, "d")
     assert np.trapezoid(fig.data[0].y, fig.data[0].x) == pytest.approx(1, abs=0.02)
+
+
+def test_legend_stays_off_the_plot():
+    assert plots.figure("x").layout.legend.orientation == "h"

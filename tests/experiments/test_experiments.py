@@ -2,12 +2,14 @@
 
 import pytest
 
-from tutorial_lib import experiments, plots, profiles
+from tutorial_lib import places, profiles
+from tutorial_lib.defenses import DEFENSES
+from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.statistics import estimate_mean
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments import (
-    _cleaning,
+    _defended,
     along_diagonal,
     cc_attacks,
     cc_frontier,
@@ -25,7 +27,7 @@ from tutorial_lib.trials.store import RunStore, read_lines
 from tutorial_lib.triggers import WaNet
 
 CPU = Results(profiles.get("cpu"))
-ALL = experiments.NAMES + experiments.EXPLANATIONS
+ALL = registry.names(explanations=True)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def miniature(tmp_path_factory):
     """All trials of the `test` profile, trained."""
     store = RunStore(tmp_path_factory.mktemp("store"))
     profile = profiles.get("test")
-    result = engines.sweep(experiments.trials(ALL, profile), store, jobs=2)
+    result = engines.sweep(registry.trials(ALL, profile), store, jobs=2)
     assert not result.failed
     assert result.left == 0
     return Results(profile, store)
@@ -41,14 +43,14 @@ def miniature(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ALL)
 def test_experiment_end_to_end(miniature, name):
-    module = experiments.load(name)
+    module = registry.load(name)
     assert len(miniature.of(module.trials(miniature.profile))) == len(module.trials(miniature.profile))
     assert module.TITLE
     assert module.PAPER
-    assert experiments.plots(name) or module.table(miniature).rows
+    assert registry.plots(name) or module.table(miniature).rows
     if hasattr(module, "table"):
         assert module.table(miniature).rows
-    for part in experiments.plots(name):
+    for part in registry.plots(name):
         fig = getattr(module, part)(miniature)
         assert any(len(trace.x) for trace in fig.data)
         assert fig.layout.meta["alt"]
@@ -57,7 +59,7 @@ def test_experiment_end_to_end(miniature, name):
 
 def test_figures_without_records_say_so(tmp_path):
     nothing = Results(profiles.get("gpu"), folder=tmp_path)
-    for module in map(experiments.load, ALL):
+    for module in map(registry.load, ALL):
         if hasattr(module, "plot"):
             assert any("no records yet" in a.text for a in module.plot(nothing).layout.annotations), module.TITLE
     assert all("not run" in row for row in more_models.table(nothing).rows)
@@ -74,8 +76,18 @@ def test_tables(miniature):
     assert [row[0] for row in attacks.rows] == list(miniature.profile.cleaning.attacks)
     assert attacks.rows[0][1] == "noise-patch"
     assert len(cc_frontier.uses(miniature).rows) == len(cc_frontier.USES)
-    assert len(cc_stealth.unplanned(miniature).rows) == len(miniature.profile.cleaning.unplanned_shares)
+    assert len(cc_stealth.unplanned(miniature).rows) == len(cc_stealth.UNPLANNED_SHARES[miniature.profile])
     assert not any("not run" in row for table in (attacks, cc_frontier.uses(miniature)) for row in table.rows)
+
+
+def test_methods_are_called_what_their_classes_say():
+    assert [_defended.word(m) for m in ("none", "cleanclip", "supervised")] == [
+        "before",
+        "CleanCLIP",
+        "supervised finetuning",
+    ]
+    assert {m for m in cc_frontier.METHODS if m not in DEFENSES} == {_defended.WEIGHT_DECAY}
+    assert _defended.word(_defended.WEIGHT_DECAY) == "finetuning with weight decay"
 
 
 def test_defended_models_are_read_as_they_are_used():
@@ -86,7 +98,7 @@ def test_defended_models_are_read_as_they_are_used():
         names = ("attack_success", "clean_accuracy", "accuracy_on_triggered")
         return Record("", {}, dict.fromkeys(names, by_reader), 0.0, "", {}, "")
 
-    for value in (_cleaning.success, _cleaning.accuracy, _cleaning.on_triggered):
+    for value in (_defended.success, _defended.accuracy, _defended.on_triggered):
         assert value(record(zero_shot=0.9, knn=0.1, linear_probe=0.2)) == 0.9
         assert value(record(classifier=0.8, knn=0.1)) == 0.8
 
@@ -96,64 +108,28 @@ def test_a_trigger_is_described_by_what_differs_from_its_defaults():
     assert cc_attacks._setting(WaNet(strength=12.0, pattern_seed=3)) == "wanet, strength 12.0, pattern seed 3"
 
 
-def test_missing_experiments_are_run_and_then_found(tmp_path):
-    results = Results(profiles.get("test"), RunStore(tmp_path))
-    after = results.ensure("text_tower")
-    assert len(after.of(experiments.load("text_tower").trials(after.profile))) == 4
-    assert after.ensure("text_tower")._local == after._local
-
-
-def test_demo_shows_committed_records_and_runs_nothing(monkeypatch):
-    monkeypatch.setattr(engines, "sweep", lambda *_, **__: pytest.fail("demo must not train"))
-    assert experiments.results("demo").profile.name == "cpu"
-    assert experiments.results("demo").ensure("fig4").store is None
-
-
-@pytest.mark.parametrize(
-    ("typed", "found"),
-    [
-        (["fig2"], ["fig2_left", "fig2_right"]),
-        (["fig4", "fig4"], ["fig4"]),
-        (["all"], list(experiments.NAMES)),
-        (["explanations"], list(experiments.EXPLANATIONS)),
-    ],
-)
-def test_names_are_expanded(typed, found):
-    assert experiments.expand(typed) == found
-
-
-def test_unknown_figure_lists_what_exists():
-    with pytest.raises(ValueError, match=r"there is no figure 'fig9'; choose from fig2_left, .* or all"):
-        experiments.expand(["fig9"])
-
-
-def test_first_models_of_all_points_come_before_second_ones():
-    seeds = [t.seeds.data for t in experiments.trials(experiments.NAMES, CPU.profile)]
-    assert seeds == sorted(seeds)
-
-
 # -- committed records
 
 
 @pytest.mark.parametrize("profile", ["cpu"])
 def test_every_committed_record_is_of_a_trial_of_this_version(profile):
     p = profiles.get(profile)
-    for path in sorted((experiments.RESULTS / profile).glob("*.jsonl")):
-        keys = {t.key for t in experiments.load(path.stem).trials(p)}
+    for path in sorted((places.results() / profile).glob("*.jsonl")):
+        keys = {t.key for t in registry.load(path.stem).trials(p)}
         assert {r.key for r in read_lines(path)} <= keys, path.name
 
 
 def test_no_record_is_committed_twice():
-    keys = [r.key for path in (experiments.RESULTS / "cpu").glob("*.jsonl") for r in read_lines(path)]
+    keys = [r.key for path in (places.results() / "cpu").glob("*.jsonl") for r in read_lines(path)]
     assert len(keys) == len(set(keys))
 
 
 def test_pilot_is_complete():
-    assert {r.key for r in read_lines(pilot.RECORDS)} == {t.key for t in pilot.trials()}
+    assert {r.key for r in read_lines(places.results() / "pilot" / "pilot.jsonl")} == {t.key for t in pilot.trials()}
 
 
 def test_records_support_chapter_2():
-    found = list(experiments.load("clean").accuracies(CPU).values())
+    found = list(registry.load("clean").accuracies(CPU).values())
     assert len(found) >= 4
     assert estimate_mean(found).value >= 0.3
 
@@ -173,18 +149,6 @@ def test_records_support_chapter_4():
     assert estimate_mean(list(successes.values())).value >= 0.9
     assert 128 / (4000 + 128) <= 0.04
     assert max(fig2_right.control(CPU)) <= 0.02
-
-
-def test_stamp_names_profile_models_and_machine():
-    assert experiments.stamp(CPU.profile, []) == "profile cpu: no records yet"
-    records = CPU.of(fig2_right.trials(CPU.profile))
-    text = experiments.stamp(CPU.profile, records)
-    assert f"{len(records)} models" in text
-    assert records[0].hardware.split(",")[0] in text
-
-
-def test_legend_stays_off_the_plot():
-    assert plots.figure("x").layout.legend.orientation == "h"
 
 
 def test_further_models_are_looked_up_apart_and_leave_verdicts_alone():

@@ -9,7 +9,7 @@ import torch
 from torchvision.transforms import RandomResizedCrop, v2
 
 from tutorial_lib.models.inputs import MEAN, STD, normalize
-from tutorial_lib.training.augment import crop_boxes, random_resized_crop
+from tutorial_lib.training.augment import autoaugment, crop_boxes, random_resized_crop
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -78,3 +78,15 @@ def test_the_generator_decides_the_views_and_side_their_size() -> None:
     assert first.shape == (6, 3, 20, 20)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_autoaugment_changes_most_pictures_and_depends_on_the_seed_alone():
+    images = torch.randint(0, 256, (64, 3, 32, 32), dtype=torch.uint8)
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    first = autoaugment(images, 1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(first, autoaugment(images, 1))
+    assert not torch.equal(first, autoaugment(images, 2))
+    assert 0.5 < (first != images).flatten(1).any(1).float().mean() <= 1
+    assert first.dtype == torch.uint8
