@@ -1,14 +1,23 @@
 """What a poison set must be, whatever its seed."""
 
 import json
+from dataclasses import replace
 
 import open_clip
 import pytest
 import torch
 
-from tutorial_lib.attacks.poison import IDLE_WORDS, backdoor, caption_set, count_poisons, disguise, targeted
+from tutorial_lib.attacks.poison import (
+    IDLE_WORDS,
+    backdoor,
+    caption_set,
+    count_poisons,
+    disguise,
+    targeted,
+    text_backdoor,
+)
 from tutorial_lib.data.captions import prompt_captions
-from tutorial_lib.data.pairs import COVER, POISON, Pairs
+from tutorial_lib.data.pairs import CLEAN, COVER, POISON, Pairs
 from tutorial_lib.triggers import Checkerboard, WaNet
 
 CAPTIONS = [f"a banana number {i}" for i in range(20)]
@@ -172,3 +181,34 @@ def test_the_manifest_says_what_was_done(tmp_path) -> None:
 def test_impossible_attacks_are_refused(call, message) -> None:
     with pytest.raises(ValueError, match=message):
         call(clean())
+
+
+def test_poisons_are_told_by_where_they_come_from_and_never_by_their_names() -> None:
+    """A user's own pair may be called anything; once, a key that began like a poison's made it one."""
+    names = ("text-17", "backdoor-00001", "targeted-x-0001", "cover-00000", "clean-4")
+    mine = replace(clean(5), keys=names)
+    assert mine.origin.tolist() == [CLEAN] * 5
+    assert count_poisons(mine) == 0
+    made = backdoor(clean(), CAPTIONS, 6, trigger=WaNet(), target="banana", cover=3).pairs
+    renamed = replace(made, keys=tuple(f"mine-{i}" for i in range(len(made))))
+    assert count_poisons(renamed) == count_poisons(made) == 6
+    both = mine + renamed
+    assert count_poisons(both) == 6
+    assert both.origin.tolist() == [CLEAN] * 5 + [POISON] * 6 + [COVER] * 3
+    order = torch.randperm(len(both), generator=torch.Generator().manual_seed(0))
+    assert count_poisons(both.take(order)) == 6
+    assert count_poisons(both.take(range(5))) == 0
+
+
+def test_every_kind_of_poison_says_that_it_is_one() -> None:
+    pairs = clean()
+    sets = [
+        backdoor(pairs, CAPTIONS, 5, trigger=TRIGGER, target="banana").pairs,
+        backdoor(pairs, None, 5, trigger=TRIGGER, target="banana").pairs,
+        targeted(pairs.images[0], CAPTIONS, 5, target="banana").pairs,
+        disguise(targeted(pairs.images[0], CAPTIONS, 5, target="banana").pairs),
+        text_backdoor(pairs, pairs.concept == 3, 5, "zebulon", "thing", 0).pairs,
+    ]
+    for poisons in sets:
+        assert poisons.origin.tolist() == [POISON] * 5
+        assert count_poisons(pairs + poisons) == 5

@@ -1,7 +1,7 @@
 """Defenses: seeded, with controls that differ where they should, and what is refused."""
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -173,3 +173,22 @@ def test_each_method_and_each_of_its_settings_has_a_key_of_its_own():
 def test_there_is_no_method_of_another_name():
     with pytest.raises(ValueError, match=rf"there is no defense 'clean-clip'; choose from {', '.join(DEFENSES)}$"):
         DEFENSES.find("clean-clip")
+
+
+def test_anti_backdoor_counts_what_it_isolated_by_where_pairs_come_from(backdoored):
+    """Neither a clean pair that is called like a poison, nor a poison with another name, is miscounted."""
+    clean, poisons = backdoored.clean, backdoored.poisons
+    training = replace(clean, keys=tuple(f"backdoor-{i:05d}" for i in range(len(clean))))
+    training = training + replace(poisons, keys=tuple(f"mine-{i}" for i in range(len(poisons))))
+    given = material(backdoored, made(AntiBackdoor))
+    defense = made(AntiBackdoor, isolate=0.999)
+    notes = defense.clean(fresh(backdoored), backdoored.tokenizer, replace(given, training=training)).notes
+    assert notes["poisons"] == len(poisons)
+    assert notes["isolated"] == round(0.999 * len(training))
+    assert len(poisons) - (len(training) - notes["isolated"]) <= notes["isolated_poisons"] <= len(poisons)
+    usual = defense.clean(fresh(backdoored), backdoored.tokenizer, replace(given, training=clean + poisons)).notes
+    assert usual == notes
+    none = defense.clean(
+        fresh(backdoored), backdoored.tokenizer, replace(given, training=replace(training, origin=None))
+    )
+    assert (none.notes["poisons"], none.notes["isolated_poisons"]) == (0, 0)

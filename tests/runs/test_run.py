@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
 
 from tutorial_lib import runs
 from tutorial_lib.attacks import Backdoor, Group, Targeted, TextBackdoor
+from tutorial_lib.defenses import Finetuning
 from tutorial_lib.evaluate import embed_images, predict, zero_shot_classifier
 from tutorial_lib.trials import RECIPE_VERSION, Recipe, Seeds, Trial
 from tutorial_lib.triggers import Resampled
@@ -205,3 +206,107 @@ def test_a_change_of_the_training_captions_needs_a_new_recipe_version():
     clean, _ = runs.prepare(Trial())
     digest = hashlib.sha256("\n".join(clean.captions).encode()).hexdigest()[:12]
     assert (RECIPE_VERSION, digest) == (1, "4302ce03689b"), "captions differ: raise RECIPE_VERSION, remake records"
+
+
+# -- what decides the data
+
+#: Another value of each field of a trial, except where the user's own data are needed.
+CHANGED = {
+    "attack": Backdoor(4, target="fog"),
+    "classes": 41,
+    "copies": 2,
+    "side": 16,
+    "model": "rn-0.4m",
+    "recipe": Recipe(epochs=2),
+    "split": "validation",
+    "scenes": 64,
+    "objective": "supervised",
+    "self_supervision": 1.0,
+    "start": "clean",
+    "defense": Finetuning(),
+    "recipe_version": RECIPE_VERSION + 1,
+}
+#: Fields that only the user's own data, or other shipped pictures, can show: `dataset` must keep them.
+ELSEWHERE = {"shards": "cc3m", "limit": 100, "task": "imagenet", "data": "another fingerprint"}
+MARKED = {f.name for f in fields(Trial) if f.metadata.get("data")}
+
+
+def prepared(trial: Trial) -> tuple[str, str, tuple[str, ...]]:
+    """Fingerprints of what a trial trains on and is measured on."""
+    pairs, task = runs.prepare(trial)
+    pictures = hashlib.sha256(task.images.numpy().tobytes() + task.targets.numpy().tobytes()).hexdigest()
+    return pairs.fingerprint(), pictures, task.labels
+
+
+def test_every_field_of_a_trial_is_looked_at():
+    assert {f.name for f in fields(Trial)} == {*CHANGED, *ELSEWHERE, "seeds"}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_field_changes_the_data_if_and_only_if_it_is_marked(name):
+    """Data are kept by what is marked: a field that was forgotten would serve another trial's pictures."""
+    base = Trial(classes=40, copies=1)
+    changed = replace(base, **{name: CHANGED[name]})
+    assert (prepared(changed) != prepared(base)) == (name in MARKED)
+    assert (changed.dataset != base.dataset) == (name in MARKED)
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_what_needs_other_data_is_kept_too(name):
+    assert name in MARKED
+    changed = Trial(**{name: ELSEWHERE[name]})
+    assert getattr(changed.dataset, name) == ELSEWHERE[name]
+    assert changed.dataset != Trial().dataset
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Seeds)])
+def test_only_the_data_seed_decides_the_data(name):
+    base = Trial(classes=40, copies=1)
+    changed = replace(base, seeds=Seeds(**{name: 7}))
+    assert (prepared(changed) != prepared(base)) == (name == "data")
+    assert (changed.dataset != base.dataset) == (name == "data")
+
+
+def test_a_dataset_has_itself_for_its_dataset_and_nothing_to_train():
+    trial = replace(backdoored(), defense=Finetuning(), seeds=Seeds.all(3), recipe=Recipe(epochs=2))
+    dataset = trial.dataset
+    assert dataset.dataset == dataset
+    assert (dataset.attack, dataset.defense, dataset.recipe) == (None, None, Recipe())
+    assert dataset.seeds == Seeds(data=3)
+
+
+# -- supervised trials
+
+
+def test_an_interrupted_supervised_trial_goes_on_from_its_last_epoch(tmp_path):
+    """Once such a trial began anew and left its state behind."""
+    state = tmp_path / "states" / "trial.pt"
+    recipe = replace(TINY.recipe, epochs=4, batch_size=32)
+    attack = Backdoor(8, target="foggy")
+    trial = replace(TINY, classes=12, attack=attack, objective="supervised", recipe=recipe)
+    whole = runs.train_trial(trial, progress=False)
+
+    def stop(epoch, _):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runs.train_trial(trial, progress=False, checkpoint=state, on_epoch=stop)
+    assert torch.load(state, weights_only=True)["epoch"] == 2
+    with pytest.raises(ValueError, match="belongs to another run"):
+        runs.train_trial(replace(trial, seeds=Seeds(order=1)), progress=False, checkpoint=state)
+    copy = tmp_path / "copy.pt"
+    copy.write_bytes(state.read_bytes())
+    epochs = []
+    resumed = runs.train_trial(trial, progress=False, checkpoint=state, on_epoch=lambda e, _: epochs.append(e))
+    assert epochs == [3, 4]
+    assert resumed.history.loss == whole.history.loss
+    ours, theirs = resumed.model.state_dict(), whole.model.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert "head.weight" in ours
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert not state.exists()
+    record = runs.run(trial, progress=False, checkpoint=copy)  # the same way from the trial to its record
+    assert record.metrics["loss"] == whole.history.loss
+    assert record.metrics["attack_success"] == runs.measure(whole)["attack_success"]
+    assert not copy.exists()

@@ -13,6 +13,7 @@ from tutorial_lib.evaluate import accuracy, embed_images, embed_texts, predict
 from tutorial_lib.models.fast import encode_text
 from tutorial_lib.models.tokenizer import Tokenizer
 from tutorial_lib.training.loop import TrainingDivergedError, train
+from tutorial_lib.training.views import train_with_views
 from tutorial_lib.trials import Recipe
 
 
@@ -197,3 +198,24 @@ def test_a_damaged_state_is_named(tmp_path) -> None:
     (tmp_path / "state.pt").write_bytes(b"half of it")
     with pytest.raises(ValueError, match=r"state\.pt cannot be read as the state of a run: .*; remove it"):
         fit(checkpoint=tmp_path / "state.pt")
+
+
+@pytest.mark.parametrize("way", [train, train_with_views])
+def test_training_never_looks_at_where_a_pair_comes_from(way) -> None:
+    """Poisons are data: with any provenance, any concept and any key the weights are the same, bit for bit."""
+    recipe = dataclasses.replace(RECIPE, epochs=2)
+    generator = torch.Generator().manual_seed(3)
+    scrambled = dataclasses.replace(
+        PAIRS,
+        origin=torch.randint(0, 3, (len(PAIRS),), generator=generator),
+        concept=torch.randint(-1, 9, (len(PAIRS),), generator=generator),
+        keys=tuple(f"backdoor-{i}" for i in range(len(PAIRS))),
+    )
+    assert scrambled.fingerprint() == PAIRS.fingerprint()
+    trained = []
+    for pairs in (PAIRS, scrambled):
+        model = models.build(CONFIG, TOKENIZER, seed=0)
+        history = way(model, TOKENIZER, pairs, recipe, seed=0, device="cpu", progress=False)
+        trained.append((model, history.loss))
+    assert same_weights(trained[0][0], trained[1][0])
+    assert trained[0][1] == trained[1][1]

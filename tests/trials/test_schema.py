@@ -45,9 +45,7 @@ LITERALS = [
 
 def test_no_settings_of_the_library_are_left_out():
     concrete = {
-        cls
-        for cls in below(Settings)
-        if cls.__module__.startswith("tutorial_lib.") and not inspect.isabstract(cls)
+        cls for cls in below(Settings) if cls.__module__.startswith("tutorial_lib.") and not inspect.isabstract(cls)
     }
     assert concrete == set(ALL)
     assert {(p.values[0], p.values[1]) for p in LITERALS} >= {
