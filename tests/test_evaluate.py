@@ -8,12 +8,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tutorial_lib import evaluate
-from tutorial_lib import models
+from tutorial_lib import evaluate, models
+from tutorial_lib.evaluate import (
+    LinearProbe,
+    attack_success_rate,
+    knn_predict,
+    linear_cka,
+    pixel_nearest_neighbour,
+    recall_at,
+)
 from tutorial_lib.models.inputs import normalize
-from tutorial_lib.evaluate import LinearProbe, attack_success_rate, knn_predict, pixel_nearest_neighbour
-from tutorial_lib.proportion import Proportion
 from tutorial_lib.models.tokenizer import FULL_VOCAB, Tokenizer
+from tutorial_lib.proportion import Proportion
 
 CONFIG = {
     "embed_dim": 16,
@@ -27,6 +33,10 @@ TOKENIZER = Tokenizer.for_texts([p(c) for p in PROMPTS for c in LABELS], context
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def unit(n: int, d: int, seed: int) -> torch.Tensor:
+    return F.normalize(torch.randn(n, d, generator=seeded(seed), dtype=torch.float64), dim=1)
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +171,23 @@ def test_pixel_nearest_neighbour_is_the_loop() -> None:
         distance = [int(((image - other) ** 2).sum()) for other in train.numpy().astype(int)]
         slow.append(int(labels[distance.index(min(distance))]))
     assert pixel_nearest_neighbour(train, labels, images).tolist() == slow
+
+
+def test_recall_counts_own_keys_among_the_first():
+    keys = torch.eye(4)
+    queries = torch.tensor([[1.0, 0, 0, 0], [0.9, 0.5, 0, 0], [0.9, 0.8, 0.5, 0], [0.9, 0.8, 0.7, 0.1]])
+    assert [recall_at(queries, keys, k) for k in (1, 2, 3, 4)] == [0.25, 0.5, 0.75, 1.0]
+    with pytest.raises(ValueError, match="same shape"):
+        recall_at(queries, keys[:2], 1)
+
+
+def test_cka_ignores_rotation_and_scale_and_nothing_else():
+    x = unit(50, 8, 0)
+    turn = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64))[0]
+    assert linear_cka(x, 3 * x @ turn + 1) == pytest.approx(1)
+    assert linear_cka(x, unit(50, 8, 2)) < 0.5
+    a, b = (v - v.mean(0) for v in (x.numpy(), unit(50, 8, 2).numpy()))
+    k, m = a @ a.T, b @ b.T
+    assert linear_cka(x, unit(50, 8, 2)) == pytest.approx((k * m).sum() / np.sqrt((k * k).sum() * (m * m).sum()))
+    with pytest.raises(ValueError, match="at least 2, not 1 and 1"):
+        linear_cka(x[:1], x[:1])

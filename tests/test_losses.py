@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tutorial_lib.losses import clip_loss, info_nce, margin_loss
+from tutorial_lib.losses import check_weights, cleanclip_loss, clip_loss, in_modal_loss, info_nce, margin_loss
 
 
 def unit(n: int, d: int, seed: int) -> torch.Tensor:
@@ -73,3 +73,30 @@ def test_margin_loss_has_a_finite_gradient_where_two_embeddings_coincide() -> No
 def test_embeddings_of_different_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"queries \(3, 4\) and keys \(2, 4\) must have the same shape"):
         clip_loss(torch.zeros(3, 4), torch.zeros(2, 4), 1.0)
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+@pytest.mark.parametrize(("l1", "l2"), [(1.0, 1.0), (1.0, 4.0), (0.0, 1.0), (1.0, 0.0)])
+def test_cleanclip_loss_is_the_double_loop(both_ways, l1, l2):
+    image, text, image_view, text_view = (unit(6, 5, s) for s in range(4))
+    i, t, iv, tv = (x.numpy() for x in (image, text, image_view, text_view))
+    clip = (slow_info_nce(i, t, 7) + slow_info_nce(t, i, 7)) / 2
+    own = [slow_info_nce(i, iv, 7), slow_info_nce(t, tv, 7)]
+    if both_ways:
+        own = [(own[0] + slow_info_nce(iv, i, 7)) / 2, (own[1] + slow_info_nce(tv, t, 7)) / 2]
+    found = cleanclip_loss(image, text, image_view, text_view, 7.0, lambda_clip=l1, lambda_self=l2, both_ways=both_ways)
+    assert float(found) == pytest.approx(l1 * clip + l2 * sum(own) / 2, rel=1e-10)
+
+
+def test_one_way_differs_from_two():
+    a, b = unit(5, 4, 0), unit(5, 4, 1)
+    assert float(in_modal_loss(a, b, 5.0)) != pytest.approx(float(in_modal_loss(a, b, 5.0, both_ways=True)))
+
+
+@pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf])
+def test_weights_of_losses_are_checked(bad):
+    x = unit(3, 2, 0)
+    with pytest.raises(ValueError, match="lambda_self is the weight of a loss"):
+        cleanclip_loss(x, x, x, x, 1.0, lambda_self=bad)
+    with pytest.raises(ValueError, match="both 0"):
+        check_weights(0, 0)

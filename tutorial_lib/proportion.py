@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tutorial_lib.trials.metrics import RateDict
-
 #: Quantile of the normal distribution for 95 %.
 Z = 1.959963984540054
+
+
+class RateDict(TypedDict, total=False):
+    """A `Proportion` as a record holds it; of an attack, with the label of its target."""
+
+    rate: float
+    low: float
+    high: float
+    n: int
+    target: str
 
 
 @dataclass(frozen=True)

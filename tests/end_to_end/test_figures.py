@@ -11,8 +11,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
-from tutorial_lib.course import chapters as figures
 from tutorial_lib.cli import main
+from tutorial_lib.course import chapters as figures
 
 
 @pytest.mark.parametrize("chapter", [p.stem for p in figures.chapters()])

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tutorial_lib.data.tasks import ZeroShotTask
     from tutorial_lib.evaluate import Reader
     from tutorial_lib.models import Model, Tokenizer
-    from tutorial_lib.proportion import Proportion
-    from tutorial_lib.trials.metrics import Metrics, RateDict, Tested
+    from tutorial_lib.proportion import Proportion, RateDict
+    from tutorial_lib.trials.metrics import Metrics, Tested
 
 #: Bins of the histograms of pair similarities, over [-1, 1], and the most pictures that are paired.
 BINS, PAIRED = 80, 2500

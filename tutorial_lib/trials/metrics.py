@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-
-class RateDict(TypedDict, total=False):
-    """A `tutorial_lib.proportion.Rate` as a record holds it; of an attack, with the label of its target."""
-
-    rate: float
-    low: float
-    high: float
-    n: int
-    target: str
+from tutorial_lib.proportion import RateDict
 
 
 class Tested(TypedDict):

@@ -1,0 +1,15 @@
+"""Small print says what made a figure."""
+
+from tutorial_lib import profiles
+from tutorial_lib.evidence.results import Results, stamp
+from tutorial_lib.experiments import fig2_right
+
+CPU = Results(profiles.get("cpu"))
+
+
+def test_stamp_names_profile_models_and_machine():
+    assert stamp(CPU.profile, []) == "profile cpu: no records yet"
+    records = CPU.of(fig2_right.trials(CPU.profile))
+    text = stamp(CPU.profile, records)
+    assert f"{len(records)} models" in text
+    assert records[0].hardware.split(",")[0] in text

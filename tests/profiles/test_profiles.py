@@ -1,0 +1,85 @@
+"""Profiles are tables of numbers that fit together."""
+
+from dataclasses import replace
+
+import pytest
+
+from tutorial_lib import models, profiles
+from tutorial_lib.data import emojicaps, integrity
+from tutorial_lib.data.captions import plain_label
+from tutorial_lib.data.tasks import class_concepts
+from tutorial_lib.evidence import registry
+from tutorial_lib.experiments import cc_critique, fig2_left, fig4, fig5_right, fig6, supervised
+from tutorial_lib.profiles import ByProfile
+
+
+@pytest.mark.parametrize("name", profiles.NAMES)
+def test_numbers_fit_together(name):
+    p = profiles.get(name)
+    assert list(p.counts) == sorted(set(p.counts))
+    assert p.counts[0] == 0
+    assert {p.few, p.many} <= set(p.counts)
+    assert p.few in fig4.RANDOM_COUNTS[p]
+    assert fig4.most(p) in p.counts
+    assert list(fig6.PATCHES[p]) == sorted(fig6.PATCHES[p])
+    for model in {*fig5_right.MODELS[p], p.base.model, fig2_left.base(p).model}:
+        assert models.model_config(model)["embed_dim"] > 0
+    assert max(fig6.PATCHES[p]) + p.trigger.margin <= p.base.side
+    assert p.seeds >= (4 if name in ("cpu", "demo") else 2)
+
+
+@pytest.mark.parametrize("name", ["test", "demo", "cpu", "gpu"])
+def test_target_classes_exist(name):
+    p, data = profiles.get(name), emojicaps.load()
+    labels = {plain_label(data.concepts[c].label) for c in class_concepts(data, p.base.classes)}
+    assert set(p.targets) <= labels
+
+
+@pytest.mark.parametrize("name", profiles.NAMES)
+def test_every_experiment_has_trials_on_the_shipped_data(name):
+    p = profiles.get(name)
+    for experiment in registry.names():
+        trials = registry.load(experiment).trials(p)
+        assert trials or not supervised.COUNTS[p]
+        assert {t.data for t in trials} <= {integrity.fingerprint()}
+    trials = registry.trials(registry.names(), p)
+    assert len({t.key for t in trials}) == len(trials)
+
+
+def test_all_seeds_differ_and_targets_take_turns():
+    p = profiles.get("cpu")
+    trials = [p.backdoor(8, seed) for seed in range(4)]
+    assert len({t.attack.target for t in trials}) == 4
+    assert [t.seeds.init for t in trials] == [0, 1, 2, 3]
+    assert p.backdoor(8, 0, attack_select="label-consistent").attack.select == "label-consistent"
+
+
+def test_unknown_profile_lists_what_exists():
+    with pytest.raises(ValueError, match="there is no profile 'laptop'; choose from test, demo, cpu, gpu, paper"):
+        profiles.get("laptop")
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu", "paper"])
+def test_model_sizes_ascend_and_reach_the_paper_s(name):
+    sizes = [models.parameter_count(models.build(m).visual) for m in fig5_right.MODELS[profiles.get(name)]]
+    assert len(sizes) >= 5
+    assert sizes == sorted(set(sizes))
+    if name != "cpu":
+        assert sizes[0] < 1.5e6
+        assert sizes[-1] > 27e6
+
+
+@pytest.mark.parametrize("name", ["test", "cpu", "gpu", "paper"])
+def test_the_model_that_is_poisoned_later_is_the_profiles_own(name):
+    profile = profiles.get(name)
+    trial, wanted = cc_critique.pretrained(profile, 0), cc_critique.PRETRAINED[profile]
+    assert replace(trial, attack=None, seeds=wanted.seeds) == wanted
+    assert trial.attack.count == cc_critique.PRETRAINED_COUNT[profile]
+
+
+def test_an_experiment_s_numbers_are_those_of_the_profile_or_of_the_one_it_refers_to():
+    counts = ByProfile(test=1, cpu=4)
+    assert (counts[profiles.get("test")], counts[profiles.get("cpu")]) == (1, 4)
+    assert counts[profiles.get("demo")] == 4
+    with pytest.raises(ValueError, match="no numbers for profile paper; it has some for test, cpu"):
+        counts[profiles.get("paper")]

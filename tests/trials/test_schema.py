@@ -1,0 +1,154 @@
+"""A setting that is none of its choices makes no trial: it is refused when it is written down."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+
+from tutorial_lib.attacks import ATTACKS, Backdoor, Group, Targeted, TextBackdoor
+from tutorial_lib.defenses import DEFENSES, Finetuning
+from tutorial_lib.detect import DETECTORS
+from tutorial_lib.plugins import Kind
+from tutorial_lib.trials import Recipe, Trial
+from tutorial_lib.trials.schema import Settings, as_dict, digest
+from tutorial_lib.triggers import TRIGGERS, Blended, Checkerboard, Patch, Stripes, make_trigger
+
+KINDS = (*ATTACKS.values(), *DEFENSES.values(), *DETECTORS.values(), *TRIGGERS.values())
+ALL: tuple[type[Settings], ...] = (Trial, Recipe, Group, *KINDS)
+
+
+def below(cls: type) -> Iterator[type]:
+    for found in cls.__subclasses__():
+        yield found
+        yield from below(found)
+
+
+def needed(cls: type) -> dict[str, Any]:
+    """The arguments that a class has no default for."""
+    missing = (f for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING)
+    return {f.name: 4 for f in missing}
+
+
+def name(cls: type) -> str:
+    return cls.kind if issubclass(cls, Kind) else cls.__name__.lower()
+
+
+LITERALS = [
+    pytest.param(cls, field, get_args(hint), id=f"{name(cls)}-{field}")
+    for cls in ALL
+    for field, hint in get_type_hints(cls).items()
+    if get_origin(hint) is Literal
+]
+
+
+def test_no_settings_of_the_library_are_left_out():
+    concrete = {
+        cls for cls in below(Settings) if cls.__module__.startswith("tutorial_lib.") and not inspect.isabstract(cls)
+    }
+    assert concrete == set(ALL)
+    assert {(p.values[0], p.values[1]) for p in LITERALS} >= {
+        (Trial, "split"),
+        (Trial, "task"),
+        (Trial, "objective"),
+        (Recipe, "precision"),
+        (Recipe, "optimizer"),
+        (Group, "captions"),
+        (Group, "words"),
+        (Backdoor, "captions"),
+        (Backdoor, "select"),
+        (Blended, "pattern_kind"),
+        *((cls, "placement") for cls in TRIGGERS.values() if issubclass(cls, Patch)),
+    }
+
+
+@pytest.mark.parametrize(("cls", "field", "choices"), LITERALS)
+def test_every_choice_is_checked_when_it_is_made(cls, field, choices):
+    for choice in choices:
+        assert getattr(cls(**needed(cls) | {field: choice}), field) == choice
+    typos = {choices[0] + "x", choices[-1][:-1], choices[0].upper(), "", None}
+    for typo in typos - set(choices):
+        with pytest.raises(ValueError) as refused:  # noqa: PT011: the whole message is looked at below
+            cls(**needed(cls) | {field: typo})
+        said = str(refused.value)
+        assert said.startswith(f"{field} of a {name(cls)} must be ")
+        assert all(choice in said for choice in choices)
+        assert said.endswith(f"not {typo!r}")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Backdoor(8, select="lable-consistent"),
+            "select of a backdoor must be others, label-consistent or named, not 'lable-consistent'",
+        ),
+        (lambda: Trial(task="imagent"), "task of a trial must be emoji or imagenet, not 'imagent'"),
+        (lambda: replace(Trial(), split="tset"), "split of a trial must be test or validation, not 'tset'"),
+        (lambda: make_trigger("stripes", placement="radnom"), "placement of a stripes must be fixed or random"),
+    ],
+)
+def test_the_typos_that_once_made_a_wrong_trial(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Backdoor(-1), "count of a backdoor must be at least 0, not -1"),
+        (lambda: Backdoor(True), "count of a backdoor must be at least 0, not True"),
+        (lambda: Backdoor(8, cover=-1), "cover of a backdoor must be at least 0, not -1"),
+        (lambda: Backdoor(8, trigger="checkerboard"), "trigger of a backdoor must be a trigger, not 'checkerboard'"),
+        (lambda: Backdoor(8, trigger=Blended(), diagonal=True), "only a patch can be moved along the diagonal"),
+        (lambda: TextBackdoor(-1), "count of a text-backdoor must be at least 0, not -1"),
+        (lambda: TextBackdoor(4, word=" "), "word of a text-backdoor is empty"),
+        (lambda: Group(-1), "count of a group must be at least 0, not -1"),
+        (lambda: Group(1, noise=-0.5), "noise of a group must be at least 0, not -0.5"),
+        (lambda: Group(1, noise=float("nan")), "noise of a group must be at least 0, not nan"),
+        (lambda: Targeted(targets=0), "targets of a targeted must be at least 1, not 0"),
+        (lambda: Targeted(()), "at least one group of targets"),
+        (lambda: Trial(classes=1), "classes of a trial must be at least 2, not 1"),
+        (lambda: Trial(copies=0), "copies of a trial must be at least 1, not 0"),
+        (lambda: Trial(side=0), "side of a trial must be at least 1, not 0"),
+        (lambda: Trial(scenes=-1), "scenes of a trial must be at least 0, not -1"),
+        (lambda: Trial(limit=-1), "limit of a trial must be at least 0, not -1"),
+        (lambda: Trial(limit="all"), "limit of a trial must be at least 0, not 'all'"),
+        (lambda: Trial(self_supervision=-1), "self_supervision of a trial must be at least 0, not -1"),
+        (lambda: Trial(self_supervision=float("nan")), "self_supervision of a trial must be at least 0, not nan"),
+        (lambda: Trial(attack=Finetuning()), "attack of a trial must be attack settings or None"),
+        (lambda: Trial(defense="cleanclip"), "defense of a trial must be defense settings or None, not 'cleanclip'"),
+        (lambda: Checkerboard(margin=-1), "margin must be at least 0"),
+        (lambda: Recipe(batch_size=0), "batch_size must be positive"),
+    ],
+)
+def test_numbers_and_things_of_another_kind_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# -- kinds and keys
+
+
+@pytest.mark.parametrize("cls", KINDS, ids=name)
+def test_nobody_can_rename_a_kind(cls):
+    for other in ("kind", "name", "method"):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{other}'"):
+            cls(**needed(cls) | {other: "banana"})
+    assert as_dict(cls(**needed(cls)))["kind"] == cls.kind
+
+
+def test_classes_of_one_family_differ_in_their_kinds_alone_and_so_do_the_keys():
+    same = Checkerboard(size=6, cell=2), Stripes(size=6, cell=2)
+    assert [t.kind for t in same] == ["checkerboard", "stripes"]
+    made = [Trial(Backdoor(8, trigger=trigger), data="d") for trigger in same]
+    assert made[0].key != made[1].key
+    assert [t.as_dict()["attack"]["trigger"]["kind"] for t in made] == ["checkerboard", "stripes"]
+    every = [Trial(Backdoor(8, trigger=cls()), data="d").key for cls in TRIGGERS.values()]
+    assert len(set(every)) == len(TRIGGERS)
+
+
+def test_the_canonical_form_does_not_depend_on_the_order_of_its_parts():
+    body = Trial(Backdoor(8), data="d").as_dict()
+    assert digest(dict(reversed(body.items()))) == digest(body) == Trial(Backdoor(8), data="d").key
