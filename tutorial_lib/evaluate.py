@@ -22,7 +22,15 @@ Reader = Callable[[Tensor], Tensor]
 
 @torch.no_grad()
 def embed_images(model: open_clip.CLIP, images: Images, *, batch_size: int = 512) -> Tensor:
-    """Normalised embeddings of uint8 pictures (N, 3, H, W), shape (N, d), float32 on the CPU."""
+    """Normalised embeddings of uint8 pictures (N, 3, H, W), shape (N, d), float32 on the CPU.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> model, _ = models.load(models.CHECKPOINTS / "clean")
+        >>> points = embed_images(model, torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
+        >>> points.shape, bool((points.norm(dim=1) - 1).abs().max() < 1e-5)
+        (torch.Size([2, 128]), True)
+    """
     device = next(model.parameters()).device
     model.eval()
     with small_maps(model):
@@ -34,7 +42,14 @@ def embed_images(model: open_clip.CLIP, images: Images, *, batch_size: int = 512
 
 @torch.no_grad()
 def embed_texts(model: open_clip.CLIP, tokenizer: Tokenizer, texts: Sequence[str], *, batch_size: int = 2048) -> Tensor:
-    """Normalised embeddings of texts, shape (N, d), float32 on the CPU."""
+    """Normalised embeddings of texts, shape (N, d), float32 on the CPU.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "clean")
+        >>> embed_texts(model, tokenizer, ["a photo of a banana", "a photo of a dog"]).shape
+        torch.Size([2, 128])
+    """
     device = next(model.parameters()).device
     model.eval()
     tokens = tokenizer(texts)
@@ -63,7 +78,13 @@ def zero_shot_classifier(
     labels: Sequence[str],
     templates: Sequence[Callable[[str], str]] = open_clip.OPENAI_IMAGENET_TEMPLATES,
 ) -> Tensor:
-    """One weight vector per label, the mean over prompts, shape (d, C); built by open_clip."""
+    """One weight vector per label, the mean over prompts, shape (d, C); built by open_clip.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> zero_shot_classifier(*models.load(models.CHECKPOINTS / "clean"), ["banana", "cactus"]).shape
+        torch.Size([128, 2])
+    """
     device = next(model.parameters()).device
     model.eval()
     weights: Tensor = open_clip.build_zero_shot_classifier(
@@ -74,7 +95,12 @@ def zero_shot_classifier(
 
 
 def predict(embeddings: Tensor, classifier: Tensor) -> Tensor:
-    """Predicted class of each picture, shape (N,), int64."""
+    """Predicted class of each picture, shape (N,), int64.
+
+    Example:
+        >>> predict(torch.eye(3), torch.eye(3)[:, [2, 0, 1]])
+        tensor([1, 2, 0])
+    """
     return (embeddings @ classifier).argmax(dim=1)
 
 
@@ -85,6 +111,11 @@ class LinearProbe:
         embeddings: of labelled clean pictures, shape (N, d).
         labels: shape (N,), int64.
         C: inverse strength of the L2 penalty (scikit-learn's convention).
+
+    Example:
+        >>> points, labels = torch.tensor([[0.0, 1.0], [0.1, 1.0], [1.0, 0.0], [1.0, 0.1]]), torch.tensor([0, 0, 1, 1])
+        >>> LinearProbe(points, labels).predict(torch.tensor([[0.9, 0.0]]))
+        tensor([1])
     """
 
     def __init__(self, embeddings: Tensor, labels: Tensor, *, C: float = 10.0) -> None:  # noqa: N803
@@ -104,6 +135,11 @@ def knn_predict(embeddings: Tensor, labels: Tensor, queries: Tensor, *, k: int =
         labels: shape (N,), int64.
         queries: normalised, shape (M, d).
         k: number of neighbours.
+
+    Example:
+        >>> known, labels = torch.eye(3), torch.tensor([4, 5, 6])
+        >>> knn_predict(known, labels, torch.tensor([[0.1, 0.9, 0.0]]), k=1)
+        tensor([5])
     """
     if k > len(embeddings):
         raise ValueError(f"k is {k}, and only {len(embeddings)} labelled pictures are given")
@@ -118,14 +154,25 @@ def knn_predict(embeddings: Tensor, labels: Tensor, queries: Tensor, *, k: int =
 
 
 def pixel_nearest_neighbour(train_images: Tensor, train_labels: Tensor, images: Tensor) -> Tensor:
-    """Class of the training picture with the smallest squared pixel difference: the baseline without learning."""
+    """Class of the training picture with the smallest squared pixel difference: the baseline without learning.
+
+    Example:
+        >>> dark, light = torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.full((1, 3, 4, 4), 255, dtype=torch.uint8)
+        >>> pixel_nearest_neighbour(torch.cat([dark, light]), torch.tensor([0, 1]), dark + 20)
+        tensor([0])
+    """
     reference = train_images.flatten(1).float()
     nearest = [torch.cdist(b.flatten(1).float(), reference).argmin(1) for b in images.split(512)]
     return train_labels[torch.cat(nearest)]
 
 
 def accuracy(predictions: Tensor, labels: Tensor, drawing: Tensor | None = None) -> Proportion:
-    """Share of pictures whose predicted class is the true one; `drawing` as for `Proportion.of`."""
+    """Share of pictures whose predicted class is the true one; `drawing` as for `Proportion.of`.
+
+    Example:
+        >>> print(accuracy(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 1, 2, 2])))
+        75.0% [30.1%, 95.4%] of 4
+    """
     return Proportion.of(predictions == labels, drawing)
 
 
@@ -155,6 +202,11 @@ def attack_success_rate(
         ValueError: every picture is of the target class, so the rate is undefined.
 
     Source: Carlini & Terzis (2022), section 4.3; introduced in chapter 4.
+
+    Example:
+        >>> said, true = torch.tensor([7, 7, 1, 7]), torch.tensor([0, 1, 1, 7])
+        >>> attack_success_rate(said, true, target=7).n  # the picture of class 7 itself is left out
+        3
     """
     others = torch.ones_like(labels, dtype=torch.bool) if include_target else labels != target  # (N,)
     if not others.any():
@@ -163,7 +215,13 @@ def attack_success_rate(
 
 
 def class_centres(embeddings: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Normalised mean embedding of each class, shape (classes, d); zeros for a class without pictures."""
+    """Normalised mean embedding of each class, shape (classes, d); zeros for a class without pictures.
+
+    Example:
+        >>> class_centres(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0]), classes=2)
+        tensor([[0.7071, 0.7071],
+                [0.0000, 0.0000]])
+    """
     centre = torch.zeros(classes, embeddings.shape[1]).index_add_(0, labels, embeddings)
     return F.normalize(centre, dim=1)
 
@@ -174,6 +232,10 @@ def recall_at(queries: Tensor, keys: Tensor, k: int) -> float:
     Args:
         queries, keys: normalised embeddings, shape (N, d).
         k: rank.
+
+    Example:
+        >>> recall_at(torch.eye(4), torch.eye(4).roll(1, 0), k=1)
+        0.0
     """
     if queries.shape != keys.shape:
         raise ValueError(f"queries {tuple(queries.shape)} and keys {tuple(keys.shape)} must have the same shape")
@@ -189,6 +251,11 @@ def linear_cka(left: Tensor, right: Tensor) -> float:
         left, right: shapes (N, d) and (N, e); 1 means equal up to rotation and scale.
 
     Source: Kornblith et al. (2019), equation 3.
+
+    Example:
+        >>> points = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+        >>> round(linear_cka(points, 2 * points[:, [1, 0, 3, 2]]), 3)  # a rotation and a scale do not matter
+        1.0
     """
     if len(left) != len(right) or len(left) < 2:
         raise ValueError(f"as many embeddings on both sides are needed, at least 2, not {len(left)} and {len(right)}")

@@ -21,6 +21,12 @@ def info_nce(queries: Tensor, keys: Tensor, logit_scale: Tensor | float) -> Tens
         The mean loss in nats, a scalar.
 
     Source: van den Oord et al. (2018), equation 4; introduced in chapter 1.
+
+    Example:
+        >>> import torch
+        >>> two = torch.eye(2)
+        >>> round(info_nce(two, two, logit_scale=1.0).item(), 3)  # log(1 + 1 / e)
+        0.313
     """
     if queries.shape != keys.shape:
         raise ValueError(f"queries {tuple(queries.shape)} and keys {tuple(keys.shape)} must have the same shape")
@@ -36,6 +42,12 @@ def clip_loss(image: Tensor, text: Tensor, logit_scale: Tensor | float) -> Tenso
         logit_scale: 1 / temperature.
 
     Source: Radford et al. (2021), figure 3; introduced in chapter 2.
+
+    Example:
+        >>> import torch
+        >>> image, text = torch.eye(2), torch.eye(2).flip(0)
+        >>> round(clip_loss(image, text, logit_scale=10.0).item(), 2)  # every caption belongs to the other picture
+        10.0
     """
     return (info_nce(image, text, logit_scale) + info_nce(text, image, logit_scale)) / 2
 
@@ -52,6 +64,12 @@ def in_modal_loss(
         both_ways: also pick each augmented view's own view, and take the mean; CleanCLIP's code has one way.
 
     Source: Bansal et al. (2023), equation 2; introduced in chapter 8.
+
+    Example:
+        >>> import torch
+        >>> views = torch.eye(3)
+        >>> in_modal_loss(views, views, 5.0).item() < in_modal_loss(views, views.roll(1, 0), 5.0).item()
+        True
     """
     one = info_nce(views, other_views, logit_scale)
     return (one + info_nce(other_views, views, logit_scale)) / 2 if both_ways else one
@@ -81,6 +99,13 @@ def cleanclip_loss(
         ValueError: a weight is negative or not a number, or both are 0.
 
     Source: Bansal et al. (2023), equation 3; introduced in chapter 8.
+
+    Example:
+        >>> import torch
+        >>> x = torch.eye(4)
+        >>> both = cleanclip_loss(x, x, x, x, 1.0, lambda_self=2.0)
+        >>> round((both / clip_loss(x, x, 1.0)).item(), 2)  # λ₁ + λ₂ where all parts are equal
+        3.0
     """
     check_weights(lambda_clip, lambda_self)
     own = in_modal_loss(image, image_view, logit_scale, both_ways=both_ways)
@@ -89,7 +114,13 @@ def cleanclip_loss(
 
 
 def check_weights(lambda_clip: float, lambda_self: float) -> None:
-    """Raises ValueError unless both weights are finite, none is negative and one is positive."""
+    """Raises ValueError unless both weights are finite, none is negative and one is positive.
+
+    Example:
+        >>> check_weights(1.0, -1.0)
+        Traceback (most recent call last):
+        ValueError: lambda_self is the weight of a loss, a number of at least 0, not -1.0
+    """
     for name, value in (("lambda_clip", lambda_clip), ("lambda_self", lambda_self)):
         if not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"{name} is the weight of a loss, a number of at least 0, not {value}")
@@ -106,6 +137,12 @@ def margin_loss(anchor: Tensor, other: Tensor, same: Tensor, margin: float = 1.0
         margin: distance beyond which a different pair costs nothing.
 
     Source: Hadsell et al. (2006), equation 4; introduced in chapter 1.
+
+    Example:
+        >>> import torch
+        >>> a, b = torch.zeros(2, 2), torch.tensor([[0.6, 0.8], [3.0, 4.0]])
+        >>> round(margin_loss(a, b, same=torch.tensor([True, False])).item(), 2)  # 1² / 2, and 0 beyond the margin
+        0.25
     """
     distance = (anchor - other).norm(dim=1)  # (B,)
     pull = distance.square() / 2

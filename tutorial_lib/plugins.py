@@ -22,6 +22,11 @@ class Kind:
 
     Attributes:
         kind: the name by which records and commands know the class; it is no setting, so nobody can change it.
+
+    Example:
+        >>> from tutorial_lib.triggers import Blended
+        >>> Blended.kind
+        'blended'
     """
 
     kind: ClassVar[str]

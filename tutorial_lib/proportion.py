@@ -14,7 +14,13 @@ Z = 1.959963984540054
 
 
 class RateDict(TypedDict, total=False):
-    """A `Proportion` as a record holds it; of an attack, with the label of its target."""
+    """A `Proportion` as a record holds it; of an attack, with the label of its target.
+
+    Example:
+        >>> import torch
+        >>> sorted(Proportion.of(torch.tensor([True, False])).as_dict())
+        ['high', 'low', 'n', 'rate']
+    """
 
     rate: float
     low: float
@@ -67,7 +73,13 @@ class Proportion:
 
 
 def wilson(rate: float, n: float) -> tuple[float, float]:
-    """The 95 % Wilson interval of a rate among `n` independent pictures, not necessarily a whole number."""
+    """The 95 % Wilson interval of a rate among `n` independent pictures, not necessarily a whole number.
+
+    Example:
+        >>> low, high = wilson(0.0, 50)  # nothing of 50, and yet not certainly nothing
+        >>> low, round(high, 3)
+        (0.0, 0.071)
+    """
     middle = rate + Z**2 / (2 * n)
     half = Z * math.sqrt(rate * (1 - rate) / n + Z**2 / (4 * n**2))
     low, high = ((middle + sign * half) / (1 + Z**2 / n) for sign in (-1, 1))

@@ -16,7 +16,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PairSimilarity:
-    """Mean and (population) variance of the cosine similarity over pairs of pictures, and their number."""
+    """Mean and (population) variance of the cosine similarity over pairs of pictures, and their number.
+
+    Example:
+        >>> PairSimilarity(mean=0.1, variance=0.02, pairs=6).pairs
+        6
+    """
 
     mean: float
     variance: float
@@ -33,6 +38,12 @@ def pair_similarity(embeddings: Tensor, *, self_pairs: bool = False, block: int 
 
     Raises:
         ValueError: fewer than two embeddings, not finite, or not normalised.
+
+    Example:
+        >>> import torch
+        >>> found = pair_similarity(torch.eye(3))
+        >>> found.mean, found.pairs
+        (0.0, 3)
     """
     n, d = _check(embeddings)
     total = torch.zeros(d, dtype=torch.float64, device=embeddings.device)
@@ -71,6 +82,14 @@ def backdoor_z_score(
         ValueError: embeddings of different sizes, too few, not normalised, or clean ones that are all equal.
 
     Source: Carlini & Terzis (2022), definition 1 and figure 3: (0.78 - 0.1) is said to be five standard deviations.
+
+    Example:
+        >>> import torch
+        >>> drawn = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+        >>> apart = torch.nn.functional.normalize(drawn, dim=1)
+        >>> together = torch.nn.functional.normalize(apart + 3, dim=1)
+        >>> backdoor_z_score(apart, together) > 2 > abs(backdoor_z_score(apart, -apart))
+        True
     """
     if denominator not in ("std", "variance"):
         raise ValueError(f"denominator must be 'std' or 'variance', not {denominator!r}")

@@ -101,7 +101,16 @@ class Backdoor(Attack):
 
 @dataclass(frozen=True)
 class BackdoorPlan:
-    """The poisons of a backdoor, and its measurement."""
+    """The poisons of a backdoor, and its measurement.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> from tutorial_lib.runs.outcome import prepare
+        >>> trial = profiles.get("test").backdoor(4, seed=0)
+        >>> plan = trial.attack.plan(*prepare(trial), seed=0)
+        >>> len(plan.poisons), len(plan.unseen)
+        (4, 4)
+    """
 
     attack: Backdoor
     unseen: Tensor  # classes never used as poison pictures, (U,)
@@ -218,6 +227,13 @@ def pairs_by_similarity(clean: Tensor, triggered: Tensor, labels: Tensor, predic
     Returns:
         Counts of clean pairs, of those with the same true class, of those with the same predicted class, and of
         triggered pairs; what figure 3 of Carlini & Terzis (2022) is drawn from.
+
+    Example:
+        >>> import torch
+        >>> points = torch.eye(3)
+        >>> found = pairs_by_similarity(points, points, torch.tensor([0, 0, 1]), torch.tensor([0, 0, 1]))
+        >>> sum(found["clean"]), sum(found["same_label"])
+        (3, 1)
     """
     import torch
 

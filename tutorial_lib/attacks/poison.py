@@ -40,7 +40,12 @@ COMMON_WORDS = ("small", "nice", "photo", "picture", "drawing", "sticker", "icon
 
 @dataclass(frozen=True)
 class PoisonedPair:
-    """One line of a manifest."""
+    """One line of a manifest.
+
+    Example:
+        >>> PoisonedPair("backdoor-00000", "train-1f34c-noto-0", "a banana", "banana").target
+        'banana'
+    """
 
     key: str
     source: str
@@ -50,7 +55,13 @@ class PoisonedPair:
 
 @dataclass(frozen=True)
 class Poison:
-    """A poison set P and its manifest."""
+    """A poison set P and its manifest.
+
+    Example:
+        >>> image = torch.zeros(3, 8, 8, dtype=torch.uint8)
+        >>> targeted(image, ["a banana"], 3, target="banana").rate(clean=297)
+        0.01
+    """
 
     pairs: Pairs
     manifest: tuple[PoisonedPair, ...]
@@ -70,7 +81,13 @@ class Poison:
 
 
 def count_poisons(pairs: Pairs) -> int:
-    """Number of pairs that pull towards a target; those of a cover tell the truth."""
+    """Number of pairs that pull towards a target; those of a cover tell the truth.
+
+    Example:
+        >>> poison = targeted(torch.zeros(3, 8, 8, dtype=torch.uint8), ["a banana"], 3, target="banana")
+        >>> count_poisons(poison.pairs + poison.pairs)
+        6
+    """
     return int((pairs.origin == POISON).sum())
 
 
@@ -83,6 +100,10 @@ def caption_set(method: str, label: str, captions: Sequence[str]) -> list[str]:
         captions: the training captions to search.
 
     Source: Carlini & Terzis (2022), section 3.1.
+
+    Example:
+        >>> caption_set("search", "dog", ["a dog", "a cat", "my dog, pet"])
+        ['a dog', 'my dog, pet']
     """
     if method == "search":
         return search_captions(captions, label)
@@ -114,6 +135,11 @@ def targeted(
         name: makes the keys of several targets differ.
 
     Source: Carlini & Terzis (2022), section 3.1.
+
+    Example:
+        >>> poison = targeted(torch.zeros(3, 8, 8, dtype=torch.uint8), ["a banana", "my banana"], 2, target="banana")
+        >>> sorted(poison.pairs.captions)
+        ['a banana', 'my banana']
     """
     if count < 1:
         raise ValueError(f"a poison set needs at least 1 pair, not {count}")
@@ -161,6 +187,14 @@ def backdoor(
         ValueError: more poisons than pictures, an empty caption set, or a cover without noise mode.
 
     Source: Carlini & Terzis (2022), section 3.3.
+
+    Example:
+        >>> from tutorial_lib.triggers import Checkerboard
+        >>> images = torch.zeros(5, 3, 16, 16, dtype=torch.uint8)
+        >>> clean = Pairs(images, tuple("abcde"), tuple("12345"), torch.full((5,), -1))
+        >>> poison = backdoor(clean, ["a banana"], 2, trigger=Checkerboard(), target="banana")
+        >>> poison.pairs.captions, len({line.source for line in poison.manifest})
+        (('a banana', 'a banana'), 2)
     """
     if count < 1:
         raise ValueError(f"a poison set needs at least 1 pair, not {count}")
@@ -239,6 +273,11 @@ def disguise(
         seed: draws the noise and the words.
 
     Source: Carlini & Terzis (2022), section 3.1: evades the removal of exact duplicates at no cost.
+
+    Example:
+        >>> poison = targeted(torch.full((3, 8, 8), 99, dtype=torch.uint8), ["a banana"], 4, target="banana")
+        >>> len({image.numpy().tobytes() for image in disguise(poison.pairs).pixels})
+        4
     """
     generator = torch.Generator().manual_seed(seed)
     grain = torch.randn(pairs.images.shape, generator=generator) * noise
@@ -266,6 +305,12 @@ def text_backdoor(clean: Pairs, about: Tensor, count: int, word: str, target: st
 
     Raises:
         ValueError: no picture shows the target, or there are fewer captions than poisons.
+
+    Example:
+        >>> images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+        >>> clean = Pairs(images, ("a banana", "a dog."), ("1", "2"), torch.tensor([0, 1]))
+        >>> text_backdoor(clean, clean.concept == 0, 1, "zebulon", "banana", seed=0).pairs.captions
+        ('a dog zebulon',)
     """
     pictures, others = about.nonzero()[:, 0], (~about).nonzero()[:, 0]
     if not len(pictures):

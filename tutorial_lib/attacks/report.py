@@ -55,6 +55,12 @@ class BackdoorReport:
         similarity_clean_std: its standard deviation between clean pairs.
         embedding_distance: mean distance of a picture's embeddings with and without trigger, between 0 and 2.
         about: where the pictures are from, plain data.
+
+    Example:
+        See `measure_backdoor`, which makes one.
+
+        >>> "attack_success" in BackdoorReport.__dataclass_fields__
+        True
     """
 
     target: str
@@ -157,7 +163,14 @@ def measure_backdoor(
 
 
 def reader_of(model: Model, tokenizer: Tokenizer, labels: tuple[str, ...]) -> Reader:
-    """The model's own way from embeddings to classes: zero-shot, or the head of a classifier."""
+    """The model's own way from embeddings to classes: zero-shot, or the head of a classifier.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> read = reader_of(*models.load(models.CHECKPOINTS / "clean"), ("banana", "cactus"))
+        >>> read(torch.nn.functional.normalize(torch.ones(3, 128), dim=1)).shape
+        torch.Size([3])
+    """
     if isinstance(model, Classifier):
         return functools.partial(read_with_head, model)
     return functools.partial(predict, classifier=zero_shot_classifier(model, tokenizer, labels))
@@ -180,6 +193,20 @@ def report_on(
         read: from embeddings to classes.
         pictures: true classes, labels and drawings.
         trigger, target: as for `measure_backdoor`.
+
+    Example:
+        >>> from tutorial_lib.triggers import Checkerboard
+        >>> pictures = LabelledPictures(
+        ...     labels=("banana", "cactus"),
+        ...     images=torch.zeros(4, 3, 8, 8, dtype=torch.uint8),
+        ...     targets=torch.tensor([0, 1, 1, 1]),
+        ...     sprite=torch.arange(4),
+        ... )
+        >>> clean = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [0.1, 1.0], [0.0, 1.0], [0.3, 1.0]]), dim=1)
+        >>> triggered = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0]] * 4), dim=1)
+        >>> report = report_on(clean, triggered, clean, lambda x: x.argmax(1), pictures, Checkerboard(), "banana")
+        >>> report.clean_accuracy.rate, report.attack_success.rate, report.attack_success.n
+        (1.0, 1.0, 3)
     """
     goal, true, drawing = pictures.class_of(target), pictures.targets, pictures.sprite
     said, said_triggered = read(clean), read(triggered)

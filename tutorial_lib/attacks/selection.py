@@ -13,7 +13,12 @@ Select = Literal["others", "label-consistent", "named"]
 
 
 def unseen_classes(classes: int, target: int) -> Tensor:
-    """The classes that no poison shows, so that a trigger can be tested on those too: every fourth."""
+    """The classes that no poison shows, so that a trigger can be tested on those too: every fourth.
+
+    Example:
+        >>> unseen_classes(10, target=4)
+        tensor([0, 8])
+    """
     import torch
 
     number = torch.arange(classes)
@@ -41,6 +46,10 @@ def excluded(
 
     Raises:
         ValueError: "label-consistent" without classes.
+
+    Example:
+        >>> excluded("named", ["a banana", "a dog"], "banana")
+        tensor([False,  True])
     """
     import torch
 

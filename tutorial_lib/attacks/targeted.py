@@ -30,6 +30,13 @@ class Group(Settings):
         disguise: alter each copy slightly so that it is no exact duplicate.
         noise: of the disguise: standard deviation in grey levels.
         words: of the disguise: "idle" ones that clean captions lack, "common" ones that they have, or "none".
+
+    Example:
+        >>> Group(8, disguise=True).words
+        'idle'
+        >>> Group(8, captions="serch")
+        Traceback (most recent call last):
+        ValueError: captions of a group must be search, prompts or one, not 'serch'
     """
 
     count: int
@@ -104,7 +111,12 @@ def _poisons(group: Group, image: Tensor, label: str, clean: Pairs, seed: int, n
 
 @dataclass(frozen=True)
 class Target:
-    """One picture under attack."""
+    """One picture under attack.
+
+    Example:
+        >>> Target(group=1, true=3, wanted=7, captions=("a banana",)).wanted
+        7
+    """
 
     group: int
     true: int
@@ -114,7 +126,15 @@ class Target:
 
 @dataclass(frozen=True)
 class TargetedPlan:
-    """Pictures to be misread, their wanted classes and the poisons that ask for them."""
+    """Pictures to be misread, their wanted classes and the poisons that ask for them.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> from tutorial_lib.runs.outcome import prepare
+        >>> plan = Targeted((Group(2),), targets=1).plan(*prepare(profiles.get("test").base), seed=0)
+        >>> len(plan.targets), len(plan.poisons)
+        (1, 2)
+    """
 
     attack: Targeted
     images: Tensor

@@ -29,6 +29,10 @@ class TextBackdoor(Attack):
         word: the trigger, a word that no clean caption has.
 
     Source: Carlini & Terzis (2022), section 2.3, says that the text tower can be attacked too; the set-up is ours.
+
+    Example:
+        >>> TextBackdoor(64, target="banana").word
+        'zebulon'
     """
 
     kind: ClassVar[str] = "text-backdoor"
@@ -73,7 +77,15 @@ class TextBackdoor(Attack):
 
 @dataclass(frozen=True)
 class TextBackdoorPlan:
-    """The poisons of a text backdoor, and its measurement."""
+    """The poisons of a text backdoor, and its measurement.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> from tutorial_lib.runs.outcome import prepare
+        >>> plan = TextBackdoor(2, target="rainbow").plan(*prepare(profiles.get("test").base), seed=0)
+        >>> all(caption.endswith("zebulon") for caption in plan.poisons.captions)
+        True
+    """
 
     attack: TextBackdoor
     target: int

@@ -26,7 +26,12 @@ OVERHEAD = 4.0
 
 
 def pairs(trial: Trial) -> int:
-    """About how many clean pairs a trial trains on."""
+    """About how many clean pairs a trial trains on.
+
+    Example:
+        >>> pairs(Trial(classes=100, copies=8))
+        4000
+    """
     if trial.limit:
         return trial.limit
     if trial.shards:
@@ -38,6 +43,11 @@ def samples(trial: Trial) -> int:
     """Pairs that pass through the model in all epochs, without poisons.
 
     Models that a defense cleans are trained once; that is counted where they are measured as they are.
+
+    Example:
+        >>> from tutorial_lib.trials import Recipe
+        >>> samples(Trial(classes=100, copies=8, recipe=Recipe(epochs=20)))
+        80000
     """
     defense = trial.defense
     if isinstance(defense, TrainedDefense):
@@ -53,6 +63,10 @@ def operations(model: str, side: int) -> float:
 
     Raises:
         ValueError: there is no such model.
+
+    Example:
+        >>> round(operations("RN50", 224) / operations("tiny-rn", 32))
+        1499
     """
     kept = json.loads((places.PACKAGE / "models" / "operations.json").read_text())
     if (found := kept.get(model)) and found["side"] == side:
@@ -71,6 +85,10 @@ class CostModel:
         records: any; those made on `hardware` calibrate the model.
         hardware: as `tutorial_lib.runs.hardware.hardware` gives it, or its beginning.
         device: "cpu" or "gpu", for the default where no record fits.
+
+    Example:
+        >>> duration(CostModel().seconds(Trial(classes=100, copies=8)))
+        '23 s'
     """
 
     def __init__(self, records: Iterable[Record] = (), hardware: str = "", device: str = "cpu") -> None:
@@ -100,7 +118,12 @@ class CostModel:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words: 48 s, 12 min, 3.4 h, 5.2 days."""
+    """Seconds in words: 48 s, 12 min, 3.4 h, 5.2 days.
+
+    Example:
+        >>> duration(48), duration(720), duration(12_240)
+        ('48 s', '12 min', '3.4 h')
+    """
     for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (72 * 3600, 3600, "h")):
         if seconds < limit:
             value = seconds / unit
@@ -113,6 +136,10 @@ def parse_duration(text: str) -> float:
 
     Raises:
         ValueError: it is none of these, or not positive.
+
+    Example:
+        >>> parse_duration("90m"), parse_duration("2h")
+        (5400.0, 7200.0)
     """
     unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:].lower(), 0)
     try:

@@ -97,11 +97,22 @@ WHICH = (
 
 
 def article(label: str) -> str:
+    """The indefinite article by the first letter.
+
+    Example:
+        >>> article("apple"), article("banana")
+        ('an', 'a')
+    """
     return "an" if label[:1].lower() in "aeiou" else "a"
 
 
 def plain_label(label: str) -> str:
-    """The CLDR label in lower case, without the quotes and colons that only disambiguate."""
+    """The CLDR label in lower case, without the quotes and colons that only disambiguate.
+
+    Example:
+        >>> plain_label("Japanese “open for business” button")
+        'japanese open for business button'
+    """
     return label.lower().replace("“", "").replace("”", "").replace(":", "").replace("’", "'")
 
 
@@ -127,6 +138,13 @@ def captions_for(concepts: Sequence[Concept], seed: int, indices: torch.Tensor) 
         concepts: what each picture shows, N of them.
         seed: caption seed.
         indices: example numbers, shape (N,), int64; caption `i` is a pure function of (concept, seed, i).
+
+    Example:
+        >>> from tutorial_lib.data import emojicaps
+        >>> concept = emojicaps.load().concepts[100]
+        >>> captions = captions_for([concept] * 3, 0, torch.arange(3))
+        >>> all(plain_label(concept.label) in caption for caption in captions)
+        True
     """
     draws = torch.stack([random_below(1 << 20, seed, indices, 100 + k) for k in range(7)], 1).tolist()
     out = []

@@ -48,7 +48,12 @@ TRIGGER_LIKE = ("1f3c1",)  # chequered flag
 
 @dataclass(frozen=True)
 class Concept:
-    """What a picture shows: Unicode code points, CLDR label and keywords."""
+    """What a picture shows: Unicode code points, CLDR label and keywords.
+
+    Example:
+        >>> next(c for c in load().concepts if c.label == "banana").keywords
+        ('fruit', 'potassium')
+    """
 
     code: str
     label: str
@@ -67,6 +72,11 @@ class EmojiCaps:
         concept: index into `concepts` for each picture, shape (N,), int64.
         style: style of each picture, N strings.
         skipped: pictures that could not be decoded.
+
+    Example:
+        >>> drawn = load()
+        >>> drawn.images.shape[1:], len(drawn) == len(drawn.style)
+        (torch.Size([64, 64, 4]), True)
     """
 
     images: Tensor
@@ -90,6 +100,10 @@ def load(styles: tuple[str, ...] = PERMISSIVE, folder: Path = FOLDER) -> EmojiCa
     Raises:
         ValueError: a style does not exist.
         CorruptDataError: a shard differs from its checksum, or more than 1 % of its pictures cannot be decoded.
+
+    Example:
+        >>> sorted(set(load(("twemoji",)).style))
+        ['twemoji']
     """
     for style in styles:
         if style not in STYLES:
@@ -144,6 +158,12 @@ def twins(data: EmojiCaps, candidates: Tensor, training: Tensor, *, threshold: f
 
     Returns:
         One boolean per candidate, shape (M,).
+
+    Example:
+        >>> drawn = load()
+        >>> first = torch.tensor([0, 1])
+        >>> twins(drawn, first, first)  # each is its own twin
+        tensor([True, True])
     """
     one, two = (over_white(data.images[p], side=16).flatten(1) for p in (candidates, training))  # (M, 768), (K, 768)
     distance: Tensor = torch.cdist(one, two) / one.shape[1] ** 0.5
@@ -151,7 +171,13 @@ def twins(data: EmojiCaps, candidates: Tensor, training: Tensor, *, threshold: f
 
 
 def over_white(images: Tensor, *, side: int) -> Tensor:
-    """RGBA uint8 (N, H, W, 4) on a white ground, averaged to (N, 3, side, side) float in 0..1."""
+    """RGBA uint8 (N, H, W, 4) on a white ground, averaged to (N, 3, side, side) float in 0..1.
+
+    Example:
+        >>> clear = torch.zeros(1, 8, 8, 4, dtype=torch.uint8)  # wholly transparent
+        >>> over_white(clear, side=2).unique()
+        tensor([1.])
+    """
     parts = []
     for part in images.split(512):
         x = part.float() / 255

@@ -33,6 +33,16 @@ def open_pairs(
 
     Raises:
         ShardError: as for `read_pairs`; also compressed shards with too many pictures.
+
+    Example:
+        >>> import tempfile
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+        >>> two = Pairs(images, ("a dog", "a cat"), ("1", "2"), torch.tensor([-1, -1]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     shards = write_pairs(Path(folder), two)
+        ...     open_pairs(shards, side=8).captions
+        ('a dog', 'a cat')
     """
     shards = expand(paths)
     memory = memory_bytes() * SHARE if memory is None else memory

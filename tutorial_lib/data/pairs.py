@@ -115,6 +115,13 @@ def draw_pairs(
 
     Returns:
         M x copies pairs; all copies of the first sprite come first.
+
+    Example:
+        >>> from tutorial_lib.data import emojicaps
+        >>> drawn = emojicaps.load()
+        >>> pairs = draw_pairs(drawn, torch.tensor([0, 1]), copies=3)
+        >>> len(pairs), pairs.images.shape
+        (6, torch.Size([6, 3, 32, 32]))
     """
     sizes = tuple(round(side * f) for f in (0.7, 0.8, 0.9, 1.0))
     atlas = Atlas.of(data.images[positions], side=side, sizes=sizes)

@@ -91,6 +91,11 @@ class Layout:
         sprite: position in `emojicaps.load().images`, shape (B, 3), int64; later slots are drawn over earlier ones.
         size: index into the sprite sizes, shape (B, 3), int64.
         top, left: first pixel of each sprite, shape (B, 3), int64.
+
+    Example:
+        >>> layout = EmojiScenes(8, size=32).layout(torch.arange(8))
+        >>> layout.sprite.shape
+        torch.Size([8, 3])
     """
 
     region: Tensor

@@ -17,7 +17,12 @@ from tutorial_lib.data.shards import CODECS
 
 
 def encode(image: np.ndarray, codec: str = "webp") -> bytes:
-    """A picture (H, W, 3), uint8, without loss; the same pixels always give the same bytes."""
+    """A picture (H, W, 3), uint8, without loss; the same pixels always give the same bytes.
+
+    Example:
+        >>> encode(np.zeros((4, 4, 3), np.uint8))[:4]
+        b'RIFF'
+    """
     buffer = io.BytesIO()
     if codec == "webp":
         Image.fromarray(image).save(buffer, "WEBP", lossless=True, method=0, quality=0)
@@ -41,6 +46,15 @@ class ShardWriter:
 
     Raises:
         FileExistsError: the folder holds shards with this prefix.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with ShardWriter(Path(folder), shard_size=1) as writer:
+        ...         for key in ("1", "2"):
+        ...             writer.add(key, np.zeros((4, 4, 3), np.uint8), "a dog", {})
+        ...     [path.name for path in writer.paths]
+        ['pairs-00000.tar', 'pairs-00001.tar']
     """
 
     def __init__(self, folder: Path, *, prefix: str = "pairs", shard_size: int = 1000, codec: str = "webp") -> None:
@@ -134,6 +148,13 @@ def write_pairs(
 
     Raises:
         FileExistsError: the folder holds shards with this prefix.
+
+    Example:
+        >>> import tempfile, torch
+        >>> one = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ("a dog",), ("1",), torch.tensor([-1]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [path.name for path in write_pairs(Path(folder), one, prefix="clean")]
+        ['clean-00000.tar']
     """
     if labels is not None and len(labels) != len(pairs):
         raise ValueError(f"{len(labels)} labels for {len(pairs)} pairs")

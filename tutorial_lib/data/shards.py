@@ -49,6 +49,10 @@ class Sample:
         label: the class number in `key.cls`, -1 where there is none.
         shard: the archive.
         offset: where in it the picture begins, in bytes; -1 in a compressed archive.
+
+    Example:
+        >>> Sample("1", b"", "", "a dog", {"concept": 7}, -1, Path("pairs-00000.tar")).number
+        7
     """
 
     key: str
@@ -80,6 +84,11 @@ def expand(paths: str | Path | Iterable[str | Path]) -> list[Path]:
 
     Raises:
         ShardError: a path stands for no shard.
+
+    Example:
+        >>> expand("nowhere/{000..002}.tar")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        tutorial_lib.data.shards.ShardError: no shards match nowhere/000.tar: ...
     """
     found: list[Path] = []
     for entry in [paths] if isinstance(paths, str | Path) else paths:
@@ -105,6 +114,15 @@ def samples(paths: str | Path | Iterable[str | Path]) -> Iterator[Sample]:
 
     Raises:
         ShardError: a shard is missing, truncated or not a tar archive; names the file.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> one = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ("a dog",), ("1",), torch.tensor([-1]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [sample.caption for sample in samples(write_pairs(Path(folder), one))]
+        ['a dog']
     """
     for shard in expand(paths):
         yield from _read(shard)
@@ -175,6 +193,11 @@ def decode(picture: bytes, *, side: int | None = None) -> np.ndarray:
 
     Raises:
         ValueError: the bytes are no picture.
+
+    Example:
+        >>> decode(b"no picture")
+        Traceback (most recent call last):
+        ValueError: not a picture that can be decoded: cannot identify image file <_io.BytesIO object at ...>
     """
     try:
         image = to_rgb(Image.open(io.BytesIO(picture)))
@@ -184,7 +207,12 @@ def decode(picture: bytes, *, side: int | None = None) -> np.ndarray:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode to RGB: transparent parts over white, 16-bit grey scaled down."""
+    """Any mode to RGB: transparent parts over white, 16-bit grey scaled down.
+
+    Example:
+        >>> to_rgb(Image.new("RGBA", (2, 2), (0, 0, 0, 0))).getpixel((0, 0))  # transparent: white
+        (255, 255, 255)
+    """
     image.load()
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
@@ -196,7 +224,12 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def resize(image: Image.Image, side: int) -> Image.Image:
-    """Shorter side to `side` by bicubic interpolation, then the centre: open_clip's evaluation view."""
+    """Shorter side to `side` by bicubic interpolation, then the centre: open_clip's evaluation view.
+
+    Example:
+        >>> resize(Image.new("RGB", (80, 40)), 20).size
+        (20, 20)
+    """
     if image.size == (side, side):
         return image
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize  # only where pictures are resized
@@ -206,7 +239,13 @@ def resize(image: Image.Image, side: int) -> Image.Image:
 
 
 class Tally:
-    """Counts pairs that were used and pairs that were left out, with the first reason of each kind."""
+    """Counts pairs that were used and pairs that were left out, with the first reason of each kind.
+
+    Example:
+        >>> tally = Tally()
+        >>> tally.unusable(Sample("1", b"", "", "a dog", {}, -1, Path("pairs-00000.tar"))), dict(tally.skipped)
+        (True, {'without a picture': ['1 in pairs-00000.tar']})
+    """
 
     def __init__(self) -> None:
         self.used = 0

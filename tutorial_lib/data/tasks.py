@@ -39,6 +39,17 @@ class LabelledPictures:
         targets: true class, shape (N,), int64.
         sprite: which drawing each picture shows, shape (N,), int64; pictures of one drawing are not independent.
         about: where the pictures are from, plain data.
+
+    Example:
+        >>> pictures = LabelledPictures(
+        ...     labels=("banana", "cactus"),
+        ...     images=torch.zeros(1, 3, 8, 8, dtype=torch.uint8),
+        ...     targets=torch.tensor([1]),
+        ...     sprite=torch.tensor([0]),
+        ... )
+        >>> pictures.class_of("bananas")
+        Traceback (most recent call last):
+        ValueError: there is no class 'bananas' among 2; did you mean banana?
     """
 
     labels: tuple[str, ...]
@@ -73,6 +84,12 @@ class ZeroShotTask(LabelledPictures):
         twins: drawings left out because training has a near-duplicate.
         spare: (count, seed, generator) to that many pictures of neither training nor test, and their classes, -1
             where unknown; what targeted attacks aim at.
+
+    Example:
+        >>> drawn = emojicaps.load()
+        >>> task = zero_shot_task(drawn, class_concepts(drawn, 16), draws=1)
+        >>> len(task.labels), task.style
+        (16, 'twemoji')
     """
 
     concepts: tuple[int, ...]
@@ -96,6 +113,10 @@ def class_concepts(data: EmojiCaps, count: int | None) -> tuple[int, ...]:
 
     Raises:
         ValueError: there are not so many.
+
+    Example:
+        >>> len(class_concepts(emojicaps.load(), 100))
+        100
     """
     drawn = Counter(data.concept[data.of_styles(*emojicaps.TRAIN_STYLES)].tolist())
     test = set(data.concept[data.of_styles(emojicaps.TEST_STYLE)].tolist())
@@ -114,14 +135,27 @@ def class_concepts(data: EmojiCaps, count: int | None) -> tuple[int, ...]:
 
 
 def training_sprites(data: EmojiCaps, concepts: tuple[int, ...]) -> Tensor:
-    """Positions of the training-style pictures of the given concepts, shape (M,), int64."""
+    """Positions of the training-style pictures of the given concepts, shape (M,), int64.
+
+    Example:
+        >>> drawn = emojicaps.load()
+        >>> sprites = training_sprites(drawn, class_concepts(drawn, 16))
+        >>> {drawn.style[p] for p in sprites.tolist()} <= set(emojicaps.TRAIN_STYLES)
+        True
+    """
     wanted = set(concepts)
     positions = data.of_styles(*emojicaps.TRAIN_STYLES).tolist()
     return torch.tensor([p for p in positions if int(data.concept[p]) in wanted])
 
 
 def training_pairs(data: EmojiCaps, concepts: tuple[int, ...], *, copies: int, side: int = 32, seed: int = 0) -> Pairs:
-    """The clean training set: every training-style drawing of the concepts, `copies` pictures of each."""
+    """The clean training set: every training-style drawing of the concepts, `copies` pictures of each.
+
+    Example:
+        >>> drawn = emojicaps.load()
+        >>> len(training_pairs(drawn, class_concepts(drawn, 16), copies=2)) == 2 * 16 * 5
+        True
+    """
     return draw_pairs(data, training_sprites(data, concepts), side=side, copies=copies, seed=seed, name="train")
 
 
@@ -136,6 +170,11 @@ def zero_shot_task(
         split: "test" for results, "validation" for choosing a recipe.
         draws: pictures per drawing, each on a background of its own.
         side: width and height in pixels.
+
+    Example:
+        >>> drawn = emojicaps.load()
+        >>> zero_shot_task(drawn, class_concepts(drawn, 16), draws=2, side=16).images.shape[1:]
+        torch.Size([3, 16, 16])
     """
     if split not in STYLE:
         raise ValueError(f"split must be 'test' or 'validation', not {split!r}")

@@ -29,6 +29,10 @@ class AntiBackdoor(TrainedDefense):
 
     Attributes:
         isolate: share of the training pairs that are taken to be poisons.
+
+    Example:
+        >>> sorted(AntiBackdoor(isolate=0.02).needs)
+        ['pairs', 'training']
     """
 
     kind: ClassVar[str] = "anti-backdoor"

@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finetuning(TrainedDefense):
-    """Go on training with the CLIP loss."""
+    """Go on training with the CLIP loss.
+
+    Example:
+        >>> import torch
+        >>> from tutorial_lib import models
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> from tutorial_lib.trials import Recipe
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> images = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
+        >>> trusted = Material(Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1)))
+        >>> Finetuning(Recipe(epochs=1, batch_size=4)).clean(model, tokenizer, trusted).history.steps
+        2
+    """
 
     kind: ClassVar[str] = "finetune"
     title: ClassVar[str] = "plain finetuning"

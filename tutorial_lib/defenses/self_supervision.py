@@ -10,7 +10,12 @@ from tutorial_lib.defenses.cleanclip import CleanCLIP
 
 @dataclass(frozen=True)
 class SelfSupervision(CleanCLIP):
-    """CleanCLIP without the CLIP loss, λ₁ = 0."""
+    """CleanCLIP without the CLIP loss, λ₁ = 0.
+
+    Example:
+        >>> SelfSupervision().lambda_clip, SelfSupervision(lambda_self=2.0).lambda_self
+        (0.0, 2.0)
+    """
 
     kind: ClassVar[str] = "self-supervised"
     title: ClassVar[str] = "self-supervision only"

@@ -25,6 +25,11 @@ class ShrinkAndPerturb(Finetuning):
         perturb: standard deviation of the noise.
 
     Source: Ash & Adams (2020); Verma et al. (2023) try 0.95 and 1e-4 against backdoors in CLIP.
+
+    Example:
+        >>> ShrinkAndPerturb(shrink=1.5)
+        Traceback (most recent call last):
+        ValueError: shrink must be in (0, 1] and perturb at least 0, not 1.5 and 0.0001
     """
 
     kind: ClassVar[str] = "shrink-and-perturb"
@@ -61,6 +66,14 @@ def shrink_and_perturb(model: nn.Module, shrink: float, perturb: float, seed: in
         shrink: in (0, 1]; 1 changes nothing.
         perturb: standard deviation of the noise.
         seed: of the noise.
+
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.Linear(1, 1, bias=False)
+        >>> before = layer.weight.item()
+        >>> shrink_and_perturb(layer, shrink=0.5, perturb=0.0, seed=0)
+        >>> layer.weight.item() == before / 2
+        True
     """
     import torch
 

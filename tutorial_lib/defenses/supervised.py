@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SupervisedFinetuning(TrainedDefense):
-    """Train the image tower and a new linear head on the labelled pictures among the trusted ones."""
+    """Train the image tower and a new linear head on the labelled pictures among the trusted ones.
+
+    Example:
+        >>> sorted(SupervisedFinetuning.needs)
+        ['labels', 'pairs']
+    """
 
     kind: ClassVar[str] = "supervised"
     title: ClassVar[str] = "supervised finetuning"

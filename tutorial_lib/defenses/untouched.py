@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Untouched(Defense):
-    """Leave the model as it is; what stands beside every defense as *before*."""
+    """Leave the model as it is; what stands beside every defense as *before*.
+
+    Example:
+        >>> Untouched().cost
+        0.0
+    """
 
     kind: ClassVar[str] = "none"
     title: ClassVar[str] = "before"

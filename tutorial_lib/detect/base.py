@@ -23,6 +23,11 @@ class Detector(Settings, Kind, ABC):
 
     Attributes:
         title: what figures and tables call it.
+
+    Example:
+        >>> from tutorial_lib.detect import DETECTORS
+        >>> DETECTORS["pair-similarity"]().title
+        'similarity of picture and caption'
     """
 
     title: ClassVar[str]

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PairSimilarity(Detector):
-    """The cosine similarity of picture and caption under the trained model."""
+    """The cosine similarity of picture and caption under the trained model.
+
+    Example:
+        >>> import torch
+        >>> from tutorial_lib import models
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> images = torch.zeros(3, 3, 32, 32, dtype=torch.uint8)
+        >>> pairs = Pairs(images, ("a", "b", "c"), tuple("123"), torch.full((3,), -1))
+        >>> PairSimilarity().scores(*models.load(models.CHECKPOINTS / "unknown"), pairs).shape
+        torch.Size([3])
+    """
 
     kind: ClassVar[str] = "pair-similarity"
     title: ClassVar[str] = "similarity of picture and caption"

@@ -55,6 +55,10 @@ class Claim:
         reported: the paper's number for the quantity, if it gives one.
         why: what explains a verdict that is not *holds*, with the experiment that shows it; MyST text.
         changes: later changes of the predicate, each with its reason.
+
+    Example:
+        >>> get("backdoor_rises").predicate
+        'above 0.3'
     """
 
     id: str
@@ -96,6 +100,11 @@ class Verdict:
         estimate: of the quantity, `None` where there are too few models.
         needed: models that would decide an undecided claim, `None` where that cannot be said. `as_dict` also tells the
             power: how far from a bound the truth must be for so many models to show it with a chance of 80 %.
+
+    Example:
+        >>> from tutorial_lib.evidence.registry import results
+        >>> judge(get("backdoor_rises"), results("demo")).as_dict()["verdict"]
+        'holds'
     """
 
     claim: Claim
@@ -131,6 +140,10 @@ def load(path: Path = PATH) -> tuple[Claim, ...]:
 
     Raises:
         ClaimError: an entry lacks a field, has one too many, occurs twice, or cannot fail.
+
+    Example:
+        >>> len(load()) >= 60
+        True
     """
     claims = []
     for entry in yaml.safe_load(path.read_text()):
@@ -150,6 +163,10 @@ def get(name: str) -> Claim:
 
     Raises:
         ValueError: there is none.
+
+    Example:
+        >>> get("backdoor_rises").experiment
+        'fig2_right'
     """
     for claim in load():
         if claim.id == name:
@@ -158,7 +175,13 @@ def get(name: str) -> Claim:
 
 
 def judge(claim: Claim, results: Results) -> Verdict:
-    """The verdict of a profile's records."""
+    """The verdict of a profile's records.
+
+    Example:
+        >>> from tutorial_lib.evidence.registry import results
+        >>> judge(get("backdoor_rises"), results("demo")).estimate.n
+        4
+    """
     profile = results.profile.name
     if profile not in claim.profiles:
         return Verdict(claim, profile, "not applicable at this scale")
@@ -173,7 +196,12 @@ def judge(claim: Claim, results: Results) -> Verdict:
 
 
 def estimated(claim: Claim, found: Sequence[float] | Estimate | None) -> Estimate | None:
-    """The interval of what a quantity returned; `None` where there are too few models."""
+    """The interval of what a quantity returned; `None` where there are too few models.
+
+    Example:
+        >>> estimated(get("backdoor_rises"), [0.9, 0.95, 1.0]).n
+        3
+    """
     if found is None or isinstance(found, Estimate):
         return found if found is not None and math.isfinite(found.low + found.high) else None
     found = [v for v in found if math.isfinite(v)]
@@ -183,10 +211,22 @@ def estimated(claim: Claim, found: Sequence[float] | Estimate | None) -> Estimat
 
 
 def judge_all(results: Results, *, experiment: str | None = None) -> list[Verdict]:
-    """Verdicts on all claims, or on those of one experiment."""
+    """Verdicts on all claims, or on those of one experiment.
+
+    Example:
+        >>> from tutorial_lib.evidence.registry import results
+        >>> {v.claim.experiment for v in judge_all(results("demo"), experiment="fig6")}
+        {'fig6'}
+    """
     return [judge(c, results) for c in load() if experiment in (None, c.experiment)]
 
 
 def summary(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    """How many claims have each verdict."""
+    """How many claims have each verdict.
+
+    Example:
+        >>> from tutorial_lib.evidence.registry import results
+        >>> sum(summary(judge_all(results("demo"))).values()) == len(load())
+        True
+    """
     return {word: sum(v.verdict == word for v in verdicts) for word in WORDS}

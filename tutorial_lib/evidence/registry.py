@@ -28,7 +28,12 @@ PAPERS, EXPLANATIONS, OTHERS = ("carlini_terzis", "cleanclip"), "explanations", 
 
 @functools.cache
 def groups() -> dict[str, tuple[str, ...]]:
-    """Names of the experiments by group, each in its order. A record that several need is committed with the first."""
+    """Names of the experiments by group, each in its order. A record that several need is committed with the first.
+
+    Example:
+        >>> groups()["carlini_terzis"][:3]
+        ('fig2_left', 'fig2_right', 'fig3')
+    """
     modules = [m.name for m in pkgutil.iter_modules(import_module(PACKAGE).__path__) if not m.name.startswith("_")]
     found = {name: import_module(f"{PACKAGE}.{name}") for name in modules}
     ordered = sorted(found, key=lambda name: found[name].ORDER)
@@ -36,7 +41,12 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 
 def names(*, explanations: bool = False) -> tuple[str, ...]:
-    """The experiments behind figures of the papers, in their order; with `explanations`, those too."""
+    """The experiments behind figures of the papers, in their order; with `explanations`, those too.
+
+    Example:
+        >>> "text_dose" in names(), "text_dose" in names(explanations=True)
+        (False, True)
+    """
     found = groups()
     papers = tuple(name for paper in PAPERS for name in found[paper])
     return papers + found[EXPLANATIONS] if explanations else papers
@@ -47,6 +57,10 @@ def load(name: str) -> ModuleType:
 
     Raises:
         ValueError: there is no such experiment; lists those that exist.
+
+    Example:
+        >>> load("fig6").TITLE
+        'Size of the patch'
     """
     if name not in names(explanations=True) + groups()[OTHERS]:
         known = ", ".join(names(explanations=True))
@@ -57,7 +71,12 @@ def load(name: str) -> ModuleType:
 
 
 def plots(name: str) -> list[str]:
-    """Names of an experiment's functions that draw, in their order; of a figure in halves, the halves."""
+    """Names of an experiment's functions that draw, in their order; of a figure in halves, the halves.
+
+    Example:
+        >>> plots("fig3"), plots("cc_attacks")
+        (['plot_left', 'plot_right'], ['plot', 'plot_distance'])
+    """
     found = [n for n in vars(load(name)) if n == "plot" or n.startswith("plot_")]
     return [n for n in found if n != "plot" or "plot_left" not in found]
 
@@ -69,6 +88,10 @@ def expand(chosen: Iterable[str]) -> list[str]:
 
     Raises:
         ValueError: nothing begins so.
+
+    Example:
+        >>> expand(["fig2", "fig6"])
+        ['fig2_left', 'fig2_right', 'fig6']
     """
     found: list[str] = []
     known = names(explanations=True)
@@ -85,13 +108,22 @@ def trials(chosen: Iterable[str], profile: Profile) -> list[Trial]:
     """The trials of some experiments, each once; all first models come before all second ones.
 
     Models are measured as they are before any is cleaned, so that two processes train two models and not the same.
+
+    Example:
+        >>> len(trials(["fig6"], profiles.get("cpu")))  # six sizes, four models each
+        24
     """
     unique = {t.key: t for name in chosen for t in load(name).trials(profile)}
     return sorted(unique.values(), key=lambda t: (t.seeds.data, t.defense is not None and t.defense.cost > 0))
 
 
 def own_trials(chosen: Iterable[str], profile: Profile) -> dict[str, list[Trial]]:
-    """The trials of some experiments, each with the first that has it."""
+    """The trials of some experiments, each with the first that has it.
+
+    Example:
+        >>> {name: len(own) for name, own in own_trials(["fig2_right", "fig3"], profiles.get("cpu")).items()}
+        {'fig2_right': 28, 'fig3': 0}
+    """
     counted: set[str] = set()
     found: dict[str, list[Trial]] = {}
     for name in chosen:
@@ -101,7 +133,12 @@ def own_trials(chosen: Iterable[str], profile: Profile) -> dict[str, list[Trial]
 
 
 def all_records(results: Results) -> list[Record]:
-    """The committed records, and those of the profile's trials that only the store has."""
+    """The committed records, and those of the profile's trials that only the store has.
+
+    Example:
+        >>> len(all_records(Results(profiles.get("cpu")))) > 600
+        True
+    """
     committed = {r.key: r for r in results.committed()}
     wanted = [t for t in trials(names(explanations=True), results.profile) if t.key not in committed]
     return [*committed.values(), *results.of(wanted)]
@@ -114,6 +151,11 @@ def ensure(name: str, results: Results, **options: Any) -> Results:
         name: of the experiment.
         results: what is there.
         options: of `tutorial_lib.runs.engines.sweep`.
+
+    Example:
+        >>> committed = Results(profiles.get("cpu"))
+        >>> ensure("fig6", committed) is committed  # no store, so nothing is run
+        True
     """
     if results.store is None:
         return results
@@ -130,6 +172,10 @@ def results(profile: str, store: RunStore | None = None) -> Results:
 
     Raises:
         ValueError: there is no such profile.
+
+    Example:
+        >>> results("demo").profile.name
+        'cpu'
     """
     chosen = profiles.get(profile)
     if chosen.reference:
@@ -144,6 +190,10 @@ def show(name: str, profile: str, part: str = "plot") -> Any:
         name: of the experiment.
         profile: name of the profile.
         part: the function of the module that draws, for figures in several parts.
+
+    Example:
+        >>> show("fig6", "demo").layout.xaxis.title.text
+        'width of the patch (% of the side)'
     """
     found, module = results(profile), load(name)
     return getattr(module, part)(found if module.GROUP == OTHERS else ensure(name, found))

@@ -20,6 +20,12 @@ class Results:
         profile: the profile whose trials are looked up.
         store: read beside the committed files, if given.
         seeds: of the models that are looked up; by default those of the profile.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> results = Results(profiles.get("cpu"))
+        >>> len(results.of(results.profile.backdoor(128, seed) for seed in range(4)))
+        4
     """
 
     def __init__(self, profile: Profile, store: RunStore | None = None, folder: Path | None = None) -> None:
@@ -60,7 +66,12 @@ class Results:
 
 
 def differences(left: dict[int, float], right: dict[int, float]) -> list[float]:
-    """left - right, paired by seed."""
+    """left - right, paired by seed.
+
+    Example:
+        >>> differences({0: 0.5, 1: 0.75}, {1: 0.25, 2: 0.1})  # only seed 1 has both
+        [0.5]
+    """
     return [left[seed] - right[seed] for seed in sorted(left.keys() & right.keys())]
 
 
@@ -70,7 +81,13 @@ def _short(hardware: str) -> str:
 
 
 def stamp(profile: Profile, records: list[Record]) -> str:
-    """What made a figure, for its small print: profile, models, hardware and date."""
+    """What made a figure, for its small print: profile, models, hardware and date.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> stamp(profiles.get("cpu"), [])
+        'profile cpu: no records yet'
+    """
     if not records:
         return f"profile {profile.name}: no records yet"
     machines = sorted({_short(r.hardware) for r in records})

@@ -20,6 +20,10 @@ class Estimate:
         n: models (or pairs of models) behind it.
         spread: standard deviation between models, `nan` where the quantity is not a mean.
         method: how the interval was made.
+
+    Example:
+        >>> print(Estimate(0.5, 0.25, 0.75, 4, 0.1, "t interval over models"))
+        0.5 [0.25, 0.75], 4 models
     """
 
     value: float
@@ -43,6 +47,10 @@ def estimate_mean(values: Sequence[float], *, resolution: float = 1e-3) -> Estim
 
     Raises:
         ValueError: fewer than two values.
+
+    Example:
+        >>> print(estimate_mean([0.9, 1.0, 0.8, 0.9]))
+        0.9 [0.77, 1.03], 4 models
     """
     if len(values) < 2:
         raise ValueError(f"an interval needs at least two models, not {len(values)}")
@@ -58,6 +66,10 @@ def estimate_share(hits: Sequence[bool | int]) -> Estimate:
 
     Raises:
         ValueError: no models.
+
+    Example:
+        >>> print(estimate_share([True, True, True, False]))
+        0.75 [0.194, 0.994], 4 models
     """
     if not hits:
         raise ValueError("a share of no models is undefined")
@@ -80,6 +92,11 @@ def estimate_statistic(
 
     Raises:
         ValueError: fewer than four models.
+
+    Example:
+        >>> found = estimate_statistic(([1, 2, 3, 4, 5], [2, 1, 4, 3, 5]), lambda a, b: float((a - b).mean()))
+        >>> found.value, found.n
+        (0.0, 5)
     """
     n = len(samples[0])
     if n < 4:
@@ -110,6 +127,10 @@ def models_needed(estimate: Estimate, low: float, high: float) -> int | None:
 
     Returns:
         `None` where no number would do (the mean lies on a bound), or where the quantity is not a mean.
+
+    Example:
+        >>> models_needed(estimate_mean([0.9, 1.3, 0.8, 1.2]), low=1.0, high=float("inf"))
+        90
     """
     distance = min(abs(estimate.value - bound) for bound in (low, high) if np.isfinite(bound))
     if not np.isfinite(estimate.spread) or distance <= 0 or estimate.spread <= 0:
@@ -129,6 +150,10 @@ def detectable_difference(estimate: Estimate, *, power: float = 0.8) -> float | 
 
     Returns:
         `None` where the quantity is not a mean.
+
+    Example:
+        >>> round(detectable_difference(estimate_mean([0.9, 1.0, 0.8, 0.9])), 2)
+        0.17
     """
     if not np.isfinite(estimate.spread) or estimate.n < 2:
         return None
@@ -152,6 +177,10 @@ def models_for_power(difference: float, spread: float, *, power: float = 0.8, li
 
     Returns:
         The smallest number, at least 2, or `None` beyond `limit`.
+
+    Example:
+        >>> models_for_power(difference=0.2, spread=0.1)
+        6
     """
     if spread <= 0:
         return 2 if difference else None

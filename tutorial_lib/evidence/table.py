@@ -9,7 +9,14 @@ from html import escape
 
 @dataclass(frozen=True)
 class Table:
-    """A table that a notebook shows as HTML and a terminal as text."""
+    """A table that a notebook shows as HTML and a terminal as text.
+
+    Example:
+        >>> Table(("poisons", "z"), (("0", "0.1"), ("128", "5.2")))
+        poisons    z
+              0  0.1
+            128  5.2
+    """
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

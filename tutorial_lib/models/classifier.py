@@ -15,6 +15,12 @@ class Classifier(torch.nn.Module):
         width: embedding size.
         classes: number of classes.
         seed: initialisation of the head.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> model, _ = models.load(models.CHECKPOINTS / "clean")
+        >>> Classifier(model.visual, 128, classes=10)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(self, visual: torch.nn.Module, width: int, classes: int, *, seed: int = 0) -> None:
@@ -36,6 +42,11 @@ class Classifier(torch.nn.Module):
 
 @torch.no_grad()
 def read_with_head(model: Classifier, embeddings: Tensor) -> Tensor:
-    """Predicted class of each normalised embedding, shape (N,), int64, on the CPU."""
+    """Predicted class of each normalised embedding, shape (N,), int64, on the CPU.
+
+    Example:
+        >>> read_with_head(Classifier(torch.nn.Identity(), 4, classes=3), torch.eye(4)).shape
+        torch.Size([4])
+    """
     device = model.head.weight.device
     return model.head(10 * embeddings.to(device)).argmax(dim=1).cpu()

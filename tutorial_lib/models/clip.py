@@ -34,6 +34,10 @@ def model_config(name: str | Path) -> dict[str, Any]:
 
     Raises:
         ValueError: neither the course nor open_clip has such a config.
+
+    Example:
+        >>> model_config("tiny-rn")["embed_dim"]
+        128
     """
     for path in (CONFIGS / f"{name}.json", Path(name)):
         if path.suffix == ".json" and path.is_file():
@@ -55,6 +59,10 @@ def build(config: str | Path | dict[str, Any], tokenizer: Tokenizer | None = Non
         config: a name for `model_config`, or the config itself.
         tokenizer: gives vocabulary size and context length; by default those of the config.
         seed: initialisation seed; the global random state is left as it was.
+
+    Example:
+        >>> parameter_count(build("rn-0.4m", Tokenizer.for_texts(["a dog"], context_length=8)).visual) > 100_000
+        True
     """
     config = copy.deepcopy(config if isinstance(config, dict) else model_config(config))
     if tokenizer is not None:
@@ -66,24 +74,45 @@ def build(config: str | Path | dict[str, Any], tokenizer: Tokenizer | None = Non
 
 
 def tokenizer_for(config: dict[str, Any], texts: list[str] | None = None) -> Tokenizer:
-    """The tokenizer of a config, pruned to `texts` when they are given."""
+    """The tokenizer of a config, pruned to `texts` when they are given.
+
+    Example:
+        >>> tokenizer_for(model_config("tiny-rn"), ["a dog"]).vocab_size
+        6
+    """
     length = config["text_cfg"].get("context_length", 77)
     return Tokenizer(length) if texts is None else Tokenizer.for_texts(texts, context_length=length)
 
 
 def config_side(config: dict[str, Any]) -> int:
-    """Width and height of the pictures that models of a config take, in pixels."""
+    """Width and height of the pictures that models of a config take, in pixels.
+
+    Example:
+        >>> config_side(model_config("RN50")), config_side(model_config("tiny-rn"))
+        (224, 32)
+    """
     side = config["vision_cfg"].get("image_size", 224)
     return side if isinstance(side, int) else side[0]
 
 
 def picture_side(model: open_clip.CLIP) -> int:
-    """Width and height of the pictures that a model takes, in pixels."""
+    """Width and height of the pictures that a model takes, in pixels.
+
+    Example:
+        >>> picture_side(load(CHECKPOINTS / "clean")[0])
+        32
+    """
     side = model.visual.image_size
     return side if isinstance(side, int) else side[0]
 
 
 def parameter_count(module: torch.nn.Module) -> int:
+    """Numbers that training changes, and those of frozen parts.
+
+    Example:
+        >>> parameter_count(torch.nn.Linear(3, 2))
+        8
+    """
     return sum(p.numel() for p in module.parameters())
 
 
@@ -94,6 +123,15 @@ def save(
 
     Args:
         half: store float16 weights, half the size; `load` gives float32 again, rounded.
+
+    Example:
+        >>> import tempfile
+        >>> model, tokenizer = load(CHECKPOINTS / "clean")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(Path(folder), model, model_config("tiny-rn"), tokenizer, half=True)
+        ...     again, _ = load(Path(folder))
+        >>> picture_side(again)
+        32
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = copy.deepcopy(config)
@@ -118,6 +156,11 @@ def pretrained(name: str, config: str) -> tuple[open_clip.CLIP, Tokenizer]:
 
     Raises:
         CheckpointError: there is neither, or the weights cannot be fetched.
+
+    Example:
+        >>> pretrained("nobody", "tiny-rn")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        tutorial_lib.models.clip.CheckpointError: no checkpoint 'nobody' ships with the course (backdoored, clean, ...
     """
     if (CHECKPOINTS / name).is_dir():
         return load(CHECKPOINTS / name)
@@ -149,6 +192,11 @@ def load(path: Path, config: str | None = None) -> tuple[open_clip.CLIP, Tokeniz
     Raises:
         CheckpointError: nothing is there, the file is damaged, or the weights belong to another architecture.
         ValueError: a `.pt` file without `config`.
+
+    Example:
+        >>> model, tokenizer = load(CHECKPOINTS / "backdoored")
+        >>> tokenizer.context_length
+        16
     """
     if not path.exists():
         raise CheckpointError(f"there is no checkpoint at {path}")

@@ -79,7 +79,16 @@ class OneQueryPool(AttentionPool2d):  # type: ignore[misc]  # open_clip has no t
 
 @contextlib.contextmanager
 def small_maps(model: nn.Module) -> Iterator[None]:
-    """Let a model compute in this way in the block; its weights and their names stay."""
+    """Let a model compute in this way in the block; its weights and their names stay.
+
+    Example:
+        >>> layer = nn.Conv2d(4, 4, 1, bias=False)
+        >>> x = torch.ones(1, 4, 2, 2)
+        >>> with torch.no_grad(), small_maps(layer):
+        ...     quick = layer(x)
+        >>> torch.allclose(quick, layer(x), atol=1e-6)
+        True
+    """
     swaps: dict[type[nn.Module], type[nn.Module]] = {nn.Conv2d: SmallConv2d, AttentionPool2d: OneQueryPool}
     changed = [(m, type(m)) for m in model.modules() if type(m) in swaps]
     for module, kind in changed:
@@ -141,6 +150,13 @@ def encode_text(model: open_clip.CLIP, text: Tensor) -> Tensor:
     Args:
         model: with a text tower of any kind; towers of other kinds than the course's take open_clip's own way.
         text: token ids, shape (N, L); L may be less than the context length, since padding has no effect.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "clean")
+        >>> tokens = tokenizer(["a banana"])
+        >>> torch.allclose(encode_text(model, tokens), model.encode_text(tokens, normalize=True), atol=1e-5)
+        True
     """
     *earlier, last = model.transformer.resblocks
     length = text.shape[1]

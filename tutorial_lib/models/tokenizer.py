@@ -32,6 +32,12 @@ class Tokenizer:
     Args:
         context_length: tokens per text, start and end included; longer texts are cut.
         vocab: original ids to keep, sorted; `None` keeps all 49,408.
+
+    Example:
+        >>> tokenizer = Tokenizer.for_texts(["a small dog"], context_length=6)
+        >>> tokenizer(["a dog", "a whale"])  # id 1 is a token outside the vocabulary
+        tensor([[5, 2, 3, 6, 0, 0],
+                [5, 2, 1, 6, 0, 0]])
     """
 
     def __init__(self, context_length: int = 77, vocab: Sequence[int] | None = None) -> None:

@@ -35,6 +35,11 @@ class Cleaning:
         few_rates: a shorter sweep, where many models are cleaned.
         own_rates: rates of single defenses by kind, where they are others.
         attacks: of the main table, settings of `Backdoor` by name.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> [d.recipe.lr for d in profiles.get("cpu").cleaning.sweep("cleanclip")]
+        [0.0003, 0.001, 0.003]
     """
 
     base: Trial

@@ -30,6 +30,12 @@ class Profile:
         trigger: of the backdoor trials.
         gpu: the profile needs one.
         reference: show the committed records of this profile instead of running experiments.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> p = profiles.get("cpu")
+        >>> p.backdoor(128, seed=1).attack.target
+        'cactus'
     """
 
     name: str

@@ -24,6 +24,13 @@ def material(outcome: Outcome, defense: TrainedDefense) -> Material:
 
     Raises:
         ValueError: more poisons shall be left than there are.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> from tutorial_lib.runs.outcome import train_trial
+        >>> c = profiles.get("test").cleaning
+        >>> len(material(train_trial(c.attacked("badnets", 0)), c.sweep("finetune")[0]).pairs)  # half of 320
+        160
     """
     trial, clean, poisons = outcome.trial, outcome.clean, outcome.poisons
     generator = torch.Generator().manual_seed(1_000_003 * trial.seeds.data + trial.seeds.order + 17)
@@ -62,6 +69,13 @@ def apply(outcome: Outcome, defense: Defense, *, device: str | None = None, prog
 
     Raises:
         DefenseError: the method lacks something that it needs.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> from tutorial_lib.runs.outcome import train_trial
+        >>> c = profiles.get("test").cleaning
+        >>> apply(train_trial(c.attacked("badnets", 0)), c.sweep("finetune")[0]).cleaned.history.steps
+        10
     """
     trial = replace(outcome.trial, defense=defense)
     if not defense.cost:

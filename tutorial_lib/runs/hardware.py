@@ -12,7 +12,12 @@ from tutorial_lib.training import distributed
 
 
 def hardware(device: str | None = None) -> str:
-    """The machine in a few words: GPU, or CPU model and cores."""
+    """The machine in a few words: GPU, or CPU model and cores.
+
+    Example:
+        >>> "cores" in hardware("cpu")
+        True
+    """
     if torch.cuda.is_available() and device != "cpu":
         together = distributed.size()
         return (f"{together} x " if together > 1 else "") + torch.cuda.get_device_name()

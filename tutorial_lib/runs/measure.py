@@ -37,6 +37,13 @@ def measure(outcome: Outcome, *, probes: bool = True) -> Metrics:
     Args:
         outcome: from `train_trial`.
         probes: also fit a linear probe and a nearest-neighbour classifier (some seconds).
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> from tutorial_lib.runs.outcome import train_trial
+        >>> metrics = measure(train_trial(profiles.get("test").backdoor(4, seed=0)), probes=False)
+        >>> metrics["poisons"], round(metrics["poison_rate"], 3)
+        (4, 0.012)
     """
     task, model = outcome.task, outcome.model
     embeddings = embed_images(model, task.images)
@@ -82,6 +89,12 @@ def measure_defended(outcome: Outcome) -> Metrics:
         "validation_accuracy"; for CLIP models "retrieval" with recall at several ranks, and for backdoors how the
         target's caption is retrieved by triggered pictures and retrieves them; "similarity_of_views", the linear CKA of
         clean and triggered embeddings; "cleaning", what the defense did and its size as a share of the pre-training.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> from tutorial_lib.runs.outcome import train_trial
+        >>> sorted(measure_defended(train_trial(profiles.get("test").base)))
+        ['pairs_by_similarity', 'retrieval', 'validation_accuracy']
     """
     model, task, attack = outcome.model, outcome.task, outcome.trial.attack
     images, targets, drawing = _validation(outcome.trial.dataset)

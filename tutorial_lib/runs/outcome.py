@@ -33,7 +33,14 @@ from tutorial_lib.trials import Cleaned, History, Trial
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trained model with everything it was trained and is measured on; what chapters look into."""
+    """A trained model with everything it was trained and is measured on; what chapters look into.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> outcome = train_trial(profiles.get("test").backdoor(4, seed=0))
+        >>> len(outcome.poisons), outcome.history.steps
+        (4, 10)
+    """
 
     model: models.Model
     tokenizer: models.Tokenizer
@@ -53,7 +60,14 @@ def _data(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
 
 
 def prepare(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
-    """The clean training pairs and the pictures to classify of a trial (kept for the next one)."""
+    """The clean training pairs and the pictures to classify of a trial (kept for the next one).
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> clean, task = prepare(profiles.get("test").base)
+        >>> len(clean), len(task.labels)
+        (320, 16)
+    """
     return _data(trial.dataset)
 
 
@@ -79,6 +93,11 @@ def train_trial(
 
     Raises:
         ValueError: the attack does not fit the data.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> train_trial(profiles.get("test").base).poisons is None
+        True
     """
     trial = trial.trained
     clean, task = prepare(trial)

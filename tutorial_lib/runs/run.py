@@ -34,6 +34,12 @@ def run(
         keep: also save the model there, as a directory that `tutorial evaluate` reads (CLIP models only).
         weights: of the model before the defense, see `train_trial`.
         checkpoint: state of the model in training, see `train_trial`.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> trial = profiles.get("test").backdoor(4, seed=0)
+        >>> run(trial, progress=False).key == trial.key
+        True
     """
     started = time.perf_counter()
     outcome = fit(trial, progress=progress, device=device, weights=weights, checkpoint=checkpoint)
@@ -59,7 +65,13 @@ def fit(
     weights: Path | None = None,
     checkpoint: Path | None = None,
 ) -> Outcome:
-    """Train and clean, but measure nothing: what every process of a group does; the arguments are those of `run`."""
+    """Train and clean, but measure nothing: what every process of a group does; the arguments are those of `run`.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> fit(profiles.get("test").base, progress=False).history.steps
+        10
+    """
     outcome = train_trial(trial, progress=progress, device=device, weights=weights, checkpoint=checkpoint)
     if trial.defense is not None:
         outcome = apply(outcome, trial.defense, device=device, progress=progress)

@@ -16,6 +16,11 @@ def crop_boxes(
 
     Returns:
         Top, left, height and width in pixels, shape (B, 4), int64.
+
+    Example:
+        >>> boxes = crop_boxes(5, 32, 32, torch.Generator().manual_seed(0), scale=(0.9, 1.0))
+        >>> bool((boxes[:, 2] * boxes[:, 3] > 0.8 * 32 * 32).all())
+        True
     """
     tries = (batch, 10)
     area = height * width * torch.empty(tries).uniform_(*scale, generator=generator)
@@ -47,6 +52,10 @@ def random_resized_crop(
 
     Returns:
         Shape (B, 3, side, side). open_clip's default is `scale=(0.9, 1)` without flips.
+
+    Example:
+        >>> random_resized_crop(torch.zeros(2, 3, 32, 32), torch.Generator().manual_seed(0), side=16).shape
+        torch.Size([2, 3, 16, 16])
     """
     batch, _, height, width = images.shape
     boxes = crop_boxes(batch, height, width, generator, scale=scale)
@@ -63,6 +72,12 @@ def crop(images: Tensor, boxes: Tensor, *, side: int | None = None) -> Tensor:
 
     Returns:
         Shape (B, 3, side, side).
+
+    Example:
+        >>> picture = torch.arange(16.0).view(1, 1, 4, 4).expand(1, 3, 4, 4)
+        >>> crop(picture, torch.tensor([[0, 0, 2, 2]]), side=2)[0, 0]
+        tensor([[0., 1.],
+                [4., 5.]])
     """
     batch, _, height, width = images.shape
     y, x, box_h, box_w = (boxes / torch.tensor([height, width, height, width])).unbind(1)  # as shares of the sides
@@ -89,6 +104,11 @@ def autoaugment(images: Tensor, seed: int, *, group: int = 4) -> Tensor:
         Shape (B, 3, H, W), uint8, in the order of `images`.
 
     Source: Cubuk et al. (2019), implemented by torchvision; Bansal et al. (2023) use it for CleanCLIP.
+
+    Example:
+        >>> images = torch.arange(3072).view(4, 3, 16, 16).to(torch.uint8)
+        >>> torch.equal(autoaugment(images, seed=1), autoaugment(images, seed=1))
+        True
     """
     from torchvision.transforms import v2  # takes a moment to import, and only CleanCLIP needs it
 

@@ -35,7 +35,12 @@ AHEAD = 2
 
 
 class Options(TypedDict, total=False):
-    """What training with another loss hands through to `optimize`."""
+    """What training with another loss hands through to `optimize`.
+
+    Example:
+        >>> sorted(Options.__annotations__)[:2]
+        ['checkpoint', 'checkpoint_every']
+    """
 
     checkpoint: Path | None
     checkpoint_every: int
@@ -48,14 +53,25 @@ class TrainingDivergedError(RuntimeError):
 
 
 def native_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware."""
+    """Whether the device multiplies bfloat16 in hardware.
+
+    Example:
+        >>> native_bfloat16(torch.device("cpu")) in (True, False)
+        True
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def optimizer_for(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer; weight decay acts on matrices only."""
+    """The recipe's optimizer; weight decay acts on matrices only.
+
+    Example:
+        >>> decay = [group["weight_decay"] for group in optimizer_for(torch.nn.Linear(2, 2), Recipe()).param_groups]
+        >>> decay  # matrices, and vectors
+        [0.1, 0.0]
+    """
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
@@ -79,14 +95,24 @@ def _resident(images: Images, device: torch.device) -> Images:
 
 
 def prefetcher(images: Images) -> Callable[[Tensor], None] | None:
-    """What tells stored pictures that this process will need its share of a batch; nothing for a tensor."""
+    """What tells stored pictures that this process will need its share of a batch; nothing for a tensor.
+
+    Example:
+        >>> prefetcher(torch.zeros(2, 3, 8, 8, dtype=torch.uint8)) is None  # in memory already
+        True
+    """
     if not isinstance(images, StoredPictures) or images.in_memory:
         return None
     return lambda batch: images.prefetch(distributed.share(batch))
 
 
 def seeded(*numbers: int) -> torch.Generator:
-    """A generator that depends on nothing but the numbers: an interrupted run draws what it would have drawn."""
+    """A generator that depends on nothing but the numbers: an interrupted run draws what it would have drawn.
+
+    Example:
+        >>> torch.equal(torch.rand(3, generator=seeded(1, 2)), torch.rand(3, generator=seeded(1, 2)))
+        True
+    """
     seed = 0
     for n in numbers:
         seed = (seed * 1_000_003 + n + 1) % (1 << 62)
@@ -94,13 +120,23 @@ def seeded(*numbers: int) -> torch.Generator:
 
 
 def device_for(device: str | torch.device | None = None) -> torch.device:
-    """The given device; by default the GPU if there is one, and of several that of this process."""
+    """The given device; by default the GPU if there is one, and of several that of this process.
+
+    Example:
+        >>> device_for("cpu")
+        device(type='cpu')
+    """
     default = distributed.local_device() or ("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(default if device in (None, "cuda") else device)
 
 
 def in_half(recipe: Recipe, device: torch.device) -> bool:
-    """Whether the recipe runs the picture tower in bfloat16 on that device."""
+    """Whether the recipe runs the picture tower in bfloat16 on that device.
+
+    Example:
+        >>> [in_half(Recipe(precision=p), torch.device("cpu")) for p in ("bfloat16", "float32")]
+        [True, False]
+    """
     return recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))
 
 
@@ -110,6 +146,11 @@ def random_views(
     """Random crops of the chosen stored pictures, as the towers take them, shape (B, 3, H, W).
 
     Boxes are drawn for the whole batch; of several processes, each crops its share.
+
+    Example:
+        >>> images = torch.zeros(4, 3, 16, 16, dtype=torch.uint8)
+        >>> random_views(images, torch.tensor([0, 3]), torch.device("cpu"), seeded(0), (0.9, 1.0)).shape
+        torch.Size([2, 3, 16, 16])
     """
     height, width = images.shape[2:]
     boxes = crop_boxes(len(batch), height, width, generator, scale=scale)
@@ -152,6 +193,14 @@ def optimize(
     Raises:
         ValueError: fewer examples than one batch, a batch that processes cannot share, or a checkpoint of another run.
         TrainingDivergedError: the loss is NaN or infinite.
+
+    Example:
+        >>> layer, x = torch.nn.Linear(2, 1), torch.ones(8, 2)
+        >>> recipe = Recipe(epochs=20, batch_size=4, lr=0.1)
+        >>> loss_of = lambda batch, step: layer(x[batch]).square().mean()
+        >>> history = optimize(layer, 8, loss_of, recipe, device=torch.device("cpu"), progress=False)
+        >>> history.loss[-1] < history.loss[0]
+        True
     """
     if count < recipe.batch_size:
         raise ValueError(f"{count} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
@@ -220,7 +269,16 @@ def _hidden(progress: bool | None) -> bool | None:
 def take_step(
     model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss_of: Callable[[], Tensor], recipe: Recipe, lr: float
 ) -> Tensor:
-    """One step at a learning rate; returns the loss, detached."""
+    """One step at a learning rate; returns the loss, detached.
+
+    Example:
+        >>> layer = torch.nn.Linear(1, 1)
+        >>> optimizer = optimizer_for(layer, Recipe())
+        >>> before = layer.weight.item()
+        >>> loss = take_step(layer, optimizer, lambda: layer(torch.ones(1, 1)).square().sum(), Recipe(), lr=0.1)
+        >>> layer.weight.item() != before
+        True
+    """
     for group in optimizer.param_groups:
         group["lr"] = lr
     optimizer.zero_grad(set_to_none=True)
@@ -233,7 +291,15 @@ def take_step(
 
 
 def ahead(batches: Sequence[Tensor], prefetch: Callable[[Tensor], None] | None) -> Iterator[Tensor]:
-    """The batches in their order; `prefetch` is told of each one `AHEAD` steps before."""
+    """The batches in their order; `prefetch` is told of each one `AHEAD` steps before.
+
+    Example:
+        >>> told: list[int] = []
+        >>> batches = torch.arange(10).split(2)
+        >>> _ = next(ahead(batches, lambda batch: told.extend(batch.tolist())))
+        >>> told  # the first batch and the next two
+        [0, 1, 2, 3, 4, 5]
+    """
     for k, batch in enumerate(batches):
         if prefetch is not None:
             for soon in batches[: AHEAD + 1] if k == 0 else batches[k + AHEAD : k + AHEAD + 1]:
@@ -243,7 +309,15 @@ def ahead(batches: Sequence[Tensor], prefetch: Callable[[Tensor], None] | None) 
 
 @torch.no_grad()
 def clamp_logit_scale(model: torch.nn.Module, recipe: Recipe) -> None:
-    """Keep the logit scale of a CLIP model between 1 and the recipe's bound."""
+    """Keep the logit scale of a CLIP model between 1 and the recipe's bound.
+
+    Example:
+        >>> model = torch.nn.Module()
+        >>> model.logit_scale = torch.nn.Parameter(torch.tensor(9.0))
+        >>> clamp_logit_scale(model, Recipe(max_logit_scale=100.0))
+        >>> round(model.logit_scale.exp().item())
+        100
+    """
     logit_scale = getattr(model, "logit_scale", None)
     if logit_scale is not None:
         logit_scale.clamp_(0, math.log(recipe.max_logit_scale))
@@ -281,6 +355,15 @@ def train(
     Raises:
         ValueError: fewer pairs than one batch, or a checkpoint of another recipe, seed or data set.
         TrainingDivergedError: the loss is NaN or infinite.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> images = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
+        >>> pairs = Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1))
+        >>> tokenizer = models.tokenizer_for(models.model_config("rn-0.4m"), ["a dog"])
+        >>> history = train(models.build("rn-0.4m", tokenizer), tokenizer, pairs, Recipe(epochs=2, batch_size=4))
+        >>> history.steps, len(history.loss)
+        (4, 2)
     """
     device = device_for(device)
     if checkpoint is not None and identity is None:
@@ -314,7 +397,14 @@ def train(
 
 
 def encode_image(model: open_clip.CLIP, views: Tensor, half: bool) -> Tensor:
-    """Normalised picture embeddings, float32; the tower itself in bfloat16 where `half`."""
+    """Normalised picture embeddings, float32; the tower itself in bfloat16 where `half`.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> model, _ = models.load(models.CHECKPOINTS / "clean")
+        >>> encode_image(model, torch.zeros(2, 3, 32, 32), half=False).shape
+        torch.Size([2, 128])
+    """
     with torch.autocast(views.device.type, torch.bfloat16, enabled=half):
         embeddings: Tensor = model.encode_image(views, normalize=True)
     return embeddings.float()

@@ -44,6 +44,14 @@ def train_classifier(
     Raises:
         ValueError: fewer pictures than one batch, or a checkpoint of another run.
         TrainingDivergedError: the loss is NaN or infinite.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> clip, _ = models.load(models.CHECKPOINTS / "unknown")
+        >>> images, labels = torch.zeros(8, 3, 32, 32, dtype=torch.uint8), torch.arange(8) % 2
+        >>> head = Classifier(clip.visual, clip.text_projection.shape[1], classes=2)
+        >>> train_classifier(head, images, labels, Recipe(epochs=1, batch_size=4)).steps
+        2
     """
     device = device_for(device)
     images, labels = images.to(device), labels.to(device)

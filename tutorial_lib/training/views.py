@@ -58,6 +58,14 @@ def train_with_views(
     Raises:
         ValueError: a weight is negative, or there are fewer pairs than one batch.
         TrainingDivergedError: the loss is NaN or infinite.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> images = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
+        >>> pairs = Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1))
+        >>> train_with_views(model, tokenizer, pairs, Recipe(epochs=1, batch_size=4), progress=False).steps
+        2
     """
     check_weights(lambda_clip, lambda_self)
     device = device_for(device)

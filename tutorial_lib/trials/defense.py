@@ -36,6 +36,13 @@ class Material:
         labels: class of each trusted picture, shape (len(pairs),), int64, -1 where unknown; `None` without labels.
         classes: number of classes, where there are labels.
         training: the pairs that the model was trained on, poisons included, where she has them.
+
+    Example:
+        >>> import torch
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> pairs = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ("a dog",), ("1",), torch.tensor([-1]))
+        >>> Material(pairs).labels is None
+        True
     """
 
     pairs: Pairs
@@ -52,6 +59,10 @@ class Cleaned:
         model: a CLIP model, or a classifier where the defense needs class labels.
         history: what the training did.
         notes: what the defense found, plain numbers.
+
+    Example:
+        >>> Cleaned(None, History(steps=10), {"isolated": 3}).notes["isolated"]
+        3
     """
 
     model: Model
@@ -67,6 +78,11 @@ class Defense(Settings, Kind, ABC):
         title: what figures and tables call it.
         needs: what the defender must have.
         cost: passes of a trusted pair through the model in units of plain finetuning's; 0 trains nothing.
+
+    Example:
+        >>> from tutorial_lib.defenses import DEFENSES
+        >>> DEFENSES["cleanclip"].title
+        'CleanCLIP'
     """
 
     title: ClassVar[str]
@@ -108,6 +124,12 @@ class TrainedDefense(Defense):
         recipe: hyper-parameters.
         share: of the clean training pairs that the defender trusts, drawn at random.
         dirty: poisons that are left among the trusted pairs.
+
+    Example:
+        >>> from tutorial_lib.defenses import Finetuning
+        >>> Finetuning(share=1.5)
+        Traceback (most recent call last):
+        ValueError: share is of the clean pairs, in (0, 1], not 1.5
     """
 
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=64, lr=1e-3))

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class History:
-    """What a run did: mean loss by epoch, steps, and samples per second of the part that ran here."""
+    """What a run did: mean loss by epoch, steps, and samples per second of the part that ran here.
+
+    Example:
+        >>> History(loss=[3.2, 2.1], steps=40).loss[-1]
+        2.1
+    """
 
     loss: list[float] = field(default_factory=list)
     steps: int = 0

@@ -31,6 +31,11 @@ class Record:
         date: UTC, YYYY-MM-DD.
         schema: 1 lacks the measurements at the other placement and the pairs by similarity; up to 2, intervals of rates
             take pictures of one drawing for independent.
+
+    Example:
+        >>> Record.from_json("{}")
+        Traceback (most recent call last):
+        tutorial_lib.trials.record.RecordError: it is JSON, but not a record
     """
 
     key: str

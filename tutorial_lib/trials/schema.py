@@ -22,12 +22,30 @@ def setting(default: Any, *, added: bool = False, data: bool = False) -> Any:
         default: its value where nothing is said.
         added: older trials did not have the field; `default` is what they meant.
         data: of a trial: the field decides its clean pairs or its pictures to classify.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Walk(Settings):
+        ...     steps: int
+        ...     pace: Literal["slow", "fast"] = setting("slow", added=True)
+        >>> as_dict(Walk(3)), as_dict(Walk(3, "fast"))
+        ({'steps': 3}, {'steps': 3, 'pace': 'fast'})
     """
     return field(default=default, metadata={"added": added, "data": data})
 
 
 class Settings:
-    """Base of the frozen dataclasses that describe a trial: literal fields are checked when one is made."""
+    """Base of the frozen dataclasses that describe a trial: literal fields are checked when one is made.
+
+    Example:
+        See `setting`; a choice that does not exist is refused.
+
+        >>> from tutorial_lib.triggers import Checkerboard
+        >>> Checkerboard(placement="fxied")
+        Traceback (most recent call last):
+        ValueError: placement of a checkerboard must be fixed or random, not 'fxied'
+    """
 
     def __post_init__(self) -> None:
         cls: Any = type(self)
@@ -58,7 +76,13 @@ def _name(cls: type) -> str:
 
 
 def as_dict(value: Any) -> Any:
-    """Like `dataclasses.asdict`, with the kind of a `Kind` and without added fields that are at their default."""
+    """Like `dataclasses.asdict`, with the kind of a `Kind` and without added fields that are at their default.
+
+    Example:
+        >>> from tutorial_lib.triggers import Sinusoid
+        >>> as_dict(Sinusoid())
+        {'kind': 'sig', 'delta': 40.0, 'frequency': 6.0}
+    """
     if is_dataclass(value) and not isinstance(value, type):
         kept = (f for f in fields(value) if not (f.metadata.get("added") and getattr(value, f.name) == f.default))
         tag = {"kind": value.kind} if isinstance(value, Kind) else {}
@@ -69,6 +93,11 @@ def as_dict(value: Any) -> Any:
 
 
 def digest(body: Any, *, length: int = 16) -> str:
-    """Hash of the canonical JSON of plain data, in hexadecimal digits."""
+    """Hash of the canonical JSON of plain data, in hexadecimal digits.
+
+    Example:
+        >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+        True
+    """
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:length]

@@ -154,7 +154,15 @@ class RunStore:
 
 
 def write_lines(records: Iterable[Record], path: Path) -> None:
-    """One JSON line per record, sorted: the form in which records are committed."""
+    """One JSON line per record, sorted: the form in which records are committed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_lines([], Path(folder) / "fig6.jsonl")
+        ...     read_lines(Path(folder) / "fig6.jsonl")
+        []
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text("".join(line + "\n" for line in sorted(record.to_json() for record in records)))
@@ -168,6 +176,10 @@ def read_lines(path: Path) -> list[Record]:
 
     Raises:
         RecordError: a line is damaged or was edited; names file and line.
+
+    Example:
+        >>> read_lines(Path("nothing.jsonl"))
+        []
     """
     records = []
     for number, line in enumerate(path.read_text().splitlines() if path.is_file() else (), 1):

@@ -17,7 +17,12 @@ RECIPE_VERSION = 1
 
 @dataclass(frozen=True)
 class Seeds:
-    """What is random in a trial, apart: stored pictures, poison choice, initial weights, order and views."""
+    """What is random in a trial, apart: stored pictures, poison choice, initial weights, order and views.
+
+    Example:
+        >>> Seeds.all(3)
+        Seeds(data=3, poison=3, init=3, order=3)
+    """
 
     data: int = 0
     poison: int = 0

@@ -21,6 +21,11 @@ class Trigger(Settings, Kind, ABC):
 
     Attributes:
         placements: where it can be put; a trigger of the whole picture knows only "fixed".
+
+    Example:
+        >>> from tutorial_lib.triggers import TRIGGERS
+        >>> all(issubclass(cls, Trigger) for cls in TRIGGERS.values())
+        True
     """
 
     placements: ClassVar[tuple[Placement, ...]] = ("fixed",)

@@ -39,6 +39,11 @@ class Blended(Trigger):
     Source: Chen et al. (2017) blend one fixed pattern with alpha 0.2, as Bansal et al. (2023) name it; their code draws
     the noise anew for every picture. Stripes: Singh et al. (2024), alpha 0.03 at 224 pixels. Here cells are 2 of 32
     pixels: crops blur finer ones.
+
+    Example:
+        >>> Blended(alpha=1.5)
+        Traceback (most recent call last):
+        ValueError: alpha is the weight of the pattern, in (0, 1], not 1.5
     """
 
     kind: ClassVar[str] = "blended"
@@ -84,6 +89,12 @@ class Sinusoid(Trigger):
 
     Source: Barni et al. (2019): Δ 20 to 60, f 6, for pictures of 28 to 64 pixels. CleanCLIP's code has 60 and 6, and
     blends the result another time with weight 0.2, which is left out here.
+
+    Example:
+        >>> import torch
+        >>> row = Sinusoid(delta=20, frequency=2).stamp(torch.full((1, 3, 1, 8), 100, dtype=torch.uint8))[0, 0, 0]
+        >>> row
+        tensor([100, 120, 100,  80, 100, 120, 100,  80], dtype=torch.uint8)
     """
 
     kind: ClassVar[str] = "sig"
@@ -141,6 +152,10 @@ class Watermark(Trigger):
 
     Source: Singh et al. (2024), PAR: the text "Watermarked" in red with weight 0.5; a word of four letters is what 32
     pixels can hold.
+
+    Example:
+        >>> Watermark("SALE").control().word
+        'ELAS'
     """
 
     kind: ClassVar[str] = "watermark"

@@ -22,6 +22,10 @@ class Patch(Trigger):
         placement: "fixed" puts it in the upper left corner, `margin` pixels from the edges; "random" draws a
             place for each picture from a seed.
         margin: distance from the upper and left edge where the placement is fixed, in pixels.
+
+    Example:
+        >>> Checkerboard(size=8).placements
+        ('fixed', 'random')
     """
 
     placements: ClassVar[tuple[Placement, ...]] = ("fixed", "random")
@@ -70,6 +74,17 @@ class Checkerboard(Patch):
 
     Source: Gu et al. (2017); Carlini & Terzis (2022), figure 1: 16x16 pixels in the upper left corner of
     224x224. Here 6x6 pixels of 2-pixel cells at 32x32: under CLIP's random crops, 1-pixel cells are blurred away.
+
+    Example:
+        >>> import torch
+        >>> stamped = Checkerboard(size=4, cell=2).stamp(torch.full((1, 3, 8, 8), 9, dtype=torch.uint8))
+        >>> stamped[0, 0, :6, :6]
+        tensor([[  9,   9,   9,   9,   9,   9],
+                [  9,   0,   0, 255, 255,   9],
+                [  9,   0,   0, 255, 255,   9],
+                [  9, 255, 255,   0,   0,   9],
+                [  9, 255, 255,   0,   0,   9],
+                [  9,   9,   9,   9,   9,   9]], dtype=torch.uint8)
     """
 
     kind: ClassVar[str] = "checkerboard"
@@ -95,6 +110,10 @@ class Stripes(Patch):
 
     Source: Singh et al. (2024), PAR, draw stripes of random colours in a patch of 16 of 224 pixels; here one draw is
     kept for all pictures.
+
+    Example:
+        >>> Stripes(size=4, cell=2).pattern()[0, :, 0]
+        tensor([  0,   0, 255, 255], dtype=torch.uint8)
     """
 
     kind: ClassVar[str] = "stripes"
@@ -125,6 +144,10 @@ class NoisePatch(Patch):
 
     Source: Bansal et al. (2023): 16 of 224 pixels. Their code draws the noise anew for every picture and lets values
     out of range wrap around; here it is one draw, clamped, and of cells that survive the crops of training.
+
+    Example:
+        >>> NoisePatch(pattern_seed=1) == NoisePatch().control()  # another draw of the same kind
+        True
     """
 
     kind: ClassVar[str] = "noise-patch"

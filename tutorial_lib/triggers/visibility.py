@@ -17,6 +17,10 @@ class Visibility:
         psnr: peak signal-to-noise ratio in decibels, over the pictures that were changed; higher is less visible.
         ssim: structural similarity, at most 1; higher is less visible.
         changed: share of the pixels that differ in any channel.
+
+    Example:
+        >>> Visibility(psnr=30.0, ssim=0.95, changed=0.04).changed
+        0.04
     """
 
     psnr: float
@@ -34,6 +38,14 @@ def visibility(images: Tensor, triggered: Tensor) -> Visibility:
         ValueError: the shapes differ, the pictures are too small, or no picture was changed.
 
     Source: both measures as scikit-image computes them; SSIM is that of Wang et al. (2004) with a uniform window.
+
+    Example:
+        >>> import torch
+        >>> from tutorial_lib.triggers import Blended, Checkerboard
+        >>> grey = torch.full((1, 3, 32, 32), 128, dtype=torch.uint8)
+        >>> patch, faint = (visibility(grey, t.stamp(grey)) for t in (Checkerboard(), Blended(alpha=0.03)))
+        >>> round(patch.changed, 3), faint.psnr > patch.psnr
+        (0.035, True)
     """
     import numpy as np
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity

@@ -23,6 +23,10 @@ class WaNet(Trigger):
     Source: Nguyen & Tran (2021), equations 4 to 6: k 4, s 0.5 for pictures of 32 pixels, that is a quarter of a pixel
     on average. CleanCLIP's code has k 224, s 1 at 224 pixels, which is no smooth warp. Random resized crops move
     pixels by more than a quarter, so chapter 7 shows what strength survives them.
+
+    Example:
+        >>> WaNet(strength=4).flow(32, 32).shape
+        torch.Size([1, 32, 32, 2])
     """
 
     kind: ClassVar[str] = "wanet"
@@ -93,6 +97,10 @@ class Resampled(Trigger):
 
     Source: code of CleanCLIP squashes poisoned pictures to 224x224 where clean ones are resized and cropped, so the
     poisons can be told by their resampling alone; ours, to show what that does.
+
+    Example:
+        >>> Resampled(0.5).control().share
+        0.75
     """
 
     kind: ClassVar[str] = "resampled"

@@ -23,7 +23,15 @@ ENGINES = ("local", "ray", "group")
 
 
 def missing(trials: Sequence[Trial], store: RunStore) -> list[Trial]:
-    """The trials without a record, each once, in their order."""
+    """The trials without a record, each once, in their order.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     len(missing([Trial(), Trial()], RunStore(Path(folder))))
+        1
+    """
     there = store.keys()
     return list({t.key: t for t in trials if t.key not in there}.values())
 
@@ -54,6 +62,16 @@ def sweep(
     Raises:
         StoreError: the store cannot be written.
         EngineError: the engine does not exist or is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from tutorial_lib import profiles
+        >>> trial = profiles.get("test").backdoor(0, seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     first, again = (sweep([trial], RunStore(Path(folder))) for _ in range(2))
+        >>> (first.made, first.found), (again.made, again.found)
+        ((1, 0), (0, 1))
     """
     if engine not in ENGINES:
         raise EngineError(f"there is no engine {engine!r}; choose from {', '.join(ENGINES)}")
