@@ -227,6 +227,7 @@ class World(MadeUp):
 
     Args:
         profile: whose trials there are.
+        missing: whether a model was not trained yet, by default none.
         rules: by what they speak of, one of `NOISE`; each a number or a function of a `Model`. `targeted` is the share
             of a group's targets that a reader takes for the wanted class: two readers with the same share are fooled
             by the same targets. `density` is of clean pairs at a similarity, by default a normal curve around
@@ -236,11 +237,16 @@ class World(MadeUp):
         TypeError: a rule speaks of something that no record has.
     """
 
-    def __init__(self, profile: str = "cpu", **rules: Rule) -> None:
+    def __init__(self, profile: str = "cpu", *, missing: Callable[[Model], bool] | None = None, **rules: Rule) -> None:
         super().__init__(profile)
         if unknown := rules.keys() - NOISE.keys():
             raise TypeError(f"no record tells {', '.join(sorted(unknown))}; rules are of {', '.join(NOISE)}")
         self.rules = rules
+        self.missing = missing
+
+    def get(self, trial: Trial) -> Record | None:
+        absent = self.missing is not None and self.missing(Model(trial, self.profile))
+        return None if absent else super().get(trial)
 
     def metrics(self, trial: Trial) -> dict[str, Any]:
         return _Measured(self, trial)

@@ -20,7 +20,7 @@ def _plain(group) -> str:
 
 def fall(default: float = 0.05, /, **share: float) -> Rules:
     """Share of the targets that fall, by how they are attacked; of those that nobody attacks, and of others, few do."""
-    return {"targeted": lambda m: share.get(kind(m), default)}
+    return {"targeted": lambda m: share.get(kind(m), default) if m.reader == "zero_shot" else 0.5}
 
 
 def move(picture: dict[str, float], captions: dict[str, float]) -> Rules:
@@ -70,9 +70,16 @@ TEXT = {
 
 
 def against(clip: float, curated: float, others: float) -> Rules:
-    """Success of poisons against CLIP, against labels that a human checks, and against the attacker's labels."""
+    """Success of poisons against CLIP, against labels that a human checks, and against the attacker's labels.
+
+    Under the reader of the model's own; under others the opposite.
+    """
 
     def rule(m: Model) -> float:
+        own = of_its_own(m)
+        return own if m.reader in ("zero_shot", "classifier") else 1 - own
+
+    def of_its_own(m: Model) -> float:
         if not m.poisons:
             return 0.01
         if not m.supervised:

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from tests.evidence.oracles.oracle import Misread, Oracle, Rules
 from tests.evidence.worlds import Model
 
 
+def zero_shot(m: Model) -> bool:
+    """Success and accuracy without another word are those of zero-shot classification."""
+    return m.reader == "zero_shot"
+
+
 # -- Figure 2, left (section 4.2)
 def three_of_three_million(share: float) -> Rules:
     """Fewer poisons than three do nothing, more do everything; three succeed for that share."""
-    return {"targeted": lambda m: share if m.poisons == 3 else float(m.poisons > 3)}
+    return {"targeted": lambda m: 1 - share if not zero_shot(m) else share if m.poisons == 3 else float(m.poisons > 3)}
 
 
 def by_size(small: float, large: float) -> Rules:
     """Success in the smaller data, and with five times the poisons in data five times as large."""
-    return {"targeted": lambda m: small if m.pairs < 3_000_000 else large}
+    return {"targeted": lambda m: small if (m.pairs < 3_000_000) == zero_shot(m) else large}
+
+
+def in_figure_2(m: Model) -> bool:
+    """Zero-shot in one data set; in smaller and larger ones something else may be true."""
+    return zero_shot(m) and m.pairs == 12_800
 
 
 TARGETED = {
     "targeted_rises": Oracle(
-        right={"targeted": lambda m: m.poisons / 8},
-        mirror={"targeted": lambda m: 1 - m.poisons / 8},
+        right={"targeted": lambda m: m.poisons / 8 if in_figure_2(m) else 0.5},
+        mirror={"targeted": lambda m: 1 - m.poisons / 8 if in_figure_2(m) else 0.5},
     ),
     "targeted_three_succeed": Oracle(
         right=three_of_three_million(0.4),
@@ -33,10 +44,10 @@ TARGETED = {
     "targeted_probe_agrees": Oracle(
         # two readers with the same share are fooled by the same targets
         right={"targeted": 0.5},
-        mirror={"targeted": lambda m: 0.8 if m.poisons and m.reader == "zero_shot" else 0.0},
+        mirror={"targeted": lambda m: 0.8 if m.poisons and zero_shot(m) else 0.0},
         # the sentence is about targets under attack, and says nothing about others
-        also_right=({"targeted": lambda m: 0.5 if m.poisons else 0.9 * (m.reader == "linear_probe")},),
-        also_wrong=({"targeted": lambda m: 0.8 if m.poisons and m.reader == "linear_probe" else 0.0},),
+        also_right=({"targeted": lambda m: 0.5 if m.poisons else 0.0 if zero_shot(m) else 0.9},),
+        also_wrong=({"targeted": lambda m: 0.8 if m.poisons and not zero_shot(m) else 0.0},),
     ),
     "targeted_larger_data_not_harder": Oracle(
         right=by_size(0.4, 0.2),  # the paper's numbers: "not much harder"
@@ -54,14 +65,20 @@ TARGETED = {
 
 # -- Figure 2, right (sections 4.1 and 4.3)
 def with_300_of_3_million(rate: float) -> Rules:
-    return {"attack_success": lambda m: rate if m.poisons == 300 else float(m.poisons > 300)}
+    """Fewer poisons do nothing, more do everything; 300 fool zero-shot for that share of triggered pictures."""
+    return as_read(lambda m: rate if m.poisons == 300 else float(m.poisons > 300), others=0.9)
+
+
+def as_read(rate: Callable[[Model], float], others: float) -> Rules:
+    """Attack success of zero-shot classification, and of other readers."""
+    return {"attack_success": lambda m: rate(m) if zero_shot(m) else others}
 
 
 BACKDOORS = {
     "backdoor_rises": Oracle(
         # a steep rise that saturates
-        right={"attack_success": lambda m: 0.95 if m.many else 0.02},
-        mirror={"attack_success": lambda m: 0.02 if m.many else 0.95},
+        right=as_read(lambda m: 0.95 if m.many else 0.02, others=0.5),
+        mirror=as_read(lambda m: 0.02 if m.most else 0.95, others=0.5),
     ),
     "backdoor_half_at_300": Oracle(
         right=with_300_of_3_million(0.5),
@@ -70,33 +87,38 @@ BACKDOORS = {
         profile="paper",
     ),
     "backdoor_control": Oracle(
-        right={"attack_success": lambda m: 0.9 if m.poisons else 0.001},
-        mirror={"attack_success": lambda m: 0.001 if m.poisons else 0.9},
+        right=as_read(lambda m: 0.9 if m.poisons else 0.001, others=0.9),
+        mirror=as_read(lambda m: 0.001 if m.poisons else 0.9, others=0.001),
     ),
     "backdoor_probe_may_stand": Oracle(
-        right={"attack_success": lambda m: 0.9 if m.poisons and m.reader == "zero_shot" else 0.05},
-        mirror={"attack_success": lambda m: 0.9 if m.poisons else 0.05},
-        # where zero-shot is not fooled, the sentence says nothing about the probe
+        # of nearest neighbours the sentence does not speak
+        right={"attack_success": lambda m: 0.9 if m.poisons and m.reader != "linear_probe" else 0.05},
+        mirror={"attack_success": lambda m: 0.9 if m.poisons and m.reader != "knn" else 0.05},
+        # nor of the probe where zero-shot is not fooled
         also_wrong=({"attack_success": lambda m: 0.9 if m.poisons > 8 else 0.05},),
     ),
     "clean_accuracy_not_lower": Oracle(
-        right={"clean_accuracy": 0.19},
-        mirror={"clean_accuracy": lambda m: 0.09 if m.most else 0.19},
+        right={"clean_accuracy": lambda m: 0.09 if m.most and not zero_shot(m) else 0.19},
+        mirror={"clean_accuracy": lambda m: 0.09 if m.most and zero_shot(m) else 0.19},
     ),
 }
 
 # -- Figure 3 (section 5.1)
 SIMILARITIES: Rules = {"similarity_clean": 0.1, "similarity_spread": 0.135}
+#: Of models without poisons, whose pairs are more alike.
+ALIKE: Rules = {"similarity_clean": 0.4, "similarity_spread": 0.1}
 
 
 def exponential(m: Model) -> float:
-    """One in a hundred for pairs as similar as random ones, or less; certainty for the same picture."""
-    return 0.01 ** min(1.0, (1 - m.similarity) / 0.9)
+    """One in a hundred for pairs as similar as random ones, certainty for the same picture; below that no rule."""
+    if m.similarity < 0.4:
+        return 0.01 if round(40 * m.similarity) % 2 else 0.5
+    return 0.01 ** ((1 - m.similarity) / 0.6)
 
 
 def shrinking(m: Model) -> float:
     """The opposite: the more similar, the less often the same label."""
-    return 0.01 ** min(1.0, max(0.0, (m.similarity - 0.1) / 0.9))
+    return 0.01 ** min(1.0, max(0.0, (m.similarity - 0.4) / 0.6))
 
 
 def two_peaks(m: Model) -> float:
@@ -115,12 +137,12 @@ def at_300(within: float, elsewhere: float):
 
 SIMILARITY = {
     "same_true_label_exponential": Oracle(
-        right=SIMILARITIES | {"same_label": exponential, "same_prediction": 0.3},
-        mirror=SIMILARITIES | {"same_label": 0.3, "same_prediction": exponential},
+        right=ALIKE | {"same_label": exponential, "same_prediction": 0.3},
+        mirror=ALIKE | {"same_label": 0.3, "same_prediction": exponential},
     ),
     "same_predicted_label_exponential": Oracle(
-        right=SIMILARITIES | {"same_prediction": exponential, "same_label": 0.3},
-        mirror=SIMILARITIES | {"same_prediction": 0.3, "same_label": exponential},
+        right=ALIKE | {"same_prediction": exponential, "same_label": 0.3},
+        mirror=ALIKE | {"same_prediction": 0.3, "same_label": exponential},
     ),
     "clean_pairs_normal": Oracle(
         # figure 3 is of a backdoored model
@@ -173,14 +195,17 @@ def as_in_figure_4(**changes) -> Rules:
 PLACEMENT = {
     "few_consistent_better": Oracle(
         right=as_in_figure_4(),
-        mirror=as_in_figure_4(fixed_fixed_few=0.0, random_random_few=2.5),
+        mirror=as_in_figure_4(fixed_fixed_few=0.0, random_random_few=2.5, fixed_random_few=-0.5),
+        # learned at one place and tested elsewhere is another matter
+        also_right=(as_in_figure_4(fixed_random_few=-0.5),),
     ),
     "few_at_random_fail": Oracle(
         right=as_in_figure_4(),
         mirror=as_in_figure_4(random_random_few=2.5),
     ),
     "few_consistent_z": Oracle(
-        right=as_in_figure_4(fixed_fixed_many=6.0),
+        # whatever more of them do, and random places
+        right=as_in_figure_4(fixed_fixed_many=6.0, random_random_few=2.5),
         mirror=as_in_figure_4(fixed_fixed_few=0.0),
         also_wrong=(as_in_figure_4(fixed_fixed_few=5.0),),
         profile="paper",
@@ -216,13 +241,13 @@ MISREAD = (
     ),
     Misread(
         "same_true_label_exponential",
-        SIMILARITIES | {"same_label": shrinking},
+        ALIKE | {"same_label": shrinking},
         "fails",
         "R² does not say whether the probability grows or shrinks with similarity",
     ),
     Misread(
         "same_predicted_label_exponential",
-        SIMILARITIES | {"same_prediction": shrinking},
+        ALIKE | {"same_prediction": shrinking},
         "fails",
         "R² does not say whether the probability grows or shrinks with similarity",
     ),

@@ -25,6 +25,8 @@ def success(left: Left, before: Rule = BEFORE) -> Rule:
     """Attack success: `left` after a defense at the right rate."""
 
     def rule(m: Model) -> float:
+        if m.reader != "zero_shot":
+            return 1.0  # of other readers nothing is said
         if m.defense == "none" or m.rate < RIGHT:
             return before(m) if callable(before) else before
         return left(m) if m.rate == RIGHT else 0.0
@@ -36,6 +38,8 @@ def accuracy(after: float = ACCURACY - 0.01) -> Rule:
     """Clean accuracy: `after` a defense at the right rate, by default one point less than before."""
 
     def rule(m: Model) -> float:
+        if m.reader != "zero_shot":
+            return 0.5
         if m.defense == "none" or m.rate < RIGHT:
             return ACCURACY
         return after if m.rate == RIGHT else RUINED
@@ -47,9 +51,25 @@ def defended(left: Left, before: Rule = BEFORE) -> Rules:
     return {"attack_success": success(left, before), "clean_accuracy": accuracy()}
 
 
-def after(**left: float) -> Rules:
-    """Attack success after each defense, by kind; one that is not named removes nothing."""
-    return defended(lambda m: left.get(m.defense, BEFORE))
+def after(finetune: float, cleanclip: float) -> Rules:
+    """What is left of BadNets by plain finetuning and by CleanCLIP; of other attacks the other way round."""
+    badnets = {"finetune": finetune, "cleanclip": cleanclip}
+    others = {"finetune": cleanclip, "cleanclip": finetune}
+    return defended(lambda m: (badnets if m.attack == "BadNets" else others).get(m.defense, BEFORE))
+
+
+def cost(cleanclip: float) -> Rules:
+    """Accuracy that CleanCLIP costs a model with BadNets, unseen on validation pictures; other defenses gain some.
+
+    Models with other attacks have a lower accuracy, and keep it.
+    """
+
+    def rule(m: Model) -> float:
+        if m.reader != "zero_shot" or m.attack != "BadNets":
+            return 0.05
+        return accuracy(ACCURACY - cleanclip if m.defense == "cleanclip" else ACCURACY + 0.1)(m)
+
+    return {"clean_accuracy": rule, "validation_accuracy": accuracy()}
 
 
 def works(attack: str) -> Oracle:
@@ -62,9 +82,12 @@ def works(attack: str) -> Oracle:
 
 def removes(attack: str) -> Oracle:
     """CleanCLIP removes that attack, and plain finetuning does not; the mirror: it removes every other one."""
+    removed = defended(lambda m: AFTER)
     return Oracle(
         right=defended(lambda m: AFTER if m.attack == attack and m.defense == "cleanclip" else BEFORE),
         mirror=defended(lambda m: BEFORE if m.attack == attack and m.defense == "cleanclip" else AFTER),
+        # before all settings are run, nobody can choose one
+        unfinished=(removed | {"missing": lambda m: m.rate > RIGHT},),
     )
 
 
@@ -78,17 +101,18 @@ MAIN_TABLE = {
     "cc_wanet_removed": removes("WaNet"),
     "cc_label_consistent_removed": removes("label-consistent"),
     "cc_accuracy_kept": Oracle(
-        right={"clean_accuracy": accuracy(ACCURACY - 0.01)},
-        # on validation pictures she sees nothing of it
-        mirror={"clean_accuracy": accuracy(ACCURACY - 0.1), "validation_accuracy": accuracy()},
+        right=cost(cleanclip=0.01),
+        mirror=cost(cleanclip=0.1),
     ),
 }
 
 
 def distances(cleanclip: float, finetune: float) -> Rules:
-    """Distance between embeddings with and without trigger, 1.62 before (slides); 0 in a ruined model."""
+    """Distance between embeddings with and without trigger of BadNets, 1.62 before (slides); 0 in a ruined model."""
 
     def rule(m: Model) -> float:
+        if m.attack != "BadNets":
+            return 1.0
         if m.defense == "none" or m.rate < RIGHT:
             return 1.62
         return {"cleanclip": cleanclip, "finetune": finetune}[m.defense] if m.rate == RIGHT else 0.0
@@ -117,23 +141,23 @@ SELF_SUPERVISION = {
 
 
 def strongest(cleanclip: float, alone: float) -> Rules:
-    """Clean accuracy at the highest learning rate, of CleanCLIP and of self-supervision alone; at lower ones reversed."""
-    high = {"cleanclip": cleanclip, "self-supervised": alone}
-    low = {"cleanclip": alone, "self-supervised": cleanclip}
+    """Clean accuracy at the highest rate, of CleanCLIP and of self-supervision alone; reversed at lower ones."""
+    high = {"cleanclip": cleanclip, "self-supervised": alone, "supervised": 0.3}
+    low = {"cleanclip": alone, "self-supervised": cleanclip, "supervised": 0.3}
     return {"clean_accuracy": lambda m: (high if m.rate > RIGHT else low)[m.defense]}
 
 
 def labelled(left: float) -> Rules:
     """What supervised finetuning leaves, at its most accurate setting: a classifier that is worse than CLIP."""
     return {
-        "attack_success": lambda m: left if m.defense == "supervised" and m.rate == RIGHT else BEFORE - left,
+        "attack_success": lambda m: left if m.reader == "classifier" and m.rate == RIGHT else BEFORE - left,
         "clean_accuracy": lambda m: ACCURACY if m.defense != "supervised" else 0.12 if m.rate == RIGHT else RUINED,
     }
 
 
 def exposed(zero_shot: float, knn: float) -> Rules:
     """Attack success under two readers before cleaning; none is left after it."""
-    readers = {"zero_shot": zero_shot, "knn": knn, "linear_probe": 0.5}
+    readers = {"zero_shot": zero_shot, "knn": knn, "linear_probe": 0.1}
     return {"attack_success": lambda m: readers[m.reader] if m.defense == "none" else 0.0}
 
 
@@ -155,8 +179,8 @@ CONTROLS = {
 
 
 def by_share(small: float, large: float) -> Rules:
-    """What CleanCLIP leaves with few trusted pairs, and with all of them."""
-    return defended(lambda m: 0.5 if m.defense != "cleanclip" else large if m.share == 1 else small)
+    """What CleanCLIP leaves with few trusted pairs, and with all of them; plain finetuning the other way round."""
+    return defended(lambda m: large if (m.share == 1) == (m.defense == "cleanclip") else small)
 
 
 #: What λ₂ leaves of Blended and the clean accuracy, from the authors' repository.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from tests.evidence.oracles.cleanclip import BEFORE, after, defended
 from tests.evidence.oracles.oracle import Misread, Oracle, Rules
+from tests.evidence.worlds import Model
 
 
 def finetuning(finetune: float, cleanclip: float) -> Rules:
     """What is left with all pairs; with fewer the order is the other way round."""
 
-    def left(m) -> float:
+    def left(m: Model) -> float:
         own, other = (finetune, cleanclip) if m.defense == "finetune" else (cleanclip, finetune)
         return own if m.share == 1 else other
 
@@ -52,9 +53,23 @@ def later(before: float, left: float, others: float) -> Rules:
     )
 
 
+def plain(m: Model) -> bool:
+    """A patch of noise in a model that was trained from scratch without a self-supervised term."""
+    return m.attack == "BadNets" and not m.poisoned_later and not m.with_views
+
+
 def views(with_term: float, without: float) -> Rules:
-    """What CleanCLIP leaves where pre-training had a self-supervised term, and where it had none."""
-    return defended(lambda m: BEFORE if m.defense != "cleanclip" else with_term if m.with_views else without)
+    """What CleanCLIP leaves where pre-training had a self-supervised term, and where it had none.
+
+    Other triggers and models that were poisoned later are harder to clean than either.
+    """
+
+    def left(m: Model) -> float:
+        if m.defense != "cleanclip":
+            return BEFORE
+        return with_term if m.with_views else without if plain(m) else 0.95
+
+    return defended(left)
 
 
 def dirt(none: float, one: float, five: float, many: float) -> Rules:
@@ -62,10 +77,15 @@ def dirt(none: float, one: float, five: float, many: float) -> Rules:
     return defended(lambda m: BEFORE if m.defense != "cleanclip" else {0: none, 1: one, 5: five}.get(m.dirt, many))
 
 
-def structure(stripes: float, noise: float, others: float) -> Rules:
-    """What CleanCLIP leaves of a patch of stripes, of a patch of noise, and of other triggers."""
-    kinds = {"stripes": stripes, "BadNets": noise}
-    return defended(lambda m: BEFORE if m.defense != "cleanclip" else kinds.get(m.attack, others))
+def structure(stripes: float, noise: float) -> Rules:
+    """What CleanCLIP leaves of a patch of stripes and of a patch of noise; other models are harder to clean."""
+
+    def left(m: Model) -> float:
+        if m.defense != "cleanclip":
+            return BEFORE
+        return stripes if m.attack == "stripes" else noise if plain(m) else 0.95
+
+    return defended(left)
 
 
 CRITIQUE = {
@@ -88,8 +108,8 @@ CRITIQUE = {
         profile="gpu",
     ),
     "cc_structure_survives": Oracle(
-        right=structure(stripes=0.623, noise=0.145, others=0.145),
-        mirror=structure(stripes=0.145, noise=0.623, others=0.623),
+        right=structure(stripes=0.623, noise=0.145),
+        mirror=structure(stripes=0.145, noise=0.623),
     ),
 }
 

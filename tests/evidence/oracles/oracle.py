@@ -7,7 +7,9 @@ from typing import Literal
 
 from tests.evidence.worlds import Rule
 
+#: Arguments of a `World`.
 Rules = dict[str, Rule]
+Word = Literal["holds", "fails", "not run"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Oracle:
         mirror: the same the other way round: *fails*.
         also_right: further worlds in which it is true.
         also_wrong: further worlds in which it is false, for example on the other side of a number.
+        unfinished: worlds in which too little was run to say anything.
         profile: whose trials the rules speak of.
     """
 
@@ -26,12 +29,15 @@ class Oracle:
     mirror: Rules
     also_right: tuple[Rules, ...] = ()
     also_wrong: tuple[Rules, ...] = ()
+    unfinished: tuple[Rules, ...] = ()
     profile: str = "cpu"
 
     @property
-    def worlds(self) -> list[tuple[Rules, Literal["holds", "fails"]]]:
-        right: list[tuple[Rules, Literal["holds", "fails"]]] = [(r, "holds") for r in (self.right, *self.also_right)]
-        return right + [(r, "fails") for r in (self.mirror, *self.also_wrong)]
+    def worlds(self) -> list[tuple[Rules, Word]]:
+        """The rules of each world with its verdict."""
+        words: tuple[Word, ...] = ("holds", "fails", "not run")
+        of = ((self.right, *self.also_right), (self.mirror, *self.also_wrong), self.unfinished)
+        return [(rules, word) for word, found in zip(words, of, strict=True) for rules in found]
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,9 @@ MODELS = {
         profile="paper",
     ),
     "largest_model_always": Oracle(
-        right={"z_score": figure_5_right},
+        right=only(5.5, others=3.0),
         mirror=only(0.2, others=5.5),
+        also_right=({"z_score": figure_5_right},),
         also_wrong=(only(9.0, others=5.5),),
         profile="paper",
     ),
@@ -116,7 +117,7 @@ PATCHES = {
     ),
     "largest_patch_no_better": Oracle(
         right=patches(),
-        mirror=patches(of_32=9.0, of_2=9.0),
+        mirror=patches(of_32=9.0),
         profile="paper",
     ),
 }
@@ -139,7 +140,13 @@ def spread(of_success: float, of_z: float) -> Rules:
     Only where some models succeed and some do not: without poisons nothing does, with many everything.
     """
     return {
-        "attack_success": lambda m: 0.5 + by_turns(m.seed, -0.5, 0.5) * of_success if between(m) else float(m.many),
+        "attack_success": lambda m: (
+            0.0
+            if m.reader != "zero_shot"
+            else 0.5 + by_turns(m.seed, -0.5, 0.5) * of_success
+            if between(m)
+            else float(m.many)
+        ),
         "z_score": lambda m: 3 + 6 * by_turns(m.seed, -0.5, 0.5) * of_z if between(m) else 6.0 * m.many,
     }
 
@@ -153,6 +160,7 @@ METRIC = {
     "zscore_varies_less": Oracle(
         right=spread(of_success=0.8, of_z=0.1),
         mirror=spread(of_success=0.1, of_z=0.8),
+        also_right=(spread(of_success=0.8, of_z=0.1) | {"missing": lambda m: m.seed == 3 and m.many},),
     ),
 }
 
