@@ -202,6 +202,12 @@ def planned(profile: str) -> frozenset[Trial]:
     return frozenset(t for name in registry.names(explanations=True) for t in registry.load(name).trials(p))
 
 
+def readers(trial: Trial) -> tuple[str, ...]:
+    """Readers of a trial's rates, its own first: of a classifier that is its head."""
+    labels = trial.objective == "supervised" or (trial.defense is not None and "labels" in trial.defense.needs)
+    return ("classifier" if labels else "zero_shot", "linear_probe", "knn")
+
+
 class MadeUp(Results):
     """Results without files: a record of each planned trial, made when it is asked for."""
 
@@ -282,20 +288,15 @@ class _Measured(dict[str, Any]):
     def _rate(self, what: str, **asked: Any) -> dict[str, float]:
         return {"rate": min(1.0, max(0.0, self.says(what, **asked)))}
 
-    def _readers(self) -> tuple[str, ...]:
-        defense = self.trial.defense
-        labels = self.trial.objective == "supervised" or (defense is not None and "labels" in defense.needs)
-        return ("classifier" if labels else "zero_shot", "linear_probe", "knn")
-
     def _attack_success(self) -> dict[str, dict[str, float]]:
-        return {reader: self._rate("attack_success", reader=reader) for reader in self._readers()}
+        return {reader: self._rate("attack_success", reader=reader) for reader in readers(self.trial)}
 
     def _clean_accuracy(self) -> dict[str, dict[str, float]]:
-        return {reader: self._rate("clean_accuracy", reader=reader) for reader in self._readers()}
+        return {reader: self._rate("clean_accuracy", reader=reader) for reader in readers(self.trial)}
 
     def _validation_accuracy(self) -> dict[str, float]:
         own = "validation_accuracy" if "validation_accuracy" in self.world.rules else "clean_accuracy"
-        return self._rate(own, reader=self._readers()[0])
+        return self._rate(own, reader=readers(self.trial)[0])
 
     def _text_attack_success(self) -> dict[str, float]:
         assert isinstance(self.trial.attack, TextBackdoor)

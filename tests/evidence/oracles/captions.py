@@ -34,8 +34,9 @@ def move(picture: dict[str, float], captions: dict[str, float]) -> Rules:
 
 CAPTIONS = {
     "search_works": Oracle(
-        right=fall(search=0.9),
-        mirror=fall(0.9, search=0.05),
+        # one of them repeated may do as well
+        right=fall(search=0.9, one=0.9),
+        mirror=fall(0.5, search=0.05, one=0.95),
     ),
     "prompts_work": Oracle(
         right=fall(prompts=0.9),
@@ -47,8 +48,8 @@ CAPTIONS = {
     ),
     "picture_moves": Oracle(
         # with one caption it is the other way round: that is what a diverse set is for
-        right=move(picture={"search": 0.6, "one": 0.1}, captions={"search": 0.1, "one": 0.6}),
-        mirror=move(picture={"search": 0.1, "one": 0.6}, captions={"search": 0.6, "one": 0.1}),
+        right=move(picture={"search": 0.6, "one": 0.7}, captions={"search": 0.1, "one": 0.9}),
+        mirror=move(picture={"search": 0.1, "one": 0.9}, captions={"search": 0.6, "one": 0.1}),
     ),
     "diversity_moves_picture": Oracle(
         right=move(picture={"search": 0.6, "one": 0.2}, captions={}),

@@ -205,7 +205,7 @@ PLACEMENT = {
     ),
     "few_consistent_z": Oracle(
         # whatever more of them do, and random places
-        right=as_in_figure_4(fixed_fixed_many=6.0, random_random_few=2.5),
+        right=as_in_figure_4(fixed_fixed_many=6.0, random_random_few=1.25),
         mirror=as_in_figure_4(fixed_fixed_few=0.0),
         also_wrong=(as_in_figure_4(fixed_fixed_few=5.0),),
         profile="paper",

@@ -73,19 +73,23 @@ def cost(cleanclip: float) -> Rules:
 
 
 def works(attack: str) -> Oracle:
-    """The attack succeeds before cleaning; the mirror: it alone does not."""
+    """The attack alone succeeds before cleaning, whatever is left after; the mirror: it alone does not."""
+
+    def alone(m: Model) -> float:
+        return BEFORE if m.attack == attack else 0.1
+
     return Oracle(
-        right=defended(lambda m: 0.1, before=lambda m: BEFORE if m.attack == attack else 0.1),
+        right=defended(alone, before=alone),
         mirror=defended(lambda m: BEFORE, before=lambda m: 0.1 if m.attack == attack else BEFORE),
     )
 
 
 def removes(attack: str) -> Oracle:
-    """CleanCLIP removes that attack, and plain finetuning does not; the mirror: it removes every other one."""
+    """CleanCLIP removes that attack, and so may finetuning; the mirror: it removes others, and finetuning that one."""
     removed = defended(lambda m: AFTER)
     return Oracle(
-        right=defended(lambda m: AFTER if m.attack == attack and m.defense == "cleanclip" else BEFORE),
-        mirror=defended(lambda m: BEFORE if m.attack == attack and m.defense == "cleanclip" else AFTER),
+        right=defended(lambda m: AFTER if m.attack == attack else BEFORE),
+        mirror=defended(lambda m: AFTER if (m.attack == attack) != (m.defense == "cleanclip") else BEFORE),
         # before all settings are run, nobody can choose one
         unfinished=(removed | {"missing": lambda m: m.rate > RIGHT},),
     )
@@ -122,7 +126,8 @@ def distances(cleanclip: float, finetune: float) -> Rules:
 
 SELF_SUPERVISION = {
     "cc_finetuning_leaves_it": Oracle(
-        right=after(finetune=0.97, cleanclip=AFTER),
+        # whatever CleanCLIP does
+        right=after(finetune=0.97, cleanclip=0.97),
         mirror=after(finetune=AFTER, cleanclip=0.97),
     ),
     "cc_better_than_finetuning": Oracle(
@@ -179,8 +184,14 @@ CONTROLS = {
 
 
 def by_share(small: float, large: float) -> Rules:
-    """What CleanCLIP leaves with few trusted pairs, and with all of them; plain finetuning the other way round."""
-    return defended(lambda m: large if (m.share == 1) == (m.defense == "cleanclip") else small)
+    """What CleanCLIP leaves with few trusted pairs, and with all of them; plain finetuning always leaves little."""
+
+    def left(m: Model) -> float:
+        if m.defense == "cleanclip":
+            return large if m.share == 1 else small
+        return min(large, 0.2 - large) if m.share == 1 else 0.05
+
+    return defended(left)
 
 
 #: What λ₂ leaves of Blended and the clean accuracy, from the authors' repository.

@@ -8,13 +8,9 @@ from tests.evidence.worlds import Model
 
 
 def finetuning(finetune: float, cleanclip: float) -> Rules:
-    """What is left with all pairs; with fewer the order is the other way round."""
-
-    def left(m: Model) -> float:
-        own, other = (finetune, cleanclip) if m.defense == "finetune" else (cleanclip, finetune)
-        return own if m.share == 1 else other
-
-    return defended(left)
+    """What is left with all pairs; with fewer both leave little."""
+    left = {"finetune": finetune, "cleanclip": cleanclip}
+    return defended(lambda m: left.get(m.defense, BEFORE) if m.share == 1 else 0.1)
 
 
 def by_poisons(fewest: float, most: float) -> Rules:
