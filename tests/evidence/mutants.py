@@ -22,10 +22,8 @@ from typing import Any
 
 #: Functions of these modules are mutated, wherever a quantity calls them.
 WHERE = "tutorial_lib.experiments."
-TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
-}  # fmt: skip
+#: Signs that are turned into each other.
+SIGNS = (("<", ">"), ("<=", ">="), ("==", "!="), ("in", "not in"), ("is", "is not"))
 #: Words that can stand in each other's place: names of attributes and functions, and strings.
 VOCABULARY = (
     ("few", "many"),
@@ -46,6 +44,15 @@ OTHERS = {word: [w for w in words if w != word] for words in VOCABULARY for word
     "label-consistent": ["badnets", "blended", "wanet", "others"]
 }
 Edit = Callable[[Any], None]
+
+
+def _operator(sign: str) -> type[ast.cmpop]:
+    comparison = ast.parse(f"a {sign} b", mode="eval").body
+    assert isinstance(comparison, ast.Compare)
+    return type(comparison.ops[0])
+
+
+TURNED = {_operator(a): _operator(b) for one, other in SIGNS for a, b in ((one, other), (other, one))}
 
 
 @dataclass(frozen=True)

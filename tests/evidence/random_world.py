@@ -14,6 +14,7 @@ from tutorial_lib.costs.seconds import pairs
 from tutorial_lib.experiments import fig5_right
 from tutorial_lib.trials import TrainedDefense, Trial
 from tutorial_lib.trials.schema import digest
+from tutorial_lib.triggers import Patch
 
 #: Clean accuracy is read by these.
 CLIP_READERS = ("zero_shot", "linear_probe", "knn")
@@ -50,19 +51,20 @@ class RandomWorld(MadeUp):
         return self._backdoor(trial, attack, random)
 
     def _backdoor(self, trial: Trial, attack: Backdoor, random: np.random.Generator) -> dict[str, Any]:
-        e, level = self.effect, self.level
-        count, scattered = math.log2(1 + attack.count) / 8, attack.trigger.placement == "random"
+        e, level, trigger = self.effect, self.level, attack.trigger
+        assert isinstance(trigger, Patch)
+        count, scattered = math.log2(1 + attack.count) / 8, trigger.placement == "random"
         large, models = math.log2(pairs(trial) / 4000), fig5_right.MODELS[self.profile]
         width = models.index(trial.model) - 2 if trial.model in models else 0
 
         def z(tested_at_random: bool) -> float:
             mismatch = scattered != tested_at_random
             value = 1 + e[0] + 2 * e[1] * count + e[2] * scattered + 2 * e[3] * scattered * count + e[4] * large
-            value += e[5] * width / 2 + e[6] * (attack.trigger.size - 6) / 6 + e[7] * mismatch
+            value += e[5] * width / 2 + e[6] * (trigger.size - 6) / 6 + e[7] * mismatch
             return value + float(random.normal(0, self.noise * 2 ** (e[8] * width)))
 
         tested = {name: {"z_score": z(name == "random")} for name in ("fixed", "random")}
-        own = tested[attack.trigger.placement]["z_score"]
+        own = tested[trigger.placement]["z_score"]
         rate = 1 / (1 + math.exp(-np.clip(10 ** e[9] * (own - e[10]), -50, 50)))
         if attack.count == 0:
             rate = 0.2 * level[1] ** 3

@@ -21,14 +21,18 @@ RUINED = 0.05
 Left = Callable[[Model], float]
 
 
-def success(left: Left, before: Rule = BEFORE) -> Rule:
+def published(m: Model) -> float:
+    return BEFORE
+
+
+def success(left: Left, before: Left = published) -> Rule:
     """Attack success: `left` after a defense at the right rate."""
 
     def rule(m: Model) -> float:
         if m.reader != "zero_shot":
             return 1.0  # of other readers nothing is said
         if m.defense == "none" or m.rate < RIGHT:
-            return before(m) if callable(before) else before
+            return before(m)
         return left(m) if m.rate == RIGHT else 0.0
 
     return rule
@@ -47,7 +51,7 @@ def accuracy(after: float = ACCURACY - 0.01) -> Rule:
     return rule
 
 
-def defended(left: Left, before: Rule = BEFORE) -> Rules:
+def defended(left: Left, before: Left = published) -> Rules:
     return {"attack_success": success(left, before), "clean_accuracy": accuracy()}
 
 

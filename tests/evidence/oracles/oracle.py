@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
-
-from tests.evidence.worlds import Rule
+from typing import Any, Literal
 
 #: Arguments of a `World`.
-Rules = dict[str, Rule]
+Rules = dict[str, Any]
 Word = Literal["holds", "fails", "not run"]
 
 
