@@ -1,0 +1,109 @@
+"""Statements of Carlini & Terzis (2022) without a figure: caption sets, the text tower, other kinds of training."""
+
+from __future__ import annotations
+
+from tests.evidence.oracles.oracle import Misread, Oracle, Rules
+from tests.evidence.worlds import Model
+
+
+def kind(m: Model) -> str:
+    """How a group of targets is attacked: its captions, or the disguise of its copies; "" without poisons."""
+    assert m.group is not None
+    if not m.poisons:
+        return ""
+    return "disguised" if m.group.disguise and m.group.noise and m.group.words == "idle" else _plain(m.group)
+
+
+def _plain(group) -> str:
+    return "half disguised" if group.disguise else group.captions
+
+
+def fall(default: float = 0.05, /, **share: float) -> Rules:
+    """Share of the targets that fall, by how they are attacked; of those that nobody attacks, and of others, few do."""
+    return {"targeted": lambda m: share.get(kind(m), default) if m.reader == "zero_shot" else 0.5}
+
+
+def move(picture: dict[str, float], captions: dict[str, float]) -> Rules:
+    """How far pictures and captions moved, by how the targets are attacked."""
+    return {
+        "targeted": 0.5,
+        "picture_moved": lambda m: picture.get(kind(m), 0.0),
+        "captions_moved": lambda m: captions.get(kind(m), 0.0),
+    }
+
+
+CAPTIONS = {
+    "search_works": Oracle(
+        # one of them repeated may do as well
+        right=fall(search=0.9, one=0.9),
+        mirror=fall(0.5, search=0.05, one=0.95),
+    ),
+    "prompts_work": Oracle(
+        right=fall(prompts=0.9),
+        mirror=fall(0.9, prompts=0.05),
+    ),
+    "diversity_helps": Oracle(
+        right=fall(search=0.9, one=0.2),
+        mirror=fall(search=0.2, one=0.9),
+    ),
+    "picture_moves": Oracle(
+        # with one caption it is the other way round: that is what a diverse set is for
+        right=move(picture={"search": 0.6, "one": 0.7}, captions={"search": 0.1, "one": 0.9}),
+        mirror=move(picture={"search": 0.1, "one": 0.9}, captions={"search": 0.6, "one": 0.1}),
+    ),
+    "diversity_moves_picture": Oracle(
+        right=move(picture={"search": 0.6, "one": 0.2}, captions={}),
+        mirror=move(picture={"search": 0.2, "one": 0.6}, captions={}),
+    ),
+    "duplicates_evaded": Oracle(
+        right=fall(prompts=0.8, disguised=0.8),
+        mirror=fall(prompts=0.8, disguised=0.2),
+        also_right=(fall(prompts=0.2, disguised=0.8),),
+    ),
+}
+
+TEXT = {
+    "text_tower_attacked": Oracle(
+        right={"text_success": lambda m: 0.9 if m.poisons else 0.01},
+        mirror={"text_success": lambda m: 0.01 if m.poisons else 0.9},
+    ),
+}
+
+
+def against(clip: float, curated: float, others: float) -> Rules:
+    """Success of poisons against CLIP, against labels that a human checks, and against the attacker's labels.
+
+    Under the reader of the model's own; under others the opposite.
+    """
+
+    def rule(m: Model) -> float:
+        own = of_its_own(m)
+        return own if m.reader in ("zero_shot", "classifier") else 1 - own
+
+    def of_its_own(m: Model) -> float:
+        if not m.poisons:
+            return 0.01
+        if not m.supervised:
+            return clip
+        return curated if m.true_labels else others
+
+    return {"attack_success": rule}
+
+
+SUPERVISED = {
+    "contrastive_needs_fewer": Oracle(
+        right=against(clip=0.9, curated=0.02, others=0.9),
+        mirror=against(clip=0.02, curated=0.9, others=0.02),
+    ),
+}
+
+ORACLES: dict[str, Oracle] = CAPTIONS | TEXT | SUPERVISED
+
+MISREAD = (
+    Misread(
+        "contrastive_needs_fewer",
+        {"attack_success": lambda m: min(1.0, m.poisons / (16 if not m.supervised else 24))},
+        "holds",
+        "at the one number that is looked at both succeed; that 16 do for CLIP and 24 for labels is not seen",
+    ),
+)

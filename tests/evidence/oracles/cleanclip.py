@@ -1,0 +1,227 @@
+"""CleanCLIP (Bansal et al. 2023): the main table, what self-supervision does, baselines, strength and budget.
+
+A defender does not see the attack. She tries learning rates, watches her accuracy, and takes the strongest setting that
+costs nothing. So in these worlds one rate is right, a lower one does nothing, and a higher one ruins the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.evidence.oracles.oracle import Oracle, Rules
+from tests.evidence.worlds import Model, Rule
+
+#: The learning rate that cleans; at others a defense is too weak, or too strong.
+RIGHT = 1e-3
+#: Attack success and accuracy of the published model before cleaning, and success after CleanCLIP.
+BEFORE, ACCURACY, AFTER = 0.9994, 0.19, 0.1046
+#: Accuracy of a model that was ruined.
+RUINED = 0.05
+
+Left = Callable[[Model], float]
+
+
+def published(m: Model) -> float:
+    return BEFORE
+
+
+def success(left: Left, before: Left = published) -> Rule:
+    """Attack success: `left` after a defense at the right rate."""
+
+    def rule(m: Model) -> float:
+        if m.reader != "zero_shot":
+            return 1.0  # of other readers nothing is said
+        if m.defense == "none" or m.rate < RIGHT:
+            return before(m)
+        return left(m) if m.rate == RIGHT else 0.0
+
+    return rule
+
+
+def accuracy(after: float = ACCURACY - 0.01) -> Rule:
+    """Clean accuracy: `after` a defense at the right rate, by default one point less than before."""
+
+    def rule(m: Model) -> float:
+        if m.reader != "zero_shot":
+            return 0.5
+        if m.defense == "none" or m.rate < RIGHT:
+            return ACCURACY
+        return after if m.rate == RIGHT else RUINED
+
+    return rule
+
+
+def defended(left: Left, before: Left = published) -> Rules:
+    return {"attack_success": success(left, before), "clean_accuracy": accuracy()}
+
+
+def after(finetune: float, cleanclip: float) -> Rules:
+    """What is left of BadNets by plain finetuning and by CleanCLIP; of other attacks the other way round."""
+    badnets = {"finetune": finetune, "cleanclip": cleanclip}
+    others = {"finetune": cleanclip, "cleanclip": finetune}
+    return defended(lambda m: (badnets if m.attack == "BadNets" else others).get(m.defense, BEFORE))
+
+
+def cost(cleanclip: float) -> Rules:
+    """Accuracy that CleanCLIP costs a model with BadNets, unseen on validation pictures; other defenses gain some.
+
+    Models with other attacks have a lower accuracy, and keep it.
+    """
+
+    def rule(m: Model) -> float:
+        if m.reader != "zero_shot" or m.attack != "BadNets":
+            return 0.05
+        return accuracy(ACCURACY - cleanclip if m.defense == "cleanclip" else ACCURACY + 0.1)(m)
+
+    return {"clean_accuracy": rule, "validation_accuracy": accuracy()}
+
+
+def works(attack: str) -> Oracle:
+    """The attack alone succeeds before cleaning, whatever is left after; the mirror: it alone does not."""
+
+    def alone(m: Model) -> float:
+        return BEFORE if m.attack == attack else 0.1
+
+    return Oracle(
+        right=defended(alone, before=alone),
+        mirror=defended(lambda m: BEFORE, before=lambda m: 0.1 if m.attack == attack else BEFORE),
+    )
+
+
+def removes(attack: str) -> Oracle:
+    """CleanCLIP removes that attack, and so may finetuning; the mirror: it removes others, and finetuning that one."""
+    removed = defended(lambda m: AFTER)
+    return Oracle(
+        right=defended(lambda m: AFTER if m.attack == attack else BEFORE),
+        mirror=defended(lambda m: AFTER if (m.attack == attack) != (m.defense == "cleanclip") else BEFORE),
+        # before all settings are run, nobody can choose one
+        unfinished=(removed | {"missing": lambda m: m.rate > RIGHT},),
+    )
+
+
+MAIN_TABLE = {
+    "cc_badnets_works": works("BadNets"),
+    "cc_blended_works": works("Blended"),
+    "cc_wanet_works": works("WaNet"),
+    "cc_label_consistent_works": works("label-consistent"),
+    "cc_badnets_removed": removes("BadNets"),
+    "cc_blended_removed": removes("Blended"),
+    "cc_wanet_removed": removes("WaNet"),
+    "cc_label_consistent_removed": removes("label-consistent"),
+    "cc_accuracy_kept": Oracle(
+        right=cost(cleanclip=0.01),
+        mirror=cost(cleanclip=0.1),
+    ),
+}
+
+
+def distances(cleanclip: float, finetune: float) -> Rules:
+    """Distance between embeddings with and without trigger of BadNets, 1.62 before (slides); 0 in a ruined model."""
+
+    def rule(m: Model) -> float:
+        if m.attack != "BadNets":
+            return 1.0
+        if m.defense == "none" or m.rate < RIGHT:
+            return 1.62
+        return {"cleanclip": cleanclip, "finetune": finetune}[m.defense] if m.rate == RIGHT else 0.0
+
+    return {"embedding_distance": rule, "clean_accuracy": accuracy()}
+
+
+SELF_SUPERVISION = {
+    "cc_finetuning_leaves_it": Oracle(
+        # whatever CleanCLIP does
+        right=after(finetune=0.97, cleanclip=0.97),
+        mirror=after(finetune=AFTER, cleanclip=0.97),
+    ),
+    "cc_better_than_finetuning": Oracle(
+        right=after(finetune=0.97, cleanclip=AFTER),
+        mirror=after(finetune=AFTER, cleanclip=0.97),
+    ),
+    "cc_distance_shrinks": Oracle(
+        right=distances(cleanclip=0.57, finetune=1.58),
+        mirror=distances(cleanclip=1.58, finetune=0.57),
+    ),
+    "cc_distance_stays": Oracle(
+        right=distances(cleanclip=0.57, finetune=1.58),
+        mirror=distances(cleanclip=1.58, finetune=0.57),
+    ),
+}
+
+
+def strongest(cleanclip: float, alone: float) -> Rules:
+    """Clean accuracy at the highest rate, of CleanCLIP and of self-supervision alone; reversed at lower ones."""
+    high = {"cleanclip": cleanclip, "self-supervised": alone, "supervised": 0.3}
+    low = {"cleanclip": alone, "self-supervised": cleanclip, "supervised": 0.3}
+    return {"clean_accuracy": lambda m: (high if m.rate > RIGHT else low)[m.defense]}
+
+
+def labelled(left: float) -> Rules:
+    """What supervised finetuning leaves, at its most accurate setting: a classifier that is worse than CLIP."""
+    return {
+        "attack_success": lambda m: left if m.reader == "classifier" and m.rate == RIGHT else BEFORE - left,
+        "clean_accuracy": lambda m: ACCURACY if m.defense != "supervised" else 0.12 if m.rate == RIGHT else RUINED,
+    }
+
+
+def exposed(zero_shot: float, knn: float) -> Rules:
+    """Attack success under two readers before cleaning; none is left after it."""
+    readers = {"zero_shot": zero_shot, "knn": knn, "linear_probe": 0.1}
+    return {"attack_success": lambda m: readers[m.reader] if m.defense == "none" else 0.0}
+
+
+CONTROLS = {
+    "cc_clip_loss_needed": Oracle(
+        right=strongest(cleanclip=0.18, alone=0.05),
+        mirror=strongest(cleanclip=0.05, alone=0.18),
+    ),
+    "cc_supervised_removes": Oracle(
+        right=labelled(0.0),
+        mirror=labelled(BEFORE),
+    ),
+    "cc_neighbours_less_exposed": Oracle(
+        right=exposed(zero_shot=0.9994, knn=0.0003),  # the released checkpoint
+        mirror=exposed(zero_shot=0.0003, knn=0.9994),
+        also_wrong=(exposed(zero_shot=0.9, knn=0.9),),
+    ),
+}
+
+
+def by_share(small: float, large: float) -> Rules:
+    """What CleanCLIP leaves with few trusted pairs, and with all of them; plain finetuning always leaves little."""
+
+    def left(m: Model) -> float:
+        if m.defense == "cleanclip":
+            return large if m.share == 1 else small
+        return min(large, 0.2 - large) if m.share == 1 else 0.05
+
+    return defended(left)
+
+
+#: What λ₂ leaves of Blended and the clean accuracy, from the authors' repository.
+WEIGHTS = {0.5: (0.0748, 0.178), 1.0: (0.072, 0.1814), 2.0: (0.0427, 0.178), 4.0: (0.0289, 0.18), 8.0: (0.0183, 0.174)}
+
+
+def by_weight(*, reverse: bool = False) -> Rules:
+    """What the weights leave; reversed, the weakest leaves what the strongest did."""
+    values = [left for left, _ in WEIGHTS.values()]
+    left = dict(zip(WEIGHTS, reversed(values) if reverse else values, strict=True))
+    return {"attack_success": lambda m: left[m.weight]}
+
+
+FACTORS = {
+    "cc_more_pairs_help": Oracle(
+        right=by_share(small=0.9, large=0.1),
+        mirror=by_share(small=0.1, large=0.9),
+    ),
+    "cc_stronger_cleans_better": Oracle(
+        right=by_weight(),
+        mirror=by_weight(reverse=True),
+    ),
+    "cc_stronger_costs_nothing": Oracle(
+        right={"clean_accuracy": lambda m: WEIGHTS[m.weight][1]},
+        mirror={"clean_accuracy": lambda m: 0.19 - 0.015 * m.weight},
+    ),
+}
+
+ORACLES: dict[str, Oracle] = MAIN_TABLE | SELF_SUPERVISION | CONTROLS | FACTORS

@@ -1,0 +1,122 @@
+"""What later work says about CleanCLIP, and its factors of pre-training; rules as in `cleanclip`."""
+
+from __future__ import annotations
+
+from tests.evidence.oracles.cleanclip import BEFORE, after, defended
+from tests.evidence.oracles.oracle import Misread, Oracle, Rules
+from tests.evidence.worlds import Model
+
+
+def finetuning(finetune: float, cleanclip: float) -> Rules:
+    """What is left with all pairs; with fewer both leave little."""
+    left = {"finetune": finetune, "cleanclip": cleanclip}
+    return defended(lambda m: left.get(m.defense, BEFORE) if m.share == 1 else 0.1)
+
+
+def by_poisons(fewest: float, most: float) -> Rules:
+    """What CleanCLIP leaves of backdoors of few and of many poisons; plain finetuning removes nothing."""
+    return defended(lambda m: BEFORE if m.defense != "cleanclip" else most if m.most else fewest)
+
+
+def by_data(smallest: float, largest: float) -> Rules:
+    """What CleanCLIP leaves of models of little and of much pre-training data; plain finetuning removes nothing."""
+    return defended(lambda m: BEFORE if m.defense != "cleanclip" else largest if m.pairs >= 8000 else smallest)
+
+
+FACTORS = {
+    "cc_finetuning_never_catches_up": Oracle(
+        right=finetuning(finetune=0.9, cleanclip=0.1),
+        mirror=finetuning(finetune=0.1, cleanclip=0.9),
+    ),
+    "cc_poisons_do_not_matter": Oracle(
+        right=by_poisons(fewest=0.1, most=0.1),
+        mirror=by_poisons(fewest=0.1, most=0.9),
+        also_wrong=(by_poisons(fewest=0.9, most=0.1),),
+    ),
+    "cc_pretraining_does_not_matter": Oracle(
+        right=by_data(smallest=0.1, largest=0.1),
+        mirror=by_data(smallest=0.1, largest=0.9),
+        also_wrong=(by_data(smallest=0.9, largest=0.1),),
+    ),
+}
+
+
+def later(before: float, left: float, others: float) -> Rules:
+    """Attack success on models that were poisoned later, before and after CleanCLIP, and `others` on all others."""
+    return defended(
+        lambda m: left if m.poisoned_later and m.defense == "cleanclip" else others,
+        before=lambda m: before if m.poisoned_later else others,
+    )
+
+
+def plain(m: Model) -> bool:
+    """A patch of noise in a model that was trained from scratch without a self-supervised term."""
+    return m.attack == "BadNets" and not m.poisoned_later and not m.with_views
+
+
+def views(with_term: float, without: float) -> Rules:
+    """What CleanCLIP leaves where pre-training had a self-supervised term, and where it had none.
+
+    Other triggers and models that were poisoned later are harder to clean than either.
+    """
+
+    def left(m: Model) -> float:
+        if m.defense != "cleanclip":
+            return BEFORE
+        return with_term if m.with_views else without if plain(m) else 0.95
+
+    return defended(left)
+
+
+def dirt(none: float, one: float, five: float, many: float) -> Rules:
+    """What CleanCLIP leaves, by the number of poisons among the trusted pairs."""
+    return defended(lambda m: BEFORE if m.defense != "cleanclip" else {0: none, 1: one, 5: five}.get(m.dirt, many))
+
+
+def structure(stripes: float, noise: float) -> Rules:
+    """What CleanCLIP leaves of a patch of stripes and of a patch of noise; other models are harder to clean."""
+
+    def left(m: Model) -> float:
+        if m.defense != "cleanclip":
+            return BEFORE
+        return stripes if m.attack == "stripes" else noise if plain(m) else 0.95
+
+    return defended(left)
+
+
+CRITIQUE = {
+    "cc_pretrained_attacked": Oracle(
+        right=later(before=0.94, left=0.1, others=0.1),
+        mirror=later(before=0.1, left=0.94, others=0.94),
+    ),
+    "cc_pretrained_cleaned": Oracle(
+        right=later(before=0.94, left=0.175, others=0.94),
+        mirror=later(before=0.94, left=0.94, others=0.175),
+    ),
+    "cc_self_supervised_pretraining_weakens": Oracle(
+        right=views(with_term=0.8, without=0.1),
+        mirror=views(with_term=0.1, without=0.8),
+    ),
+    "cc_dirt_undoes": Oracle(
+        # five poisons leave 0.31 and more
+        right=dirt(none=0.01, one=0.02, five=0.35, many=0.02),
+        mirror=dirt(none=0.01, one=0.9, five=0.01, many=0.9),
+        profile="gpu",
+    ),
+    "cc_structure_survives": Oracle(
+        right=structure(stripes=0.623, noise=0.145),
+        mirror=structure(stripes=0.145, noise=0.623),
+    ),
+}
+
+ORACLES: dict[str, Oracle] = FACTORS | CRITIQUE
+
+MISREAD = (
+    Misread(
+        "cc_finetuning_never_catches_up",
+        after(finetune=BEFORE, cleanclip=BEFORE),
+        "holds",
+        "plain finetuning never removes anything here; the quantity is the distance from CleanCLIP, which does not "
+        "either",
+    ),
+)

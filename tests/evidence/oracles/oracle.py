@@ -1,0 +1,57 @@
+"""What an oracle is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+#: Arguments of a `World`.
+Rules = dict[str, Any]
+Word = Literal["holds", "fails", "not run"]
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """Worlds in which it is plain what a claim's verdict must be.
+
+    Attributes:
+        right: rules of a world in which the sentence of the paper is plainly true: *holds*.
+        mirror: the same the other way round: *fails*.
+        also_right: further worlds in which it is true.
+        also_wrong: further worlds in which it is false, for example on the other side of a number.
+        unfinished: worlds in which too little was run to say anything.
+        profile: whose trials the rules speak of.
+    """
+
+    right: Rules
+    mirror: Rules
+    also_right: tuple[Rules, ...] = ()
+    also_wrong: tuple[Rules, ...] = ()
+    unfinished: tuple[Rules, ...] = ()
+    profile: str = "cpu"
+
+    @property
+    def worlds(self) -> list[tuple[Rules, Word]]:
+        """The rules of each world with its verdict."""
+        words: tuple[Word, ...] = ("holds", "fails", "not run")
+        of = ((self.right, *self.also_right), (self.mirror, *self.also_wrong), self.unfinished)
+        return [(rules, word) for word, found in zip(words, of, strict=True) for rules in found]
+
+
+@dataclass(frozen=True)
+class Misread:
+    """A world on which the library's verdict is not what the sentence of the source says.
+
+    Attributes:
+        claim: its id.
+        rules: of the world.
+        verdict: what the sentence says of it.
+        why: what the library looks at instead.
+        profile: whose trials the rules speak of.
+    """
+
+    claim: str
+    rules: Rules = field(repr=False)
+    verdict: Literal["holds", "fails"]
+    why: str
+    profile: str = "cpu"

@@ -1,0 +1,144 @@
+"""Records of a world in which everything is drawn: does each verdict come up in some of them?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tests.evidence.worlds import MadeUp, readers
+from tutorial_lib.attacks import Backdoor, Targeted, TextBackdoor
+from tutorial_lib.attacks.backdoor import BINS
+from tutorial_lib.costs.seconds import pairs
+from tutorial_lib.experiments import fig5_right
+from tutorial_lib.trials import TrainedDefense, Trial
+from tutorial_lib.trials.schema import digest
+from tutorial_lib.triggers import Patch
+
+#: Clean accuracy is read by these.
+CLIP_READERS = ("zero_shot", "linear_probe", "knn")
+
+
+class RandomWorld(MadeUp):
+    """What models would measure if the world were as its random numbers say.
+
+    Args:
+        number: of the world; the same one is the same each time.
+        profile: whose trials have records.
+    """
+
+    def __init__(self, number: int, profile: str = "cpu") -> None:
+        super().__init__(profile)
+        self.number = number
+        draw = np.random.default_rng(number)
+        self.effect = draw.normal(0, 1, 16)
+        self.level = draw.uniform(0, 1, 40)
+        self.noise = 10 ** draw.uniform(-2.5, -0.5)
+
+    def metrics(self, trial: Trial) -> dict[str, Any]:
+        random = np.random.default_rng([self.number, int(trial.key, 16)])
+        attack = trial.attack
+        if isinstance(attack, Targeted):
+            return {"targets": [self._target(trial, k, random) for k in range(len(attack.groups)) for _ in range(12)]}
+        if isinstance(attack, TextBackdoor):
+            rate = np.clip(self.level[0] * (attack.count > 0) + random.normal(0, self.noise), 0, 1)
+            return {"text_attack_success": {"rate": rate}, "text_attack_success_without_word": {"rate": 0.0}}
+        if trial.defense is not None:
+            return self._cleaned(trial, random)
+        if not isinstance(attack, Backdoor):
+            return {"clean_accuracy": {r: {"rate": 0.5} for r in CLIP_READERS}}
+        return self._backdoor(trial, attack, random)
+
+    def _backdoor(self, trial: Trial, attack: Backdoor, random: np.random.Generator) -> dict[str, Any]:
+        e, level, trigger = self.effect, self.level, attack.trigger
+        assert isinstance(trigger, Patch)
+        count, scattered = math.log2(1 + attack.count) / 8, trigger.placement == "random"
+        large, models = math.log2(pairs(trial) / 4000), fig5_right.MODELS[self.profile]
+        width = models.index(trial.model) - 2 if trial.model in models else 0
+
+        def z(tested_at_random: bool) -> float:
+            mismatch = scattered != tested_at_random
+            value = 1 + e[0] + 2 * e[1] * count + e[2] * scattered + 2 * e[3] * scattered * count + e[4] * large
+            value += e[5] * width / 2 + e[6] * (trigger.size - 6) / 6 + e[7] * mismatch
+            return value + float(random.normal(0, self.noise * 2 ** (e[8] * width)))
+
+        tested = {name: {"z_score": z(name == "random")} for name in ("fixed", "random")}
+        own = tested[trigger.placement]["z_score"]
+        rate = 1 / (1 + math.exp(-np.clip(10 ** e[9] * (own - e[10]), -50, 50)))
+        if attack.count == 0:
+            rate = 0.2 * level[1] ** 3
+        if trial.objective == "supervised":
+            rate = level[2] * (attack.count > 0)
+        probe = 1.5 * (level[6] - 0.7)
+        success = {r: rate + (r == "linear_probe") * probe + random.normal(0, 0.01) for r in readers(trial)}
+        right = 0.5 + 0.1 * (level[7] - 0.5) * count
+        return self._similarities(random) | {
+            "pairs": pairs(trial),
+            "image_parameters": 1_000_000,
+            "z_score": own,
+            "tested": tested,
+            "attack_success": {r: {"rate": float(np.clip(value, 0, 1))} for r, value in success.items()},
+            "clean_accuracy": {r: {"rate": right + float(random.normal(0, 0.003))} for r in CLIP_READERS},
+        }
+
+    def _similarities(self, random: np.random.Generator) -> dict[str, Any]:
+        level = self.level
+        x = np.linspace(-1, 1, BINS)
+        spread = 0.05 + 0.3 * level[3]
+        clean = 1e6 * np.exp(-0.5 * ((x - 0.1 + 2 * level[4] * (level[4] > 0.7) * np.abs(x)) / spread) ** 2)
+        shape = np.exp(4 * (x - 1)) if level[5] > 0.5 else 0.02 + 0.5 * (np.sin(20 * x) > 0)
+        same = (clean * shape).astype(int).tolist()
+        return {
+            "similarity_clean": 0.4 * level[9],
+            "similarity_clean_std": spread,
+            "similarity_triggered": 0.1 + 0.8 * level[8] + float(random.normal(0, 0.01)),
+            "pairs_by_similarity": {
+                "clean": clean.astype(int).tolist(),
+                "same_label": same,
+                "same_prediction": same,
+                "triggered": clean.astype(int).tolist(),
+            },
+        }
+
+    def _cleaned(self, trial: Trial, random: np.random.Generator) -> dict[str, Any]:
+        """A model after a defense: each setting of the defense and each property of the model has an effect."""
+        e, level, defense, attack = self.effect, self.level, trial.defense, trial.attack
+        assert isinstance(attack, Backdoor)
+        kind = [attack.trigger.kind, attack.select, trial.start, trial.self_supervision, attack.count]
+        own = np.random.default_rng([self.number, int(digest(kind), 16)])
+        start = own.uniform(0, 1) if own.random() < 0.5 else own.choice([0.0, 1.0])
+        strength, weight, after = 0.0, 0.0, isinstance(defense, TrainedDefense)
+        if isinstance(defense, TrainedDefense):
+            weight = math.log2(getattr(defense, "lambda_self", 1.0))
+            method = np.random.default_rng([self.number, int(digest(defense.kind), 16)])
+            strength = method.normal(0.5, 1) + 0.5 * e[0] * math.log10(defense.recipe.lr / 1e-3)
+            strength += e[1] * math.log10(defense.share) + e[2] * weight / 2
+            strength += e[3] * math.log2(1 + defense.dirty) + 2 * e[5] * math.log2(pairs(trial) / 4000)
+        left = float(np.clip(start - np.clip(strength, 0, 1) + random.normal(0, self.noise), 0, 1))
+        right = 0.5 + 0.1 * (level[7] - 0.5) * after + 0.02 * e[6] * weight + float(random.normal(0, 0.003))
+        right += 0.1 * e[7] * (defense is not None and defense.kind == "self-supervised")
+        neighbours = left * level[1] if level[0] > 0.5 else left
+        moved = level[8] * strength if strength > 0 else 0.0
+        success = {r: {"rate": neighbours if r == "knn" else left} for r in readers(trial)}
+        return {
+            "pairs": pairs(trial),
+            "attack_success": success,
+            "clean_accuracy": {r: {"rate": right} for r in readers(trial)},
+            "accuracy_on_triggered": {r: {"rate": right} for r in readers(trial)},
+            "validation_accuracy": {"rate": right + float(random.normal(0, 0.003))},
+            "embedding_distance": 1.0 - 0.9 * moved + float(random.normal(0, 0.01)),
+        }
+
+    def _target(self, trial: Trial, k: int, random: np.random.Generator) -> dict[str, float]:
+        assert isinstance(trial.attack, Targeted)
+        level, group = self.level, trial.attack.groups[k]
+        larger = trial.copies > 8
+        chance = np.clip(level[10 + k % 12] - (1.2 * level[23] - 0.2) * larger, 0, 1) if group.count else 0.0
+        fell = random.random() < chance
+        probe = fell if random.random() < (0.97 if level[24] > 0.5 else 0.5) else not fell
+        return {
+            "group": k, "count": group.count, "true": 0, "wanted": 1,
+            "zero_shot": int(fell), "linear_probe": int(probe),
+            "picture_moved": level[25 + k % 7] - 0.5, "captions_moved": level[32 + k % 7] - 0.5,
+        }  # fmt: skip
