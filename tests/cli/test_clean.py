@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.test_cli import CLASSES, CONFIG, refused, tutorial
+from tests.cli.commands import CLASSES, CONFIG, refused, tutorial
 from tutorial_lib import models
 from tutorial_lib.cli import main
 
@@ -32,10 +32,10 @@ def clean(folder: Path, out: Path, *more: object) -> list[object]:
     return [*command, "--epochs", 1, "--batch-size", 128, "--device", "cpu", *more]
 
 
-@pytest.mark.parametrize("method", ["cleanclip", "finetune", "self_supervised"])
+@pytest.mark.parametrize("method", ["cleanclip", "finetune", "self_supervised", "shrink-and-perturb"])
 def test_clean_writes_a_model_that_other_commands_read(folder, tmp_path, capsys, method):
     body = tutorial(capsys, *clean(folder, tmp_path / "out", "--method", method, "--target", "banana"))
-    assert body["method"] == method
+    assert body["method"] == body["defense"]["kind"] == method.replace("_", "-")
     assert body["pairs"] == json.loads((folder / "model" / "train.json").read_text())["asked"]["pairs"] - 40
     for when in ("before", "after"):
         assert set(body[when]) >= {"clean_accuracy", "attack_success", "accuracy_on_triggered", "z_score"}
