@@ -1,6 +1,7 @@
 """What all commands have in common, and the short ones."""
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,12 @@ import torch
 from PIL import Image
 
 from tests.cli.commands import CLASSES, refused, tutorial
-from tutorial_lib import cli
+from tutorial_lib import cli, places, profiles
 from tutorial_lib.cli import main
+from tutorial_lib.costs.gpus import GPUS
 from tutorial_lib.data import integrity
+from tutorial_lib.practice.defense import methods
+from tutorial_lib.triggers import TRIGGERS, Checkerboard
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,3 +88,43 @@ def test_interrupt_and_bugs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr(doctor, "run", bug)
     with pytest.raises(KeyError):
         main(["doctor"])
+
+
+def test_the_parser_is_light_and_knows_the_registries() -> None:
+    """`--help` of anything answers at once, and nobody has typed the names of the registries again."""
+    code = """
+import sys
+from tutorial_lib.cli import parser
+texts = parser()._subparsers._group_actions[0].choices
+print([m for m in ("torch", "numpy", "open_clip", "PIL", "yaml", "scipy") if m in sys.modules])
+for name in ("clean", "poison", "plan", "run", "status"):
+    print(" ".join(texts[name].format_help().split()))
+"""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    heavy, clean, poison, plan, run, status = done.stdout.splitlines()
+    assert heavy == "[]"
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    assert all(kind in clean for kind in (*methods(), *TRIGGERS))
+    assert all(kind in poison for kind in TRIGGERS)
+    assert all(name in plan for name in GPUS)
+    assert all(name in text for name in profiles.NAMES for text in (run, status, plan))
+
+
+def test_a_trigger_of_another_package_is_offered_in_the_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TRIGGERS._classes, "sticker", Checkerboard)
+    monkeypatch.setitem(GPUS, "B9000", GPUS["H100"])
+    commands = cli.parser()._subparsers._group_actions[0].choices
+    assert "sticker" in commands["evaluate"].format_help()
+    assert "B9000" in commands["plan"].format_help()
+
+
+def test_the_store_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TUTORIAL_STORE", str(tmp_path / "mine"))
+    assert cli.parser().parse_args(["status"]).store == tmp_path / "mine"
+    monkeypatch.delenv("TUTORIAL_STORE")
+    assert cli.parser().parse_args(["status"]).store == places.store()
+    assert "$TUTORIAL_STORE, or build/runs" in " ".join(
+        cli.parser()._subparsers._group_actions[0].choices["run"].format_help().split()
+    )

@@ -88,6 +88,32 @@ def test_lossy_sources_are_noted_and_can_be_rewritten(
     assert poisons.images.equal(Checkerboard().stamp(clean.images[sources]))
 
 
+def test_a_word_in_captions(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("poison", folder / "clean", "--out", tmp_path / "p", "--attack", "text", "--target", "banana")
+    body = tutorial(capsys, *command, "--count", 15, "--word", "frobnitz")
+    assert (body["attack"], body["count"], body["captions"]["method"]) == ("text", 15, "word")
+    clean, poisons = read_pairs(folder / "clean"), read_pairs(tmp_path / "p")
+    assert all(caption.endswith(" frobnitz") for caption in poisons.captions)
+    manifest = json.loads((tmp_path / "p" / "manifest.json").read_text())
+    sources = [clean.keys.index(line["source"]) for line in manifest["poisons"]]
+    assert poisons.images.equal(clean.images[sources])
+    assert all("banana" in clean.captions[i] for i in sources)
+
+
+def test_pictures_of_the_target_and_a_cover(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = ("--labels", folder / "clean" / "labels.txt")
+    more = ("--count", 7, "--select", "label-consistent", "--trigger", "wanet", "--cover", 5)
+    body = tutorial(capsys, *backdoor(folder, tmp_path / "p", *more, *labels))
+    clean, poisons = read_pairs(folder / "clean"), read_pairs(tmp_path / "p")
+    assert (body["count"], body["cover"], body["rate"]) == (7, 5, 12 / (12 + len(clean)))
+    lines = json.loads((tmp_path / "p" / "manifest.json").read_text())["poisons"]
+    assert [bool(line["target"]) for line in lines] == [True] * 7 + [False] * 5
+    sources = [clean.keys.index(line["source"]) for line in lines]
+    assert poisons.captions == tuple(clean.captions[i] for i in sources), "every caption is true"
+    banana = int(clean.concept[next(i for i, c in enumerate(clean.captions) if "banana" in c)])
+    assert {int(clean.concept[i]) for i in sources[:7]} == {banana}
+
+
 def test_poison_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "p"
     total = len(read_pairs(folder / "clean"))
@@ -101,6 +127,8 @@ def test_poison_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "belongs to --attack targeted" in refused(capsys, *backdoor(folder, out, "--image", "x.png"))
     said = refused(capsys, *backdoor(folder, out, "--attack", "targeted", "--image", tmp_path / "none.png"))
     assert "there is no picture" in said
+    assert "--labels FILE" in refused(capsys, *backdoor(folder, out, "--select", "label-consistent"))
+    assert "--word belongs to --attack text" in refused(capsys, *backdoor(folder, out, "--word", "x"))
     assert "no shards match" in refused(capsys, *backdoor(tmp_path, out))
     assert not out.exists()
     out.mkdir()

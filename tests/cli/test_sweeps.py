@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from tests.cli.commands import record, refused, tutorial
-from tutorial_lib import models, profiles
+from tutorial_lib import models, places, profiles
 from tutorial_lib.cli import main
+from tutorial_lib.costs.gpus import GPUS
 from tutorial_lib.evaluate import embed_texts
 from tutorial_lib.evidence import claims, registry
+from tutorial_lib.evidence.export import default_folder
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.trials import Seeds, Trial
 from tutorial_lib.trials.store import RunStore, read_lines
@@ -75,6 +77,25 @@ def test_export_writes_what_is_read_back(capsys, store, tmp_path):
     assert {r.key for r in read_lines(tmp_path / "test" / "text_tower.jsonl")} == {t.key for t in TEXT}
     known = Results(profiles.get("test"), folder=tmp_path)
     assert len(known.of(TEXT)) == 4
+
+
+def test_export_of_an_installed_package_stays_out_of_it(capsys, store, tmp_path, monkeypatch):
+    assert default_folder() == places.results()
+    monkeypatch.setattr(places, "checkout", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    body = tutorial(capsys, "export", "--profile", "test", "--store", store)
+    assert body["folder"] == "results/test"
+    assert len(read_lines(tmp_path / "results" / "test" / "text_tower.jsonl")) == 4
+
+
+def test_what_is_missing_of_a_gpu_profile_has_the_price_of_the_table(capsys, tmp_path):
+    body = tutorial(capsys, "status", "--profile", "paper", "--store", tmp_path)
+    figure = body["profiles"]["paper"]["figures"]["fig4"]
+    assert figure["estimated_usd"] == pytest.approx(
+        figure["estimated_seconds"] / 3600 * GPUS["H100"].usd_per_hour, rel=0.01
+    )
+    body = tutorial(capsys, "status", "--profile", "test", "--store", tmp_path)
+    assert body["profiles"]["test"]["figures"]["fig4"]["estimated_usd"] == 0
 
 
 def test_models_are_kept_on_request(capsys, tmp_path):

@@ -72,8 +72,8 @@ class Health:
         kind = "a checkout" if where["checkout"] else "an installed package"
         data = self.problem or f"EmojiCaps {self.fingerprint}, every checksum right"
         records = (
-            f"{where['results']} ({where['experiments']} files)"
-            if where["experiments"]
+            f"{where['results']} ({where['record_files']} files)"
+            if where["record_files"]
             else (f"none at {where['results']}: reinstall the package")
         )
         lines = [
@@ -117,7 +117,7 @@ def _places() -> dict[str, Any]:
         "checkout": places.checkout() is not None,
         "package": str(places.PACKAGE),
         "results": str(results),
-        "experiments": len(list(results.glob("*/*.jsonl"))),
+        "record_files": len(list(results.glob("*/*.jsonl"))),
         "store": str(places.store()),
         "data": str(places.data()),
     }
