@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tutorial_lib import experiments
 from tutorial_lib.cli import parser
+from tutorial_lib.evidence import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = [ROOT / "README.md", *sorted(ROOT.glob("book/*.md")), *sorted(ROOT.glob("examples/*.sh"))]
@@ -32,7 +32,7 @@ def test_commands_parse(path: Path) -> None:
     for line in commands(path):
         args = parser().parse_args(shlex.split(line.replace("…", "")))
         if args.command == "run":
-            assert experiments.expand(args.figures)
+            assert registry.expand(args.figures)
 
 
 def test_there_are_some() -> None:

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tutorial_lib.training import memory as footprint
-from tutorial_lib.costs import rented as plans
-from tutorial_lib import profiles
-from tutorial_lib import models
-from tutorial_lib.cli import main
+from tutorial_lib import models, profiles
 from tutorial_lib.attacks import Backdoor
+from tutorial_lib.cli import main
+from tutorial_lib.costs import rented as plans
+from tutorial_lib.costs.gpus import GPUS
+from tutorial_lib.defenses import Finetuning
+from tutorial_lib.training import memory as footprint
 from tutorial_lib.trials import Recipe, Trial
 
 RN50 = models.model_config("RN50")
@@ -32,7 +33,7 @@ def test_arithmetic_is_that_of_the_layers() -> None:
 def test_the_papers_hours_are_given_back() -> None:
     """The plan of the model that calibrates it is what the paper reports."""
     trial = profiles.get("paper").backdoor(75, 0)
-    found = plans.plan([trial], [plans.GPUS["V100"]])
+    found = plans.plan([trial], [GPUS["V100"]])
     assert found["gpus"]["V100"]["gpu_hours"] == pytest.approx(plans.PAPER_HOURS, rel=0.01)
     assert 0.05 < found["utilisation"] < 0.3
     assert found["samples"] == 30 * 2_950_000
@@ -40,21 +41,19 @@ def test_the_papers_hours_are_given_back() -> None:
 
 def test_more_gpus_need_less_memory_each_and_a_faster_one_fewer_hours() -> None:
     trial = profiles.get("paper").backdoor(75, 0)
-    alone = plans.plan([trial], plans.GPUS.values())
-    eight = plans.plan([trial], plans.GPUS.values(), together=8)
+    alone = plans.plan([trial], GPUS.values())
+    eight = plans.plan([trial], GPUS.values(), together=8)
     assert eight["memory_bytes"] < alone["memory_bytes"] / 4
     assert not alone["gpus"]["V100"]["fits"]
     assert eight["gpus"]["V100"]["fits"]
     assert alone["gpus"]["H100"]["gpu_hours"] < alone["gpus"]["A100"]["gpu_hours"] < alone["gpus"]["V100"]["gpu_hours"]
-    priced = plans.plan([trial], [plans.GPUS["A100"]], usd_per_hour=4)["gpus"]["A100"]
+    priced = plans.plan([trial], [GPUS["A100"]], usd_per_hour=4)["gpus"]["A100"]
     assert priced["usd"] == pytest.approx(4 * priced["gpu_hours"])
 
 
 def test_models_that_several_defenses_clean_are_counted_once() -> None:
-    from tutorial_lib.defenses import Defense
-
     base = Trial(Backdoor(4), data="d")
-    body = plans.plan([base, *(replace(base, defense=Defense("finetune", share=s)) for s in (0.1, 0.2))], [])
+    body = plans.plan([base, *(replace(base, defense=Finetuning(share=s)) for s in (0.1, 0.2))], [])
     assert (body["trials"], body["models"]) == (3, 1)
 
 
@@ -62,11 +61,11 @@ def test_models_that_several_defenses_clean_are_counted_once() -> None:
 def test_memory_is_what_a_process_takes() -> None:
     code = """
 import torch
-from tutorial_lib import model as models
-from tutorial_lib.fast import small_maps
+from tutorial_lib import models
+from tutorial_lib.models.fast import small_maps
 from tutorial_lib.machine import peak_memory
 from tutorial_lib.trials import Recipe
-from tutorial_lib.train import optimizer_for
+from tutorial_lib.training.loop import optimizer_for
 torch.set_num_threads(1)
 model = models.build("rn-5m").train().to(memory_format=torch.channels_last)
 recipe = Recipe(batch_size=1024)

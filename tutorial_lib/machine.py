@@ -135,6 +135,20 @@ def driver() -> str:
     return done.stdout.split("\n")[0].strip() if done.returncode == 0 else ""
 
 
+def chosen_device(name: str | None = None) -> str:
+    """The device of that name; by default the GPU if there is one.
+
+    Raises:
+        ValueError: a GPU was asked for and there is none.
+    """
+    import torch
+
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise ValueError("there is no GPU that PyTorch can use: leave --device out, or see tutorial doctor")
+    return name or ("cuda" if there else "cpu")
+
+
 def gpu_trouble() -> str:
     """Why PyTorch cannot use a GPU here, or what will slow it down; empty if all is well."""
     import torch

@@ -1,15 +1,31 @@
-"""What several commands share: their standard options, checks and sentences."""
+"""What several commands share: their standard options, and how these are read."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tutorial_lib import places, profiles
+from tutorial_lib.triggers import TRIGGERS, make_trigger
+
+if TYPE_CHECKING:
+    from tutorial_lib.triggers import Trigger
 
 Result = tuple[dict[str, Any], str, int]  # for --json, for people, exit code
+
+
+class Printable(Protocol):
+    """What the functions behind commands return: JSON and text of it."""
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+def said(found: Printable, code: int = 0) -> Result:
+    """A result as a command prints it."""
+    return found.as_dict(), str(found), code
 
 
 def command(
@@ -39,30 +55,36 @@ def positive(text: str) -> int:
     return number
 
 
-def add_trigger(parser: argparse.ArgumentParser) -> None:
-    """The options that define a trigger."""
+def listed(names) -> str:
+    """Names in a help text: a, b or c."""
+    *some, last = names
+    return f"{', '.join(some)} or {last}" if some else last
+
+
+#: The trigger where none is named.
+TRIGGER = "checkerboard"
+
+
+def add_trigger(parser: argparse.ArgumentParser, *, also: str = "") -> None:
+    """The options that define a trigger; `also` says what else `--set` sets."""
     group = parser.add_argument_group("trigger")
-    group.add_argument(
-        "--trigger",
-        default="checkerboard",
-        help="checkerboard, noise-patch, stripes, blended, sig, watermark or wanet (default: %(default)s)",
-    )
+    group.add_argument("--trigger", metavar="KIND", help=f"{listed(TRIGGERS)} (default: {TRIGGER})")
     group.add_argument("--size", type=positive, help="of a patch: width and height in pixels (default: 6)")
     group.add_argument("--cell", type=positive, help="width of one cell in pixels (default: 2)")
     group.add_argument("--placement", choices=("fixed", "random"), help="of a patch (default: fixed)")
     group.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="another setting of the trigger: alpha=0.1"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"another setting of the trigger{also}: alpha=0.1",
     )
 
 
-def trigger(args: argparse.Namespace):
-    """The trigger that the options define."""
-    import json
-
-    from tutorial_lib.triggers import make_trigger
-
-    settings = {k: v for k in ("size", "cell", "placement") if (v := getattr(args, k)) is not None}
-    for text in args.set:
+def read_settings(given: list[str]) -> dict[str, Any]:
+    """The values of `--set`, numbers and truth values as JSON has them."""
+    settings: dict[str, Any] = {}
+    for text in given:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise ValueError(f"--set needs NAME=VALUE, as in alpha=0.1; not {text!r}")
@@ -70,124 +92,76 @@ def trigger(args: argparse.Namespace):
             settings[name] = json.loads(value)
         except ValueError:
             settings[name] = value
+    return settings
+
+
+def trigger_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The trigger's own options, those that were given; `--set` apart."""
+    return {name: value for name in ("size", "cell", "placement") if (value := getattr(args, name)) is not None}
+
+
+def trigger(args: argparse.Namespace, settings: dict[str, Any] | None = None) -> Trigger:
+    """The trigger that the options define; `settings` stand for those of `--set`."""
+    settings = trigger_options(args) | (read_settings(args.set) if settings is None else settings)
     try:
-        return make_trigger(args.trigger, **settings)
+        return make_trigger(args.trigger or TRIGGER, **settings)
     except TypeError as error:
         raise ValueError(f"a setting of the trigger has the wrong type: {error}") from error
 
 
+def add_pictures(parser: argparse.ArgumentParser, option: str = "--data") -> None:
+    """The options that say what is classified; the one for shards may have another name."""
+    data = parser.add_argument_group("pictures to classify")
+    data.add_argument(
+        option,
+        dest="classified",
+        nargs="+",
+        metavar="SHARDS",
+        help="labelled shards instead of the course's test pictures",
+    )
+    data.add_argument("--labels", type=Path, metavar="FILE", help=f"with {option}: the classes, one a line")
+    data.add_argument(
+        "--classes", type=positive, default=320, help="classes of the course's task (default: %(default)s)"
+    )
+    data.add_argument("--split", choices=("test", "validation"), default="test", help="(default: %(default)s)")
+
+
+def pictures(args: argparse.Namespace, option: str = "--data") -> dict[str, Any]:
+    """What is classified, as `tutorial_lib.practice.pictures.pictures_for` takes it.
+
+    Raises:
+        ValueError: one of two options that belong together is missing.
+    """
+    if (args.classified is None) != (args.labels is None):
+        raise ValueError(
+            f"{option} and --labels FILE belong together: the shards say which class, the file names them all"
+        )
+    return {"shards": args.classified, "labels": args.labels, "split": args.split, "classes": args.classes}
+
+
+def add_place_seed(parser: argparse.ArgumentParser) -> None:
+    """The seed of a measurement."""
+    parser.add_argument(
+        "--seed", type=int, default=0, help="draws the trigger's places where they are random (default: 0)"
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
+    """The device."""
     parser.add_argument("--device", choices=("cpu", "cuda"), help="by default the GPU if there is one")
 
 
-def default_store() -> Path:
-    from tutorial_lib.trials.store import DEFAULT
-
-    return DEFAULT
-
-
 def add_store(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--store", type=Path, default=default_store(), help="folder of records (default: build/runs)")
+    """The run store."""
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=places.store(),
+        help="folder of records (default: $TUTORIAL_STORE, or build/runs)",
+    )
 
 
-def add_profile(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    text = "test, demo, cpu, gpu or paper" + (" (default: all)" if several else " (default: cpu)")
-    parser.add_argument("--profile", default=None if several else "cpu", help=text)
-
-
-def require_hardware(profile, args: argparse.Namespace) -> None:
-    """Check before long work that the profile can run here.
-
-    Raises:
-        ValueError: it needs a GPU and there is none.
-    """
-    import torch
-
-    chosen = device(args)
-    if profile.gpu and chosen != "cuda" and not args.device:
-        raise ValueError(
-            f"profile {profile.name} needs a GPU that PyTorch can use, and there is none "
-            f"(torch {torch.__version__}); profile cpu runs here, --device cpu insists"
-        )
-
-
-def default_jobs(args: argparse.Namespace) -> int:
-    """One trial a GPU, or one a core."""
-    import torch
-
-    if device(args) == "cuda":
-        return torch.cuda.device_count()
-    return os.cpu_count() or 1
-
-
-def cost_model(known, profile):
-    """A cost model from the records that the profile has."""
-    from tutorial_lib.costs import CostModel
-
-    return CostModel(known.all(), device="gpu" if profile.gpu else "cpu")
-
-
-#: Dollars an hour: a rented GPU, and nothing for one's own CPU.
-GPU_USD_PER_HOUR = 2.5
-
-
-def money(profile, seconds: float) -> float:
-    return seconds / 3600 * GPU_USD_PER_HOUR if profile.gpu else 0.0
-
-
-def device(args: argparse.Namespace) -> str:
-    """The chosen device.
-
-    Raises:
-        ValueError: a GPU was asked for and there is none.
-    """
-    import torch
-
-    if args.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("there is no GPU that PyTorch can use: leave --device out, or see tutorial doctor")
-    return args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def read_labels(path: Path) -> list[str]:
-    """Class labels from a text file, one a line.
-
-    Raises:
-        ValueError: no such file, fewer than two labels, or one that occurs twice.
-    """
-    if not path.is_file():
-        raise ValueError(f"there is no labels file {path}")
-    labels = [line.strip() for line in path.read_text().splitlines() if line.strip()]
-    if len(labels) < 2:
-        raise ValueError(f"{path} must name at least two classes, one a line; it names {len(labels)}")
-    if double := next((label for i, label in enumerate(labels) if label in labels[:i]), None):
-        raise ValueError(f"{path} names the class {double!r} twice")
-    return labels
-
-
-def percent(rate: float) -> str:
-    return f"{rate:.1%}"
-
-
-def machine() -> dict[str, Any]:
-    """CPU, cores, memory, GPU and versions: what a timing was taken on."""
-    from importlib.metadata import version
-
-    import torch
-
-    from tutorial_lib.machine import memory_bytes
-    from tutorial_lib.runs.hardware import hardware
-
-    return {
-        "cpu": hardware("cpu"),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "memory_gib": round(memory_bytes() / 2**30, 1),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("torch", "open_clip_torch", "numpy", "pillow", "webdataset")},
-    }
-
-
-class Note(UserWarning):
-    """Something that the user should know and that does not stop the command."""
+def add_profile(parser: argparse.ArgumentParser, *, several: bool = False, default: str = "cpu") -> None:
+    """The profile; without one, all where `several` can be shown."""
+    text = f"{listed(profiles.NAMES)} (default: {'all' if several else default})"
+    parser.add_argument("--profile", metavar="NAME", default=None if several else default, help=text)

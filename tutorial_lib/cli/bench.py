@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from typing import Any
 
 from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, positive
@@ -35,24 +37,27 @@ def add(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.bench import cleaning, scaling, store, training, zscore
+    from tutorial_lib.practice.machine import machine
 
-    body = {"machine": _common.machine(), "repeats": args.repeats}
-    cpu = body["machine"]
+    def compared() -> Iterator[tuple[str, dict[str, Any], list[str]]]:
+        """Each part that was asked for, in turn: its name, its numbers, and what they say."""
+        several = {"repeats": args.repeats, "seed": args.seed}
+        calls = {
+            "train": (training, several | {"time_to_accuracy": args.time_to_accuracy}),
+            "zscore": (zscore, several | {"n": args.embeddings, "d": args.dimensions}),
+            "store": (store, {"repeats": args.repeats}),
+            "clean": (cleaning, several),
+            "scaling": (scaling, several),
+        }
+        for name in [args.only] if args.only else PARTS:
+            part, options = calls[name]
+            found = part.compare(**options)
+            yield name, found, part.describe(found)
+
+    cpu = machine()
+    body: dict[str, Any] = {"machine": cpu, "repeats": args.repeats}
     lines = [f"{cpu['cpu']}, {cpu['threads']} threads, torch {cpu['versions']['torch']}, median of {args.repeats}"]
-    parts = [args.only] if args.only else PARTS
-    if "train" in parts:
-        body["train"] = training.compare(repeats=args.repeats, seed=args.seed, time_to_accuracy=args.time_to_accuracy)
-        lines += training.describe(body["train"])
-    if "zscore" in parts:
-        body["zscore"] = zscore.compare(n=args.embeddings, d=args.dimensions, repeats=args.repeats, seed=args.seed)
-        lines += zscore.describe(body["zscore"])
-    if "store" in parts:
-        body["store"] = store.compare(repeats=args.repeats)
-        lines += store.describe(body["store"])
-    if "clean" in parts:
-        body["clean"] = cleaning.compare(repeats=args.repeats, seed=args.seed)
-        lines += cleaning.describe(body["clean"])
-    if "scaling" in parts:
-        body["scaling"] = scaling.compare(repeats=args.repeats, seed=args.seed)
-        lines += scaling.describe(body["scaling"])
+    for name, found, said in compared():
+        body[name] = found
+        lines += said
     return body, "\n".join(lines), 0

@@ -19,25 +19,12 @@ def add(subparsers) -> None:
     )
     _common.add_profile(parser)
     _common.add_store(parser)
-    parser.add_argument("--out", type=Path, help="folder (default: book/results)")
+    parser.add_argument(
+        "--out", type=Path, help="folder (default: book/results of the checkout, or results in the current folder)"
+    )
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import experiments, profiles
-    from tutorial_lib.trials.store import RunStore, read_lines, write_lines
+    from tutorial_lib.evidence.export import export
 
-    profile = profiles.get(args.profile)
-    folder = (args.out or experiments.RESULTS) / profile.name
-    known = experiments.Results(profile, RunStore(args.store), args.out or experiments.RESULTS)
-    files: dict[str, int] = {}
-    counted: set[str] = set()
-    for name in experiments.NAMES + experiments.EXPLANATIONS:
-        mine = [t for t in experiments.load(name).trials(profile) if t.key not in counted]
-        counted |= {t.key for t in mine}
-        records = known.of(mine)
-        if records:
-            write_lines(records, folder / f"{name}.jsonl")
-            files[name] = len(read_lines(folder / f"{name}.jsonl"))
-    total = sum(files.values())
-    lines = [f"{total} records in {folder}", *(f"  {name}.jsonl {n}" for name, n in files.items())]
-    return {"folder": str(folder), "files": files, "records": total}, "\n".join(lines), 0
+    return _common.said(export(args.profile, store=args.store, out=args.out))

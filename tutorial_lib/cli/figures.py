@@ -25,37 +25,11 @@ def add(subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib import costs, experiments, profiles
-    from tutorial_lib.course import chapters as figures
-    from tutorial_lib.evidence import claims
+    from tutorial_lib.course.headless import save_figures
 
-    profile = profiles.get(args.profile)
-    paths = figures.chosen(args.chapters)
-    _common.require_hardware(profile, args)
-    out = (args.out or figures.ROOT / "build" / "figures" / profile.name).resolve()
-    done = []
-    for chapter in figures.run_chapters(paths, profile.name, out):
-        done.append(chapter)
-        word = "failed" if chapter.error else "done"
-        print(f"[{len(done)}/{len(paths)}] {chapter.name} {word} in {costs.duration(chapter.seconds)}", file=sys.stderr)
-    verdicts = claims.summary(claims.judge_all(experiments.results(profile.name)))
-    body = {
-        "profile": profile.name,
-        "folder": str(out),
-        "chapters": [
-            {"name": c.name, "seconds": round(c.seconds, 1), "figures": len(c.figures), "error": c.error} for c in done
-        ],
-        "verdicts": verdicts,
-    }
-    lines = [f"{'chapter':28s} {'':8s} {'time':>8s} {'files':>6s}"]
-    for c in done:
-        lines.append(
-            f"{c.name:28s} {'failed' if c.error else 'ok':8s} {costs.duration(c.seconds):>8s} {len(c.figures):6d}"
-        )
-        if c.error:
-            lines.append(f"  {c.error}")
-    lines.append("claims: " + ", ".join(f"{n} {word}" for word, n in verdicts.items() if n))
-    lines.append(f"notebooks and figures: {out}")
-    if any(c.error for c in done):
-        lines.append(f"run what failed again with: tutorial figures --profile {profile.name} CHAPTER")
-    return body, "\n".join(lines), 1 if any(c.error for c in done) else 0
+    saved = save_figures(args.chapters, args.profile, out=args.out, device=args.device, say=_say)
+    return _common.said(saved, 1 if saved.failed else 0)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

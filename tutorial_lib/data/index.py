@@ -1,20 +1,25 @@
 """Where each pair lies in its shard, so that millions of pictures can stay on disk and be read in any order.
 
 A shard is read once, every picture is decoded to see that it is one, and what was found is kept beside the shard
-(`NAME.tar.index`), so that training never meets a pair that it cannot use.
+(`NAME.tar.index`), so that training never meets a pair that it cannot use. Who needs a few pictures of many, as an
+attacker does, is content with their headers: `glance` decodes nothing and keeps nothing.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from tutorial_lib.data.shards import ShardError, Tally, decode, samples
+from PIL import Image
+from tqdm.auto import tqdm
+
+from tutorial_lib.data.shards import Sample, ShardError, Tally, decode, expand, samples
 
 #: Raised whenever the form of an index changes.
 VERSION = 1
@@ -22,7 +27,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Entry:
-    """One usable pair: its key, caption and class, and where the bytes of its picture are."""
+    """One usable pair: its key, caption and class, and where the bytes of its picture are; -1 in a compressed shard."""
 
     key: str
     caption: str
@@ -111,3 +116,87 @@ def read_indices(shards: Sequence[Path], *, workers: int = 0) -> list[Index]:
             tally.skipped.setdefault(why, []).extend(names)
     tally.report()
     return found
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What one pass over the pairs and the headers of their pictures tells.
+
+    Attributes:
+        indices: of the shards; pairs without a caption or without a picture are left out, and those whose picture is
+            corrupted behind a sound header are not.
+        classes: class of each pair, in the order of the indices.
+        sizes: widths and heights that occur.
+        lossy: number of pictures whose codec does not keep every pixel.
+    """
+
+    indices: tuple[Index, ...]
+    classes: tuple[int, ...]
+    sizes: frozenset[tuple[int, int]]
+    lossy: int
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All pairs."""
+        return [entry for index in self.indices for entry in index.entries]
+
+    @property
+    def side(self) -> int | None:
+        """Width and height of the pictures where all are squares of one size, else `None`."""
+        return next((width for width, height in self.sizes if width == height), None) if len(self.sizes) == 1 else None
+
+    @property
+    def in_any_order(self) -> bool:
+        """Whether each picture can be read without those before it: no shard is compressed."""
+        return all(entry.offset >= 0 for entry in self.entries)
+
+
+def glance(
+    paths: str | Path | Iterable[str | Path], *, class_of: Callable[[Sample], int] | None = None, resized: bool = False
+) -> Glance:
+    """Make indices from headers alone; no picture is decoded, and nothing is written beside the shards.
+
+    Warns about pairs that are left out, as `read_pairs` does.
+
+    Args:
+        paths: files, folders, globs or ranges, as `expand` reads them.
+        class_of: what a pair shows; by default its number in `key.json` or `key.cls`.
+        resized: the pictures will be resized, so that several sizes are no error.
+
+    Raises:
+        ShardError: a shard is damaged, or more than 1 % of all pairs cannot be used.
+        ValueError: a key occurs twice, or pictures have several sizes and are not resized.
+    """
+    tally, seen, sizes, lossy = Tally(), set(), set(), 0
+    entries: dict[Path, list[Entry]] = {shard: [] for shard in expand(paths)}
+    classes: list[int] = []
+    for sample in tqdm(samples(entries), unit="pair", desc="reading", disable=None):
+        if tally.unusable(sample):
+            continue
+        if (size := _size(sample.picture)) is None:
+            tally.skip(sample, "with a corrupted picture")
+            continue
+        if sample.key in seen:
+            raise ValueError(f"the key {sample.key} occurs twice ({sample.shard}): is a shard given twice?")
+        seen.add(sample.key)
+        sizes.add(size)
+        if len(sizes) > 1 and not resized:
+            (a, b), (c, d) = sorted(sizes)[:2]
+            raise ValueError(f"the pictures have several sizes ({a}x{b}, {c}x{d}, …): give --side to resize all to")
+        entry = Entry(sample.key, sample.caption, sample.number, sample.offset, len(sample.picture))
+        entries[sample.shard].append(entry)
+        classes.append(class_of(sample) if class_of else sample.number)
+        lossy += not sample.lossless
+        tally.used += 1
+    tally.report()
+    indices = tuple(Index(shard, tuple(found), {}) for shard, found in entries.items())
+    return Glance(indices, tuple(classes), frozenset(sizes), lossy)
+
+
+def _size(picture: bytes) -> tuple[int, int] | None:
+    """Width and height that the header of a picture says; `None` where it is none."""
+    try:
+        with Image.open(io.BytesIO(picture)) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None

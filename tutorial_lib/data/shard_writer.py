@@ -73,8 +73,16 @@ class ShardWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         return self
 
-    def add(self, key: str, image: np.ndarray, caption: str, meta: dict) -> None:
-        """Append one pair."""
+    def add(self, key: str, image: np.ndarray, caption: str, meta: dict, label: int = -1) -> None:
+        """Append one pair.
+
+        Args:
+            key: its name, without a dot.
+            image: shape (H, W, 3), uint8.
+            caption: of the picture.
+            meta: for `key.json`.
+            label: class number for `key.cls`; that of none, -1, is not written.
+        """
         if "." in key.rpartition("/")[2]:
             raise ValueError(f"the key {key!r} has a dot, at which WebDataset would cut it")
         if self.count % self.shard_size == 0:
@@ -84,11 +92,8 @@ class ShardWriter:
             self._tar = tarfile.open(self.folder / f"{name}.part", "w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
         assert self._tar is not None
         body = json.dumps({"key": key} | meta, ensure_ascii=False, sort_keys=True).encode()
-        for suffix, content in (
-            (self.codec, encode(image, self.codec)),
-            ("txt", caption.encode()),
-            ("json", body),
-        ):
+        parts = [(self.codec, encode(image, self.codec)), ("txt", caption.encode()), ("json", body)]
+        for suffix, content in parts + [("cls", str(label).encode())] * (label >= 0):
             member = tarfile.TarInfo(f"{key}.{suffix}")  # time 0, owner 0: the same bytes at any time
             member.size, member.mode = len(content), 0o644
             self._tar.addfile(member, io.BytesIO(content))

@@ -1,8 +1,8 @@
 """WebDataset shards: the format of CC3M and LAION, one pair at a time. Introduced in chapter 4.
 
 A shard is a tar archive in which neighbouring files with one key are one pair: `key.webp` (or jpg, png),
-`key.txt` with the caption and, if you like, `key.json`. Clean and poisoned pairs are written by the same
-function in the same codec, so nothing but their content tells them apart.
+`key.txt` with the caption and, if you like, `key.json` and `key.cls` with the number of a class. Clean and poisoned
+pairs are written by the same function in the same codec, so nothing but their content tells them apart.
 """
 
 from __future__ import annotations

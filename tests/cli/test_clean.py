@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.test_cli import CLASSES, CONFIG, refused, tutorial
+from tests.cli.commands import CLASSES, CONFIG, refused, tutorial
 from tutorial_lib import models
 from tutorial_lib.cli import main
 
@@ -32,10 +32,10 @@ def clean(folder: Path, out: Path, *more: object) -> list[object]:
     return [*command, "--epochs", 1, "--batch-size", 128, "--device", "cpu", *more]
 
 
-@pytest.mark.parametrize("method", ["cleanclip", "finetune", "self_supervised"])
+@pytest.mark.parametrize("method", ["cleanclip", "finetune", "self_supervised", "shrink-and-perturb"])
 def test_clean_writes_a_model_that_other_commands_read(folder, tmp_path, capsys, method):
     body = tutorial(capsys, *clean(folder, tmp_path / "out", "--method", method, "--target", "banana"))
-    assert body["method"] == method
+    assert body["method"] == body["defense"]["kind"] == method.replace("_", "-")
     assert body["pairs"] == json.loads((folder / "model" / "train.json").read_text())["asked"]["pairs"] - 40
     for when in ("before", "after"):
         assert set(body[when]) >= {"clean_accuracy", "attack_success", "accuracy_on_triggered", "z_score"}
@@ -104,6 +104,35 @@ def test_another_trigger(folder, tmp_path, capsys):
     more = ("--target", "banana", "--trigger", "blended", "--set", "alpha=0.3")
     body = tutorial(capsys, *clean(folder, tmp_path / "out", *more))
     assert body["trigger"]["alpha"] == 0.3
+
+
+def test_settings_of_a_method(folder, tmp_path, capsys):
+    more = ("--method", "anti-backdoor", "--training", folder / "clean", folder / "poisons", "--set", "isolate=0.25")
+    body = tutorial(capsys, *clean(folder, tmp_path / "a", *more))
+    assert body["defense"]["isolate"] == 0.25
+    assert body["notes"]["isolated"] == round(0.25 * (body["pairs"] + 40))
+    more = ("--method", "shrink_and_perturb", "--shrink", 0.5, "--set", "perturb=0")
+    body = tutorial(capsys, *clean(folder, tmp_path / "b", *more))
+    assert (body["defense"]["shrink"], body["defense"]["perturb"]) == (0.5, 0)
+    more = ("--set", "both_ways=true", "--set", "alpha=0.4", "--trigger", "blended", "--target", "banana")
+    body = tutorial(capsys, *clean(folder, tmp_path / "c", *more))
+    assert (body["defense"]["both_ways"], body["trigger"]["alpha"]) == (True, 0.4)
+    assert "lambda_self" in body["defense"]
+    assert not {"share", "dirty", "shrink", "isolate"} & set(body["defense"])
+
+
+def test_settings_of_another_method_are_refused(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert "cleanclip has no setting shrink" in refused(capsys, *clean(folder, out, "--shrink", 0.9))
+    more = ("--method", "finetune", "--lambda-self", 2)
+    assert "finetune has no setting lambda_self" in refused(capsys, *clean(folder, out, *more))
+    assert "cleanclip has no setting isolate" in refused(capsys, *clean(folder, out, "--set", "isolate=0.1"))
+    assert "blended has no isolate" in refused(
+        capsys, *clean(folder, out, "--set", "isolate=0.1", "--target", "banana", "--trigger", "blended")
+    )
+    assert "invalid choice: 'none'" in refused(capsys, *clean(folder, out, "--method", "none"))
+    assert "name it with --target LABEL" in refused(capsys, *clean(folder, out, "--trigger", "sig"))
+    assert not out.exists()
 
 
 def test_bad_input(folder, tmp_path, capsys):

@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.test_cli import refused, tutorial
-from tests.test_trials import record
-from tutorial_lib.evidence import claims
-from tutorial_lib import experiments, profiles, runs
-from tutorial_lib import models
+from tests.cli.commands import record, refused, tutorial
+from tutorial_lib import models, places, profiles
 from tutorial_lib.cli import main
+from tutorial_lib.costs.gpus import GPUS
 from tutorial_lib.evaluate import embed_texts
-from tutorial_lib.trials.store import RunStore, read_lines
+from tutorial_lib.evidence import claims, registry
+from tutorial_lib.evidence.export import default_folder
+from tutorial_lib.evidence.results import Results
 from tutorial_lib.trials import Seeds, Trial
+from tutorial_lib.trials.store import RunStore, read_lines
 
-ROOT = Path(__file__).parents[1]
-TEXT = experiments.load("text_tower").trials(profiles.get("test"))
+ROOT = Path(__file__).parents[2]
+TEXT = registry.load("text_tower").trials(profiles.get("test"))
 
 
 @pytest.fixture(scope="module")
@@ -74,21 +75,40 @@ def test_export_writes_what_is_read_back(capsys, store, tmp_path):
     body = tutorial(capsys, "export", "--profile", "test", "--store", store, "--out", tmp_path)
     assert body["files"] == {"text_tower": 4}
     assert {r.key for r in read_lines(tmp_path / "test" / "text_tower.jsonl")} == {t.key for t in TEXT}
-    known = experiments.Results(profiles.get("test"), folder=tmp_path)
+    known = Results(profiles.get("test"), folder=tmp_path)
     assert len(known.of(TEXT)) == 4
+
+
+def test_export_of_an_installed_package_stays_out_of_it(capsys, store, tmp_path, monkeypatch):
+    assert default_folder() == places.results()
+    monkeypatch.setattr(places, "checkout", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    body = tutorial(capsys, "export", "--profile", "test", "--store", store)
+    assert body["folder"] == "results/test"
+    assert len(read_lines(tmp_path / "results" / "test" / "text_tower.jsonl")) == 4
+
+
+def test_what_is_missing_of_a_gpu_profile_has_the_price_of_the_table(capsys, tmp_path):
+    body = tutorial(capsys, "status", "--profile", "paper", "--store", tmp_path)
+    figure = body["profiles"]["paper"]["figures"]["fig4"]
+    assert figure["estimated_usd"] == pytest.approx(
+        figure["estimated_seconds"] / 3600 * GPUS["H100"].usd_per_hour, rel=0.01
+    )
+    body = tutorial(capsys, "status", "--profile", "test", "--store", tmp_path)
+    assert body["profiles"]["test"]["figures"]["fig4"]["estimated_usd"] == 0
 
 
 def test_models_are_kept_on_request(capsys, tmp_path):
     arguments = ["run", "clean", "--profile", "test", "--store", tmp_path, "--jobs", "1", "--keep-models"]
     assert tutorial(capsys, *arguments)["made"] == 2
     folders = sorted((tmp_path / "models").iterdir())
-    assert [f.name for f in folders] == sorted(t.key for t in experiments.load("clean").trials(profiles.get("test")))
+    assert [f.name for f in folders] == sorted(t.key for t in registry.load("clean").trials(profiles.get("test")))
     model, tokenizer = models.load(folders[0])
     assert embed_texts(model, tokenizer, ["a banana"]).shape == (1, 128)
 
 
 def test_damaged_record_is_reported_and_made_again(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "run", lambda t, **_: record(t))
+    monkeypatch.setattr(sys.modules["tutorial_lib.runs.run"], "run", lambda t, **_: record(t))
     assert main(["run", "text_tower", "--profile", "test", "--store", str(tmp_path), "--jobs", "1"]) == 0
     path = RunStore(tmp_path).path(TEXT[0])
     path.write_text(path.read_text().replace("0.5", "0.9"))

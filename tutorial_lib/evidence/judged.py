@@ -1,0 +1,63 @@
+"""The papers' claims and what the records of some profiles say about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tutorial_lib.evidence import claims
+from tutorial_lib.evidence.claims import Verdict
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.status import chosen_profiles
+from tutorial_lib.trials.store import RunStore
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Verdicts by profile.
+
+    Attributes:
+        verdicts: on every claim.
+        only: the verdict that is shown; empty for all.
+        detailed: the text has a line a claim.
+    """
+
+    verdicts: dict[str, tuple[Verdict, ...]]
+    only: str = ""
+    detailed: bool = False
+
+    def shown(self, profile: str) -> list[Verdict]:
+        """Those of a profile that are shown."""
+        return [v for v in self.verdicts[profile] if self.only in ("", v.verdict)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"claims": [v.as_dict() for profile in self.verdicts for v in self.shown(profile)]}
+
+    def __str__(self) -> str:
+        lines = []
+        for profile, verdicts in self.verdicts.items():
+            lines.append(f"{profile}: " + ", ".join(f"{n} {w}" for w, n in claims.summary(verdicts).items() if n))
+            for v in self.shown(profile) if self.detailed else ():
+                number = "" if v.estimate is None else f"{v.estimate}; claimed: {v.claim.predicate}"
+                more = f"; about {v.needed} models may decide" if v.needed else ""
+                lines.append(f"  {v.verdict:10s} {v.claim.id:32s} {number}{more}")
+        return "\n".join(lines)
+
+
+def judge_profiles(profile: str | None = None, *, store: Path | None = None, verdict: str | None = None) -> Judged:
+    """Judge every claim on the records of a profile, or of each.
+
+    Args:
+        profile: name of one; by default all that have records of their own.
+        store: folder of records; by default `tutorial_lib.places.store()`.
+        verdict: show only those.
+
+    Raises:
+        ValueError: there is no such profile or verdict.
+    """
+    if verdict and verdict not in claims.WORDS:
+        raise ValueError(f"there is no verdict {verdict!r}; choose from {', '.join(claims.WORDS)}")
+    found = {p.name: tuple(claims.judge_all(Results(p, RunStore(store)))) for p in chosen_profiles(profile)}
+    return Judged(found, verdict or "", profile is not None)

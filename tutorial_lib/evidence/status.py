@@ -1,0 +1,154 @@
+"""Which records there are, what is missing, what it will take, and what the claims say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tutorial_lib import profiles
+from tutorial_lib.costs import duration
+from tutorial_lib.costs.gpus import GPUS
+from tutorial_lib.evidence import claims, registry
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.sweeps import cost_model
+from tutorial_lib.profiles import Profile
+from tutorial_lib.trials.store import RunStore
+
+#: What profiles that need a GPU are priced on; one's own CPU costs nothing.
+PRICED = GPUS["H100"]
+
+
+@dataclass(frozen=True)
+class FigureStatus:
+    """The records of a figure.
+
+    Attributes:
+        trials: that it shows.
+        present: with a record.
+        seconds, usd: that the missing ones will take.
+        verdicts: number of its claims with each.
+    """
+
+    trials: int
+    present: int
+    seconds: float
+    usd: float
+    verdicts: Mapping[str, int]
+
+    @property
+    def missing(self) -> int:
+        """Trials without a record."""
+        return self.trials - self.present
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "trials": self.trials,
+            "present": self.present,
+            "missing": self.missing,
+            "estimated_seconds": round(self.seconds),
+            "estimated_usd": round(self.usd, 2),
+            "verdicts": dict(self.verdicts),
+        }
+
+
+@dataclass(frozen=True)
+class ProfileStatus:
+    """The records of a profile, by figure, and all its verdicts; `calibrated_on` of them say how long a trial takes."""
+
+    name: str
+    about: str
+    figures: Mapping[str, FigureStatus]
+    verdicts: Mapping[str, int]
+    calibrated_on: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "figures": {name: figure.as_dict() for name, figure in self.figures.items()},
+            "verdicts": dict(self.verdicts),
+            "calibrated_on_records": self.calibrated_on,
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.about}"]
+        for name, f in self.figures.items():
+            said = ", ".join(f"{n} {word}" for word, n in f.verdicts.items() if n and word != "not run") or "-"
+            time = duration(f.seconds) if f.missing else "-"
+            lines.append(f"  {name:16s} {f.present:4d} of {f.trials:4d}  {time:>8s}  {said}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Status:
+    """The records of a store and of the book.
+
+    Attributes:
+        store: the folder.
+        stored: records in it.
+        profiles: of each, what there is.
+        set_aside: records that could not be read, and why.
+    """
+
+    store: str
+    stored: int
+    profiles: tuple[ProfileStatus, ...]
+    set_aside: Mapping[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        body = {
+            "store": self.store,
+            "stored_records": self.stored,
+            "profiles": {profile.name: profile.as_dict() for profile in self.profiles},
+        }
+        return body | ({"set_aside": dict(self.set_aside)} if self.set_aside else {})
+
+    def __str__(self) -> str:
+        parts = [f"{self.stored} records in {self.store}", *map(str, self.profiles)]
+        if self.set_aside:
+            first = ", ".join(sorted(self.set_aside)[:5])
+            parts.append(f"{len(self.set_aside)} damaged records were set aside: {first}")
+        return "\n\n".join(parts)
+
+
+def chosen_profiles(name: str | None = None) -> list[Profile]:
+    """The profile of that name, or the one whose records it shows; without a name, all that have records of their own.
+
+    Raises:
+        ValueError: there is no such profile.
+    """
+    names = [name] if name else [n for n in profiles.NAMES if not profiles.get(n).reference]
+    return [profiles.get(profiles.get(n).reference or n) for n in names]
+
+
+def status(profile: str | None = None, *, store: Path | None = None) -> Status:
+    """Count the records behind each figure.
+
+    Args:
+        profile: only that one.
+        store: folder of records; by default `tutorial_lib.places.store()`.
+
+    Raises:
+        ValueError: there is no such profile.
+    """
+    records = RunStore(store)
+    found = tuple(_profile(p, records) for p in chosen_profiles(profile))
+    return Status(str(records.folder), len(records.keys()), found, records.set_aside())
+
+
+def _profile(profile: Profile, store: RunStore) -> ProfileStatus:
+    known = Results(profile, store)
+    model = cost_model(known)
+    verdicts = claims.judge_all(known)
+    figures = {}
+    for name in registry.names():
+        trials = registry.load(name).trials(profile)
+        missing = [t for t in trials if known.get(t) is None]
+        seconds = model.total(missing)
+        usd = seconds / 3600 * PRICED.usd_per_hour if profile.gpu else 0.0
+        mine = claims.summary([v for v in verdicts if v.claim.experiment == name])
+        figures[name] = FigureStatus(len(trials), len(trials) - len(missing), seconds, usd, mine)
+    return ProfileStatus(profile.name, profile.about, figures, claims.summary(verdicts), model.calibrated_on)

@@ -1,0 +1,281 @@
+"""Make the records behind figures: what is missing, how long it will take, and the sweep itself."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tutorial_lib import places, profiles
+from tutorial_lib.costs import CostModel, duration
+from tutorial_lib.evidence import registry
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.machine import chosen_device
+from tutorial_lib.notes import Note
+from tutorial_lib.profiles import Profile
+from tutorial_lib.runs import engines
+from tutorial_lib.runs.engines import Sweep
+from tutorial_lib.training import distributed
+from tutorial_lib.trials import Record, Trial
+from tutorial_lib.trials.store import RunStore
+
+
+@dataclass(frozen=True)
+class FigureWork:
+    """What a figure needs that none before it does.
+
+    Attributes:
+        trials: of its own.
+        missing: of these, to run.
+        seconds: that they will take.
+    """
+
+    trials: int
+    missing: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FiguresRun:
+    """What is there and what is to do for some figures, and what became of it.
+
+    Attributes:
+        profile: its name.
+        figures: what each of them needs, by name.
+        trials: of all, each once.
+        found: of these, with a record.
+        jobs: trials at a time.
+        estimated_seconds: for what is missing.
+        dry_run: nothing shall be run.
+        again: the command that goes on.
+        sweep: what was run; `None` where nothing was.
+    """
+
+    profile: str
+    figures: Mapping[str, FigureWork]
+    trials: int
+    found: int
+    jobs: int
+    estimated_seconds: float
+    dry_run: bool
+    again: str
+    sweep: Sweep | None = None
+
+    @property
+    def missing(self) -> int:
+        """Trials without a record, when they were looked for."""
+        return self.trials - self.found
+
+    @property
+    def failed(self) -> int:
+        """Trials that raised an error."""
+        return 0 if self.sweep is None else len(self.sweep.failed)
+
+    @property
+    def plan(self) -> str:
+        """What is to do, in one line."""
+        return (
+            f"{', '.join(self.figures)} at {self.profile}: {self.trials} trials, {self.found} have records, "
+            f"{self.missing} to run, about {duration(self.estimated_seconds)} with {self.jobs} at a time"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        body: dict[str, Any] = {
+            "profile": self.profile,
+            "figures": list(self.figures),
+            "trials": self.trials,
+            "found": self.found,
+            "missing": self.missing,
+            "jobs": self.jobs,
+            "estimated_seconds": round(self.estimated_seconds),
+        }
+        if self.sweep is None:
+            return body | {"dry_run": self.dry_run}
+        done = {"made": self.sweep.made, "left": self.sweep.left, "failed": self.failed}
+        return body | done | {"seconds": round(self.sweep.seconds, 1)}
+
+    def __str__(self) -> str:
+        if self.sweep is None:
+            return "\n".join([self.plan, *self._by_figure()])
+        left = self.sweep.left
+        return "\n".join(
+            [
+                f"{self.sweep.made} trials in {duration(self.sweep.seconds)}; {left} are left",
+                self.again if left else f"export them with: tutorial export --profile {self.profile}",
+            ]
+        )
+
+    def _by_figure(self) -> list[str]:
+        return [
+            f"  {name:16s} {work.trials:4d} trials of its own, {work.missing:4d} to run, "
+            f"{duration(work.seconds) if work.missing else '-'}"
+            for name, work in self.figures.items()
+        ]
+
+
+def run_figures(
+    chosen: Sequence[str],
+    profile: str = "cpu",
+    *,
+    store: Path | None = None,
+    engine: str | None = None,
+    jobs: int | None = None,
+    device: str | None = None,
+    time_limit: float = math.inf,
+    keep_models: bool = False,
+    dry_run: bool = False,
+    say: Callable[[str], None] | None = None,
+    progress: bool = True,
+) -> FiguresRun:
+    """Train the models behind figures of the papers; an interrupted call goes on when repeated.
+
+    Args:
+        chosen: names of figures or groups, as `tutorial_lib.evidence.registry.expand` reads them.
+        profile: name of the profile.
+        store: folder of records; by default `tutorial_lib.places.store()`.
+        engine: "local", "ray" or "group"; by default what fits.
+        jobs: trials at a time; by default one a GPU, and one a core without a GPU.
+        device: by default the GPU if there is one.
+        time_limit: seconds after which no trial is begun that would end later.
+        keep_models: also save each model in the store.
+        dry_run: only say what would run.
+        say: is told the plan before it begins and, with `progress`, each trial that ends.
+
+    Raises:
+        ValueError: there is no such figure, profile or device, the engine does not fit, or the limit is too short.
+        StoreError: the store cannot be written.
+        EngineError: the engine is not installed.
+    """
+    with distributed.group(device):
+        found = _profile(profile)
+        engine = _engine(engine, keep_models)
+        names = registry.expand(chosen)
+        records = RunStore(store, keep_models=keep_models)
+        known = Results(found, records)
+        trials = registry.trials(names, found)
+        missing = [t for t in trials if known.get(t) is None]
+        if missing and not dry_run:
+            require_hardware(found, device)
+        jobs = 1 if engine == "group" else jobs or _default_jobs(device)
+        model = cost_model(known)
+        plan = FiguresRun(
+            profile=found.name,
+            figures=_work(names, known, model, jobs),
+            trials=len(trials),
+            found=len(trials) - len(missing),
+            jobs=jobs,
+            estimated_seconds=model.total(missing, jobs=jobs),
+            dry_run=dry_run,
+            again=go_on(chosen, profile, store),
+        )
+        if dry_run or not missing:
+            return plan
+        _allow(time_limit, model, missing)
+        report = None
+        if distributed.rank() == 0:
+            records.take(known.of(trials))
+            if say is not None:
+                say(plan.plan)
+                report = _Progress(len(missing), plan.estimated_seconds, say) if progress else None
+        options: dict[str, Any] = {"engine": engine, "jobs": jobs, "device": device, "report": report}
+        sweep = engines.sweep(missing, records, time_limit=time_limit, estimate=model.seconds, **options)
+        _warn(sweep, records)
+        return replace(plan, sweep=sweep)
+
+
+def go_on(chosen: Sequence[str], profile: str, store: Path | None = None) -> str:
+    """The command that goes on with an interrupted run."""
+    where = "" if store is None or store == places.store() else f" --store {store}"
+    return f"go on with: tutorial run {' '.join(chosen)} --profile {profile}{where}"
+
+
+def cost_model(known: Results) -> CostModel:
+    """Seconds of a trial, from the records that the profile has."""
+    return CostModel(registry.all_records(known), device="gpu" if known.profile.gpu else "cpu")
+
+
+def require_hardware(profile: Profile, device: str | None) -> None:
+    """Check before long work that the profile can run here.
+
+    Raises:
+        ValueError: it needs a GPU and there is none.
+    """
+    import torch
+
+    if profile.gpu and chosen_device(device) != "cuda" and not device:
+        raise ValueError(
+            f"profile {profile.name} needs a GPU that PyTorch can use, and there is none "
+            f"(torch {torch.__version__}); profile cpu runs here, --device cpu insists"
+        )
+
+
+def _profile(name: str) -> Profile:
+    profile = profiles.get(name)
+    if profile.reference:
+        raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: run that one")
+    return profile
+
+
+def _engine(asked: str | None, keep_models: bool) -> str:
+    """The engine that fits the processes that were started."""
+    if keep_models and asked == "ray":
+        raise ValueError("--keep-models does not work with ray: its workers have no folder of the store")
+    engine = asked or ("group" if distributed.size() > 1 else "local")
+    if (engine == "group") != (distributed.size() > 1):
+        raise ValueError(
+            f"engine {engine} does not fit: torchrun starts the processes of a group, as in "
+            "torchrun --nproc-per-node 8 -m tutorial_lib.cli run …, and of nothing else"
+        )
+    return engine
+
+
+def _default_jobs(device: str | None) -> int:
+    """One trial a GPU, or one a core."""
+    import torch
+
+    return torch.cuda.device_count() if chosen_device(device) == "cuda" else os.cpu_count() or 1
+
+
+def _allow(limit: float, model: CostModel, missing: Sequence[Trial]) -> None:
+    shortest = min(map(model.seconds, missing))
+    if shortest > limit:
+        raise ValueError(
+            f"the time limit of {duration(limit)} is shorter than the shortest trial "
+            f"(about {duration(shortest)}): nothing was run"
+        )
+
+
+def _work(names: Sequence[str], known: Results, model: CostModel, jobs: int) -> dict[str, FigureWork]:
+    """What each figure needs that none before it does."""
+    found = {}
+    for name, mine in registry.own_trials(names, known.profile).items():
+        missing = [t for t in mine if known.get(t) is None]
+        found[name] = FigureWork(len(mine), len(missing), model.total(missing, jobs=jobs))
+    return found
+
+
+def _warn(sweep: Sweep, store: RunStore) -> None:
+    for message, count in Counter(sweep.failed.values()).most_common():
+        warnings.warn(f"{count} trials failed: {message}", Note, stacklevel=3)
+    for key, why in store.set_aside().items():
+        warnings.warn(f"the record {key} was set aside: {why}", Note, stacklevel=3)
+
+
+class _Progress:
+    """A line per finished trial, with the remaining time."""
+
+    def __init__(self, todo: int, estimate: float, say: Callable[[str], None]) -> None:
+        self.todo, self.estimate, self.say = todo, estimate, say
+        self.started = time.monotonic()
+
+    def __call__(self, record: Record, left: int) -> None:
+        done = self.todo - left
+        remaining = (time.monotonic() - self.started) / done * left if done else self.estimate
+        self.say(f"[{done}/{self.todo}] {record.key} {record.seconds:.0f} s, about {duration(remaining)} left")

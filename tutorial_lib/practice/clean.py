@@ -1,0 +1,303 @@
+"""Finetune a model that may be backdoored, and say what that did."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tutorial_lib import models
+from tutorial_lib.attacks.poison import count_poisons
+from tutorial_lib.attacks.report import measure_backdoor, reader_of
+from tutorial_lib.data.loading import read_pairs
+from tutorial_lib.data.pairs import CLEAN, COVER, POISON, Pairs
+from tutorial_lib.data.shards import expand, samples
+from tutorial_lib.data.tasks import LabelledPictures, ZeroShotTask
+from tutorial_lib.evaluate import accuracy, embed_images
+from tutorial_lib.machine import chosen_device
+from tutorial_lib.notes import Note
+from tutorial_lib.practice.defense import OF_TRIALS
+from tutorial_lib.practice.pictures import numbers, pictures_for, true_class
+from tutorial_lib.trials import DefenseError, Material, TrainedDefense
+from tutorial_lib.trials.schema import as_dict
+from tutorial_lib.triggers import Trigger
+
+#: What is measured of a trigger before and after.
+RATES = ("clean_accuracy", "attack_success", "attack_success_untriggered", "accuracy_on_triggered")
+DISTANCES = ("z_score", "embedding_distance")
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """A model before and after.
+
+    Attributes:
+        checkpoint: that was cleaned.
+        out: the model directory of the result.
+        files: in it.
+        defense: method and settings.
+        pairs: that were trusted.
+        poisons: among them, as far as manifests tell.
+        target, trigger: that success was measured of, `None` without.
+        before, after: rates and distances by name.
+        steps, seconds: of the training.
+        notes: what the defense found.
+        about: the pictures that were classified.
+    """
+
+    checkpoint: str
+    out: str
+    files: tuple[str, ...]
+    defense: TrainedDefense
+    pairs: int
+    poisons: int
+    target: str | None
+    trigger: Trigger | None
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    steps: int
+    seconds: float
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "checkpoint": self.checkpoint,
+            "out": self.out,
+            "files": list(self.files),
+            "method": self.defense.kind,
+            "defense": {name: value for name, value in as_dict(self.defense).items() if name not in OF_TRIALS},
+            "pairs": self.pairs,
+            "poisons_among_the_pairs": self.poisons,
+            "target": self.target,
+            "trigger": None if self.trigger is None else as_dict(self.trigger),
+            "before": dict(self.before),
+            "after": dict(self.after),
+            "steps": self.steps,
+            "seconds": round(self.seconds, 2),
+            "notes": dict(self.notes),
+            "computed_on": dict(self.about),
+        }
+
+    def __str__(self) -> str:
+        rows = [("clean accuracy", "clean_accuracy")]
+        if self.trigger is not None:
+            rows += [
+                (f"attack success, {self.target!r}", "attack_success"),
+                ("accuracy on triggered", "accuracy_on_triggered"),
+            ]
+        lines = [
+            f"{self.defense.kind} on {self.pairs} pairs, {self.steps} steps, {self.seconds:.0f} s",
+            f"{'':32s}{'before':>9s}{'after':>9s}",
+            *(f"{name:32s}{self.before[key]:>9.1%}{self.after[key]:>9.1%}" for name, key in rows),
+        ]
+        if self.trigger is not None:
+            lines.append(f"{'z-score':32s}{self.before['z_score']:9.2f}{self.after['z_score']:9.2f}")
+        return "\n".join([*lines, f"model: {self.out}"])
+
+
+def clean(
+    checkpoint: Path,
+    out: Path,
+    *,
+    defense: TrainedDefense,
+    pairs: Sequence[str | Path],
+    limit: int = 0,
+    training: Sequence[str | Path] | None = None,
+    manifests: Sequence[Path] = (),
+    config: str | None = None,
+    target: str | None = None,
+    trigger: Trigger | None = None,
+    shards: Sequence[str | Path] | None = None,
+    labels: Path | None = None,
+    split: str = "test",
+    classes: int = 320,
+    seed: int = 0,
+    device: str | None = None,
+) -> Cleaning:
+    """Clean a checkpoint on pairs that you trust, and measure it before and after.
+
+    Args:
+        checkpoint: a model directory, or an `epoch_*.pt` of open_clip_train.
+        out: folder of the cleaned model, with `clean.json`.
+        defense: method and settings; see `tutorial_lib.defenses`.
+        pairs: shards of trusted pairs.
+        limit: only the first so many of them, 0 for all.
+        training: shards of the training pairs, for a defense that looks for poisons among them.
+        manifests: of poisons to look out for, beside a `manifest.json` in the folders of the shards.
+        config: model config, for an `epoch_*.pt`.
+        target, trigger: also measure the success of this trigger towards that class.
+        shards, labels, split, classes: what is classified, as for `pictures_for`.
+        seed: order, augmentation, and whatever the trigger and the defense draw.
+        device: by default the GPU if there is one.
+
+    Raises:
+        ValueError: the defense lacks something, the folder holds a model, a manifest cannot be read, or there is no
+            such class.
+        CheckpointError: the checkpoint cannot be read.
+        TrainingDivergedError: the loss is NaN or infinite.
+    """
+    _check(out, defense, training, manifests, target, trigger)
+    device = chosen_device(device)
+    model, tokenizer = models.load(checkpoint, config)
+    side = models.picture_side(model)
+    pictures = pictures_for(side, shards=shards, labels=labels, split=split, classes=classes)
+    if target is not None:
+        pictures.class_of(target)
+    trusted, looked_into = expand(pairs), expand(training or [])
+    origins = _origins([*(s.parent / "manifest.json" for s in (*trusted, *looked_into)), *manifests])
+    given = _marked(read_pairs(trusted, side=side, limit=limit), origins)
+    poisons = _warned(given)
+    classes_of = _labels(given, trusted, pictures) if "labels" in defense.needs else None
+    suspected = _marked(read_pairs(looked_into, side=side), origins) if looked_into else None
+    material = Material(given, classes_of, len(pictures.labels), suspected)
+    defense.check(material)
+
+    model = model.to(device)
+    before = _probe(model, tokenizer, pictures, trigger, target, seed)
+    cleaned = defense.clean(model, tokenizer, material, seed=seed, device=device, progress=None)
+    after = _probe(cleaned.model, tokenizer, pictures, trigger, target, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    result = Cleaning(
+        checkpoint=str(checkpoint),
+        out=str(out),
+        files=_save(out, cleaned.model, tokenizer, checkpoint, config, pictures.labels),
+        defense=defense,
+        pairs=len(given),
+        poisons=poisons,
+        target=target,
+        trigger=trigger,
+        before=before,
+        after=after,
+        steps=cleaned.history.steps,
+        seconds=cleaned.history.seconds,
+        notes=cleaned.notes,
+        about={**pictures.about, "pictures": len(pictures), "classes": len(pictures.labels)},
+    )
+    (out / "clean.json").write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")
+    return result
+
+
+def _check(
+    out: Path,
+    defense: TrainedDefense,
+    training: Sequence[str | Path] | None,
+    manifests: Sequence[Path],
+    target: str | None,
+    trigger: Trigger | None,
+) -> None:
+    """Everything that can be wrong before anything is read."""
+    if "training" in defense.needs and not training:
+        raise DefenseError(f"{defense.title} looks for poisons in the training pairs: give them with --training SHARDS")
+    if "training" not in defense.needs and training:
+        raise DefenseError(f"{defense.title} does not look into the training pairs: leave --training out")
+    if absent := [path for path in manifests if not path.is_file()]:
+        raise ValueError(f"there is no manifest {absent[0]}")
+    if (target is None) != (trigger is None):
+        raise ValueError("a trigger and the class that it aims at belong together")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file: --out is the folder of the cleaned model")
+    if (out / "model.safetensors").exists():
+        raise ValueError(f"{out} holds a model already: choose another --out")
+
+
+def _probe(
+    model: models.Model,
+    tokenizer: models.Tokenizer,
+    pictures: LabelledPictures,
+    trigger: Trigger | None,
+    target: str | None,
+    seed: int,
+) -> dict[str, float]:
+    """What is measured before and after."""
+    if trigger is None or target is None:
+        said = reader_of(model, tokenizer, pictures.labels)(embed_images(model, pictures.images))
+        return {"clean_accuracy": accuracy(said, pictures.targets).rate}
+    report = measure_backdoor(model, tokenizer, pictures, trigger, target, seed=seed)
+    return {name: getattr(report, name).rate for name in RATES} | {name: getattr(report, name) for name in DISTANCES}
+
+
+def _origins(manifests: Iterable[Path]) -> dict[str, int]:
+    """Where the pairs that manifests name come from, by key: an attacker, or its cover.
+
+    Raises:
+        ValueError: a manifest cannot be read.
+    """
+    found: dict[str, int] = {}
+    for path in dict.fromkeys(manifests):
+        if not path.is_file():
+            continue
+        try:
+            lines = json.loads(path.read_text())["poisons"]
+            found |= {line["key"]: POISON if line.get("target", "?") else COVER for line in lines}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is not a manifest of poisons: {error!r}") from error
+    return found
+
+
+def _marked(pairs: Pairs, origins: Mapping[str, int]) -> Pairs:
+    """The pairs with what manifests say of them."""
+    return dataclasses.replace(pairs, origin=torch.tensor([origins.get(key, CLEAN) for key in pairs.keys]))
+
+
+def _warned(pairs: Pairs) -> int:
+    """How many of the trusted pairs are poisons; warns if there are some."""
+    if found := count_poisons(pairs):
+        warnings.warn(
+            f"{found} of the {len(pairs)} pairs that you trust are poisons, says a manifest: a handful is enough to "
+            "keep a backdoor alive",
+            Note,
+            stacklevel=3,
+        )
+    return found
+
+
+def _labels(pairs: Pairs, shards: Sequence[Path], pictures: LabelledPictures) -> Tensor:
+    """Class of each trusted picture, as for pictures that are classified; -1 where its shard does not say.
+
+    Raises:
+        DefenseError: a class has no labelled picture, so a head could not learn it.
+    """
+    if isinstance(pictures, ZeroShotTask):
+        labels = pictures.class_of_concept(pairs.concept)
+    else:
+        number = numbers(pictures.labels)
+        known = {s.key: true_class(s, number) for s in samples(shards)}
+        labels = torch.tensor([known[key] for key in pairs.keys])
+    there = set(labels.tolist())
+    missing = [name for k, name in enumerate(pictures.labels) if k not in there]
+    if missing:
+        raise DefenseError(
+            f"supervised finetuning needs a labelled picture of every class, and {len(missing)} have none: "
+            f"{', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}; give more pairs, fewer classes, or your own "
+            "with --labels FILE"
+        )
+    return labels
+
+
+def _save(
+    out: Path,
+    model: models.Model,
+    tokenizer: models.Tokenizer,
+    checkpoint: Path,
+    config: str | None,
+    labels: Sequence[str],
+) -> tuple[str, ...]:
+    """Write the model directory, or a classifier's weights and class names; names of the files."""
+    if isinstance(model, models.Classifier):
+        save_file({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, out / "model.safetensors")
+        (out / "labels.txt").write_text("\n".join(labels) + "\n")
+    else:
+        given = checkpoint / "model.json"
+        settings = json.loads(given.read_text()) if given.is_file() else models.model_config(str(config))
+        models.save(out, model.cpu(), settings, tokenizer)
+    return tuple(sorted(p.name for p in out.iterdir()))

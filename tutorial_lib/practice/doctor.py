@@ -1,0 +1,123 @@
+"""Is everything in place, and what can this machine run?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tutorial_lib import places
+from tutorial_lib.data import integrity
+from tutorial_lib.machine import gpu_trouble
+from tutorial_lib.practice.machine import machine
+from tutorial_lib.training.loop import native_bfloat16
+
+#: Memory that a profile needs, in GiB.
+MEMORY = {"test": 2, "demo": 3, "cpu": 6}
+
+
+@dataclass(frozen=True)
+class Health:
+    """What was found.
+
+    Attributes:
+        machine: CPU, memory, GPU and versions.
+        device: that is used by default.
+        bfloat16: whether it multiplies that in hardware.
+        fingerprint: of the shipped pictures, `None` where they are damaged.
+        problem: with them.
+        gpu_trouble: why no GPU can be used, or what slows it down.
+        profiles: why each cannot run; `None` where it can.
+        places: where things are read from and written to.
+    """
+
+    machine: Mapping[str, Any]
+    device: str
+    bfloat16: bool
+    fingerprint: str | None
+    problem: str | None
+    gpu_trouble: str
+    profiles: Mapping[str, str | None]
+    places: Mapping[str, Any]
+
+    @property
+    def ready(self) -> tuple[str, ...]:
+        """The profiles that can run."""
+        gpu = self.machine["gpu"] is not None and self.problem is None  # a busy one is slow, and can
+        return tuple(name for name, why in self.profiles.items() if why is None or (name == "gpu" and gpu))
+
+    @property
+    def ok(self) -> bool:
+        """Whether the data is sound and something can run."""
+        return self.problem is None and bool(self.ready)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        data = {"name": "EmojiCaps", "ok": self.problem is None}
+        return {
+            **self.machine,
+            "device": self.device,
+            "bfloat16": self.bfloat16,
+            "data": data | {"fingerprint": self.fingerprint, "problem": self.problem},
+            "gpu_trouble": self.gpu_trouble,
+            "profiles": {name: {"ok": name in self.ready, "reason": why} for name, why in self.profiles.items()},
+            "places": dict(self.places),
+            "ok": self.ok,
+        }
+
+    def __str__(self) -> str:
+        m, where = self.machine, self.places
+        kind = "a checkout" if where["checkout"] else "an installed package"
+        data = self.problem or f"EmojiCaps {self.fingerprint}, every checksum right"
+        records = (
+            f"{where['results']} ({where['record_files']} files)"
+            if where["record_files"]
+            else (f"none at {where['results']}: reinstall the package")
+        )
+        lines = [
+            f"Python {m['python']}, " + ", ".join(f"{k} {v}" for k, v in m["versions"].items()),
+            f"CPU     {m['cpu']}, {m['threads']} threads, {m['memory_gib']} GiB of memory",
+            f"GPU     {m['gpu'] or 'none'}",
+            f"bf16    {'multiplied natively: used' if self.bfloat16 else 'not native: float32 is used'}",
+            f"data    {data}",
+            f"library {kind}, {where['package']}",
+            f"records {records}",
+            f"runs    {where['store']}",
+            f"profiles that can run: {', '.join(self.ready) or 'none'}",
+        ]
+        return "\n".join([*lines, *(f"  {name}: {why}" for name, why in self.profiles.items() if why)])
+
+
+def examine() -> Health:
+    """Check versions, device and data, and say which profiles this machine can run and where things lie."""
+    found = machine()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    fingerprint = problem = None
+    try:
+        integrity.verify()
+        fingerprint = integrity.fingerprint()
+    except (integrity.CorruptDataError, OSError, ValueError) as error:
+        problem = str(error)
+    profiles: dict[str, str | None] = {}
+    for name, needed in MEMORY.items():
+        short = 0 < found["memory_gib"] < needed
+        profiles[name] = problem or (f"needs {needed} GiB of memory" if short else None)
+    trouble = gpu_trouble()
+    profiles["gpu"] = problem or trouble or None
+    return Health(
+        found, device, native_bfloat16(torch.device(device)), fingerprint, problem, trouble, profiles, _places()
+    )
+
+
+def _places() -> dict[str, Any]:
+    results = places.results()
+    return {
+        "checkout": places.checkout() is not None,
+        "package": str(places.PACKAGE),
+        "results": str(results),
+        "record_files": len(list(results.glob("*/*.jsonl"))),
+        "store": str(places.store()),
+        "data": str(places.data()),
+    }

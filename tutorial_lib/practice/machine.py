@@ -1,0 +1,27 @@
+"""The machine that something ran on, in detail."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from tutorial_lib.machine import memory_bytes
+from tutorial_lib.runs.hardware import hardware
+
+
+def machine() -> dict[str, Any]:
+    """CPU, cores, memory, GPU and versions: what a timing was taken on."""
+    return {
+        "cpu": hardware("cpu"),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gib": round(memory_bytes() / 2**30, 1),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "open_clip_torch", "numpy", "pillow", "webdataset")},
+    }

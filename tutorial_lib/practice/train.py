@@ -1,0 +1,231 @@
+"""Shards in, a model directory out; killed and called again, it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from tutorial_lib import models
+from tutorial_lib.data.captions import prompt_captions
+from tutorial_lib.data.loading import open_pairs
+from tutorial_lib.data.shards import expand
+from tutorial_lib.machine import chosen_device
+from tutorial_lib.practice.machine import machine
+from tutorial_lib.practice.pictures import read_labels
+from tutorial_lib.training import distributed, memory
+from tutorial_lib.training.loop import device_for, train
+from tutorial_lib.trials import History, Recipe
+
+#: What a run leaves in its folder.
+LOG, CHECKPOINT = "train.json", "checkpoint.pt"
+FILES = (LOG, CHECKPOINT, "model.json", "vocab.json", "model.safetensors")
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run, as its `train.json` tells it.
+
+    Attributes:
+        out: the model directory.
+        shards: what it was trained on.
+        asked: what decides the result; another call with the same goes on with the run.
+        finished: the model is there; what follows is known only then.
+        resumed: from a checkpoint.
+        steps: of the whole run.
+        loss: mean of each epoch.
+        seconds, samples_per_second: of the part that ran last.
+        vocabulary: tokens that the model knows.
+        device, processes, machine: that it ran on.
+        found: it was finished before it was asked for.
+    """
+
+    out: str
+    shards: tuple[str, ...]
+    asked: Mapping[str, Any]
+    finished: bool = False
+    resumed: bool = False
+    steps: int = 0
+    loss: tuple[float, ...] = ()
+    seconds: float = 0.0
+    samples_per_second: float = 0.0
+    vocabulary: int = 0
+    device: str = ""
+    processes: int = 1
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    found: bool = field(default=False, metadata={"recorded": False})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data: what `train.json` holds."""
+        body = {name: value for name, value in asdict(self).items() if name in _recorded()}
+        kept = body if self.finished else {name: body[name] for name in ("out", "shards", "asked", "finished")}
+        return json.loads(json.dumps(kept))
+
+    def __str__(self) -> str:
+        if self.found:
+            return f"{self.out} is trained already; --no-resume trains it again"
+        if not self.finished:
+            return ""
+        return (
+            f"{self.asked['pairs']} pairs, {self.steps} steps, loss {self.loss[-1]:.3f}, "
+            f"{self.samples_per_second:,.0f} samples/s on {self.device}\nmodel: {self.out}"
+        )
+
+
+def train_shards(
+    shards: Sequence[str | Path],
+    out: Path,
+    *,
+    model: str = "tiny-rn",
+    recipe: Recipe | None = None,
+    labels: Path | None = None,
+    full_vocabulary: bool = False,
+    seed: int = 0,
+    checkpoint_every: int = 1,
+    resume: bool = True,
+    device: str | None = None,
+) -> Training:
+    """Train a CLIP model on shards; under `torchrun`, on all the devices that it started a process for.
+
+    Args:
+        shards: files, folders, globs or ranges, clean or poisoned.
+        out: the model directory; an interrupted run with the same arguments goes on from its checkpoint.
+        model: name of a config, the course's or open_clip's, or a JSON file.
+        recipe: hyper-parameters; by default the course's.
+        labels: file of classes that the model may be asked about, beside a `labels.txt` in the shards' folders.
+        full_vocabulary: keep all of CLIP's tokens, not only those that occur.
+        seed: initial weights, order and views.
+        checkpoint_every: epochs between two checkpoints.
+        resume: if not, replace what is there.
+        device: by default the GPU if there is one.
+
+    Raises:
+        ValueError: there are fewer pairs than a batch, the folder holds another run or a stranger's model, or there is
+            no such model or device.
+        ShardError: the shards cannot be used.
+        MemoryError: says which number to lower.
+        TrainingDivergedError: the loss became NaN or infinite.
+    """
+    recipe = recipe or Recipe()
+    with distributed.group(device):
+        device = chosen_device(device)
+        config = models.model_config(model)
+        found = expand(shards)
+        classes = _labels(labels, found)
+        pairs = open_pairs(found, side=models.config_side(config))
+        if len(pairs) < recipe.batch_size:
+            raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower --batch-size")
+        asked = {
+            "model": model,
+            "recipe": json.loads(json.dumps(asdict(recipe))),
+            "seed": seed,
+            "pairs": len(pairs),
+            "fingerprint": pairs.fingerprint(),
+            "full_vocabulary": full_vocabulary,
+            "labels": classes,
+        }
+        begun = Training(str(out), tuple(map(str, found)), asked)
+        first = distributed.rank() == 0  # the only one that writes
+        if (before := _before(begun, resume, first)) is not None:
+            return before
+        if first:
+            out.mkdir(parents=True, exist_ok=True)
+            _write(begun)
+        tokenizer = models.tokenizer_for(config, None if full_vocabulary else _texts(pairs.captions, classes))
+        clip = models.build(config, tokenizer, seed=seed)
+        resumed = distributed.agreed((out / CHECKPOINT).is_file())
+        options = {"seed": seed, "device": device, "checkpoint": out / CHECKPOINT, "checkpoint_every": checkpoint_every}
+        with memory.explained(config, recipe, device_for(device)):
+            history = train(clip, tokenizer, pairs, recipe, **options)
+        if not first:
+            return begun
+        models.save(out, clip.cpu(), config, tokenizer)
+        done = _finished(begun, history, resumed=resumed, vocabulary=tokenizer.vocab_size, device=device)
+        _write(done)
+        return done
+
+
+def _finished(begun: Training, history: History, *, resumed: bool, vocabulary: int, device: str) -> Training:
+    return replace(
+        begun,
+        finished=True,
+        resumed=resumed,
+        steps=history.steps,
+        loss=tuple(history.loss),
+        seconds=round(history.seconds, 2),
+        samples_per_second=round(history.samples_per_second, 1),
+        vocabulary=vocabulary,
+        device=device,
+        processes=distributed.size(),
+        machine=machine(),
+    )
+
+
+def _before(begun: Training, resume: bool, first: bool) -> Training | None:
+    """The run that the folder holds, if it is this one and finished; makes room for a new one where none goes on.
+
+    Raises:
+        ValueError: the folder holds another run, or a model that no run of this library made.
+    """
+    out = Path(begun.out)
+    before = _read(out / LOG)
+    if before is not None and not before.finished and not (out / CHECKPOINT).is_file():
+        before = None  # nothing to go on from
+    stranger = before is None and (out / "model.safetensors").exists()
+    before, stranger = distributed.agreed((before, stranger))
+    if stranger:
+        raise ValueError(f"{out} holds a model that this command did not train: choose another --out")
+    if before is None:
+        return None
+    if not resume:
+        for name in FILES if first else ():
+            (out / name).unlink(missing_ok=True)
+        return None
+    if changed := [name for name in begun.asked if before.asked.get(name) != begun.asked[name]]:
+        raise ValueError(
+            f"{out} holds a run with another {' and '.join(changed)}: choose another --out, "
+            "or give --no-resume to replace it"
+        )
+    return replace(before, found=True) if before.finished else None
+
+
+def _recorded() -> list[str]:
+    return [f.name for f in fields(Training) if f.metadata.get("recorded", True)]
+
+
+def _read(log: Path) -> Training | None:
+    """What a run wrote; `None` where there was none.
+
+    Raises:
+        ValueError: the file is damaged, or another program's.
+    """
+    if not log.is_file():
+        return None
+    try:
+        body = json.loads(log.read_text())
+        body = {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
+        return Training(**body)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{log} is not the record of a run ({error}): remove it, or choose another --out") from error
+
+
+def _write(run: Training) -> None:
+    path = Path(run.out) / LOG
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n")
+    os.replace(part, path)
+
+
+def _labels(given: Path | None, shards: Iterable[Path]) -> list[str]:
+    """The classes that the model may be asked about: those given, and labels.txt beside the shards."""
+    files = [given] if given else []
+    files += [f for folder in dict.fromkeys(s.parent for s in shards) if (f := folder / "labels.txt").is_file()]
+    return list(dict.fromkeys(label for file in files for label in read_labels(file)))
+
+
+def _texts(captions: Iterable[str], labels: Sequence[str]) -> list[str]:
+    """What the vocabulary must cover: the captions and the 80 prompts of every class (of none: their words)."""
+    return [*captions, *(prompt for label in labels or [""] for prompt in prompt_captions(label))]

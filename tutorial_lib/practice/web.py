@@ -1,0 +1,103 @@
+"""A page in which one moves a trigger over pictures and sees what models say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from tutorial_lib import models
+from tutorial_lib.course import live
+from tutorial_lib.course.live import data, page
+from tutorial_lib.data.tasks import LabelledPictures
+from tutorial_lib.practice.pictures import pictures_for
+from tutorial_lib.triggers import Trigger
+
+#: Pictures on the page, each of another class.
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class WrittenPage:
+    """A page, the sizes of its models in bytes, and how many classes they choose from."""
+
+    page: str
+    models: Mapping[str, int]
+    classes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        sizes = (f"  {name}: {size / 1e6:.1f} MB" for name, size in self.models.items())
+        return "\n".join([f"{self.page}: open it in a browser", *sizes])
+
+
+def write_page(
+    checkpoints: Sequence[Path],
+    out: Path,
+    *,
+    trigger: Trigger,
+    target: str,
+    shards: Sequence[str | Path] | None = None,
+    labels: Path | None = None,
+    split: str = "test",
+    classes: int = 320,
+) -> WrittenPage:
+    """Write a folder with a page that computes models in the browser.
+
+    Args:
+        checkpoints: model directories of ResNets.
+        out: folder of `index.html` and its scripts.
+        trigger: a patch that the reader moves.
+        target: label of the attacker's class.
+        shards, labels, split, classes: what is classified, as for `pictures_for`.
+
+    Raises:
+        ValueError: the models take pictures of different sizes, two have one name, the trigger is no patch, or there is
+            no such class.
+    """
+    names = _names(checkpoints)
+    opened = {name: models.load(path) for name, path in names.items()}
+    sides = {models.picture_side(model) for model, _ in opened.values()}
+    if len(sides) > 1:
+        raise ValueError(f"the models take pictures of different sizes ({', '.join(map(str, sorted(sides)))} pixels)")
+    pictures = pictures_for(sides.pop(), shards=shards, labels=labels, split=split, classes=classes)
+    figure = data.movable(trigger, _shown(pictures, target), {name: name for name in names}, target)
+    scripts = {name: live.model_script(name, *both, pictures.labels) for name, both in opened.items()}
+    title = f"A trigger, and what {'a model says' if len(names) == 1 else 'models say'}"
+    where = page.write(out, title, "backdoor", figure, scripts)
+    return WrittenPage(str(where), {name: len(script) for name, script in scripts.items()}, len(pictures.labels))
+
+
+def _shown(pictures: LabelledPictures, target: str) -> dict[str, Tensor]:
+    """A picture of some classes, not of the target's."""
+    pictures.class_of(target)
+    first: dict[str, int] = {}
+    for position, true in enumerate(pictures.targets.tolist()):
+        if pictures.labels[true] != target:
+            first.setdefault(pictures.labels[true], position)
+    if not first:
+        raise ValueError(f"there is no picture of another class than {target!r} to put the trigger on")
+    spread = list(first.items())[:: max(1, len(first) // SHOWN)][:SHOWN]
+    return {label: pictures.images[position] for label, position in spread}
+
+
+def _names(checkpoints: Sequence[Path]) -> dict[str, Path]:
+    """Names of the models in the page: those of their folders.
+
+    Raises:
+        ValueError: two folders have one name.
+    """
+    names: dict[str, Path] = {}
+    for path in checkpoints:
+        name = re.sub(r"[^\w.-]+", "-", path.resolve().name)
+        if name in names:
+            raise ValueError(f"two models are called {name!r}: rename one of the folders")
+        names[name] = path
+    return names
