@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tutorial_lib.course import checks
 from tutorial_lib import models
+from tutorial_lib.course import checks
 from tutorial_lib.course.checks import capstone
 
 

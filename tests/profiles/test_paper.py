@@ -14,15 +14,7 @@ from tutorial_lib.data.shard_writer import write_pairs
 from tutorial_lib.data.tasks import class_concepts, training_pairs, zero_shot_task
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
-from tutorial_lib.experiments import (
-    cc_frontier,
-    fig2_left,
-    fig4,
-    fig5_left,
-    fig5_right,
-    fig6,
-    text_tower,
-)
+from tutorial_lib.experiments import cc_frontier, fig2_left, fig4, fig5_left, fig5_right, fig6, text_tower
 from tutorial_lib.profiles import ByProfile
 from tutorial_lib.runs import engines, outcome, sources
 from tutorial_lib.runs.run import run

@@ -13,14 +13,7 @@ import torch
 from torch import Tensor
 
 from tutorial_lib.data.tasks import LabelledPictures
-from tutorial_lib.evaluate import (
-    Reader,
-    accuracy,
-    attack_success_rate,
-    embed_images,
-    predict,
-    zero_shot_classifier,
-)
+from tutorial_lib.evaluate import Reader, accuracy, attack_success_rate, embed_images, predict, zero_shot_classifier
 from tutorial_lib.models import Classifier, Model, Tokenizer
 from tutorial_lib.models.classifier import read_with_head
 from tutorial_lib.proportion import Proportion

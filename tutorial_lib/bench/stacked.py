@@ -19,7 +19,7 @@ from tutorial_lib import models
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.models.fast import small_maps
 from tutorial_lib.models.tokenizer import Tokenizer
-from tutorial_lib.training.loop import device_for
+from tutorial_lib.training.device import device_for
 
 MODEL, BATCH = "tiny-rn", 256
 

@@ -42,6 +42,7 @@ from tutorial_lib.models.fast import encode_text, small_maps
 from tutorial_lib.models.inputs import MEAN, STD, normalize
 from tutorial_lib.training import loop as training
 from tutorial_lib.training.augment import random_resized_crop
+from tutorial_lib.training.device import in_half, native_bfloat16
 from tutorial_lib.trials import History, Recipe
 
 MODEL = "tiny-rn"
@@ -136,7 +137,7 @@ def compare(*, repeats: int, seed: int = 0, time_to_accuracy: bool = True, copie
     ours: list[float] = []
     plain: list[float] = []
     peer: dict[str, list[float]] = {}
-    settings = [("fp32", 1)] + ([("amp_bf16", 1)] if training.native_bfloat16(torch.device("cpu")) else [])
+    settings = [("fp32", 1)] + ([("amp_bf16", 1)] if native_bfloat16(torch.device("cpu")) else [])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shards = write_pairs(folder / "clean", pairs)
@@ -164,7 +165,7 @@ def compare(*, repeats: int, seed: int = 0, time_to_accuracy: bool = True, copie
             "ratio_to_open_clip_train": mine / rates[best],
             "plain_loop": {"samples_per_second": statistics.median(plain)},
             "ratio_to_plain_loop": mine / statistics.median(plain),
-            "peak": peak.share(config, mine, half=training.in_half(recipe, torch.device("cpu"))),
+            "peak": peak.share(config, mine, half=in_half(recipe, torch.device("cpu"))),
             "shortcuts": shortcuts(config, pairs, task, repeats=repeats, seed=seed),
         }
         if time_to_accuracy:
@@ -265,7 +266,7 @@ def shortcuts(
 ) -> dict[str, Any]:
     """How many times slower a step is without each shortcut; the rounds are interleaved."""
     names = [None, *SHORTCUTS]
-    if not training.native_bfloat16(torch.device("cpu")):
+    if not native_bfloat16(torch.device("cpu")):
         names.remove("bfloat16 image tower")
     loops = {name: _loop(name, config, pairs, task, seed) for name in names}
     seconds: dict[str | None, list[float]] = {name: [] for name in names}
@@ -296,7 +297,7 @@ def _loop(
         for group in optimizer.param_groups:
             group["fused"] = False
         optimizer.defaults["fused"] = False
-    half = training.native_bfloat16(device) and off != "bfloat16 image tower"
+    half = native_bfloat16(device) and off != "bfloat16 image tower"
     tokens = tokenizer(pairs.captions)
     lengths = tokens.argmax(1) + 1
     if off == "padding trimmed":

@@ -24,9 +24,7 @@ def add(subparsers) -> None:
     parser.add_argument("--attack", choices=("backdoor", "targeted", "text"), required=True)
     parser.add_argument("--target", required=True, metavar="LABEL", help="the class that the attacker wants to be seen")
     parser.add_argument("--count", type=positive, required=True, help="number of poisons to add")
-    parser.add_argument(
-        "--labels", type=Path, metavar="FILE", help="classes of the pictures, one a line"
-    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="classes of the pictures, one a line")
     parser.add_argument(
         "--captions",
         choices=("search", "prompts"),

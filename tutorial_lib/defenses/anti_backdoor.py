@@ -58,7 +58,7 @@ class AntiBackdoor(TrainedDefense):
         progress: bool | None = False,
     ) -> Cleaned:
         from tutorial_lib.attacks.poison import count_poisons
-        from tutorial_lib.training.loop import device_for
+        from tutorial_lib.training.device import device_for
 
         self.check(material)
         training = material.training
@@ -86,8 +86,9 @@ class AntiBackdoor(TrainedDefense):
 
         from tutorial_lib.losses import clip_loss
         from tutorial_lib.models.fast import encode_text
+        from tutorial_lib.training.device import in_half, seeded
         from tutorial_lib.training.distributed import share, whole
-        from tutorial_lib.training.loop import encode_image, in_half, optimize, random_views, seeded
+        from tutorial_lib.training.loop import encode_image, optimize, random_views
 
         recipe = self.recipe
         half = in_half(recipe, device)

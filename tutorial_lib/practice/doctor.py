@@ -12,7 +12,7 @@ from tutorial_lib import places
 from tutorial_lib.data import integrity
 from tutorial_lib.machine import gpu_trouble
 from tutorial_lib.practice.machine import machine
-from tutorial_lib.training.loop import native_bfloat16
+from tutorial_lib.training.device import native_bfloat16
 
 #: Memory that a profile needs, in GiB.
 MEMORY = {"test": 2, "demo": 3, "cpu": 6}

@@ -17,7 +17,8 @@ from tutorial_lib.machine import chosen_device
 from tutorial_lib.practice.machine import machine
 from tutorial_lib.practice.pictures import read_labels
 from tutorial_lib.training import distributed, memory
-from tutorial_lib.training.loop import device_for, train
+from tutorial_lib.training.device import device_for
+from tutorial_lib.training.loop import train
 from tutorial_lib.trials import History, Recipe
 
 #: What a run leaves in its folder.

@@ -25,7 +25,8 @@ from tutorial_lib.data.pairs import POISON, Pairs
 from tutorial_lib.data.tasks import ZeroShotTask
 from tutorial_lib.runs import sources
 from tutorial_lib.training import distributed, memory
-from tutorial_lib.training.loop import device_for, train
+from tutorial_lib.training.device import device_for
+from tutorial_lib.training.loop import train
 from tutorial_lib.training.supervised import train_classifier
 from tutorial_lib.training.views import train_with_views
 from tutorial_lib.trials import Cleaned, History, Trial

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib.models import Classifier
+from tutorial_lib.training.device import device_for, in_half, seeded
 from tutorial_lib.training.distributed import whole
-from tutorial_lib.training.loop import Options, device_for, in_half, optimize, random_views, seeded
+from tutorial_lib.training.loop import Options, optimize, random_views
 from tutorial_lib.trials import History, Recipe
 
 

@@ -13,17 +13,9 @@ from tutorial_lib.losses import check_weights, cleanclip_loss
 from tutorial_lib.models.fast import encode_text
 from tutorial_lib.models.tokenizer import Tokenizer
 from tutorial_lib.training.augment import autoaugment
+from tutorial_lib.training.device import device_for, in_half, seeded
 from tutorial_lib.training.distributed import share, whole
-from tutorial_lib.training.loop import (
-    Options,
-    device_for,
-    encode_image,
-    in_half,
-    optimize,
-    prefetcher,
-    random_views,
-    seeded,
-)
+from tutorial_lib.training.loop import Options, encode_image, optimize, prefetcher, random_views
 from tutorial_lib.training.text_augment import augment_all
 from tutorial_lib.trials import History, Recipe
 

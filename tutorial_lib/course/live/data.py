@@ -19,15 +19,7 @@ from tutorial_lib.data.tasks import ZeroShotTask, class_concepts, zero_shot_task
 from tutorial_lib.defenses import ShrinkAndPerturb
 from tutorial_lib.evidence.results import Results, stamp
 from tutorial_lib.experiments import cc_frontier, fig4, fig6
-from tutorial_lib.experiments._defended import (
-    accuracy,
-    before,
-    cleaned,
-    on_triggered,
-    success,
-    validation,
-    word,
-)
+from tutorial_lib.experiments._defended import accuracy, before, cleaned, on_triggered, success, validation, word
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Recipe, Record, TrainedDefense, Trial
 from tutorial_lib.triggers import Patch, Trigger, make_trigger
