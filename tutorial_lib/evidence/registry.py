@@ -17,7 +17,6 @@ from typing import Any
 from tutorial_lib import profiles
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.profiles import Profile
-from tutorial_lib.runs.engines import sweep
 from tutorial_lib.trials import Record, Trial
 from tutorial_lib.trials.store import RunStore
 
@@ -120,6 +119,8 @@ def ensure(name: str, results: Results, **options: Any) -> Results:
         return results
     missing = [t for t in load(name).trials(results.profile) if results.get(t) is None]
     if missing:
+        from tutorial_lib.runs.engines import sweep  # torch is imported only where models are trained
+
         sweep(missing, results.store, **options)
     return Results(results.profile, results.store)
 
