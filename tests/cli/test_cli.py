@@ -98,7 +98,7 @@ from tutorial_lib.cli import parser
 texts = parser()._subparsers._group_actions[0].choices
 print([m for m in ("torch", "numpy", "open_clip", "PIL", "yaml", "scipy") if m in sys.modules])
 for name in ("clean", "poison", "plan", "run", "status"):
-    print(" ".join(texts[name].format_help().split()))
+    print(" ".join(texts[name].format_help().split()).replace("- ", "-"))  # lines break at hyphens
 """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -54,6 +54,17 @@ def test_status_counts_records_and_verdicts(capsys, store):
     assert sum(body["profiles"]["test"]["verdicts"].values()) == len(claims.load())
 
 
+def test_status_and_claims_import_no_torch(tmp_path):
+    code = """
+import sys
+from tutorial_lib.cli import main
+for command in ("status", "claims"):
+    assert main([command, "--profile", "test", "--store", sys.argv[1]]) == 0
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+
+
 def test_status_of_all_profiles(capsys, tmp_path):
     body = tutorial(capsys, "status", "--store", tmp_path)
     assert set(body["profiles"]) == {"test", "cpu", "gpu", "paper"}

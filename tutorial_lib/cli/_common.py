@@ -6,10 +6,10 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from tutorial_lib import places, profiles
-from tutorial_lib.triggers import TRIGGERS, make_trigger
+from tutorial_lib.triggers import TRIGGERS, Checkerboard, Patch, Placement, make_trigger
 
 if TYPE_CHECKING:
     from tutorial_lib.triggers import Trigger
@@ -62,16 +62,16 @@ def listed(names) -> str:
 
 
 #: The trigger where none is named.
-TRIGGER = "checkerboard"
+TRIGGER = Checkerboard.kind
 
 
 def add_trigger(parser: argparse.ArgumentParser, *, also: str = "") -> None:
     """The options that define a trigger; `also` says what else `--set` sets."""
     group = parser.add_argument_group("trigger")
     group.add_argument("--trigger", metavar="KIND", help=f"{listed(TRIGGERS)} (default: {TRIGGER})")
-    group.add_argument("--size", type=positive, help="of a patch: width and height in pixels (default: 6)")
-    group.add_argument("--cell", type=positive, help="width of one cell in pixels (default: 2)")
-    group.add_argument("--placement", choices=("fixed", "random"), help="of a patch (default: fixed)")
+    group.add_argument("--size", type=positive, help=f"of a patch: width and height in pixels (default: {Patch.size})")
+    group.add_argument("--cell", type=positive, help=f"width of one cell in pixels (default: {Checkerboard.cell})")
+    group.add_argument("--placement", choices=get_args(Placement), help=f"of a patch (default: {Patch.placement})")
     group.add_argument(
         "--set",
         action="append",

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
+from tutorial_lib.attacks import TextBackdoor
+from tutorial_lib.attacks.selection import Select
 from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, positive
+
+if TYPE_CHECKING:
+    from tutorial_lib.triggers import Trigger
 
 
 def add(subparsers) -> None:
@@ -32,14 +38,20 @@ def add(subparsers) -> None:
         "(default: search for a backdoor, prompts for a targeted attack)",
     )
     parser.add_argument("--image", type=Path, metavar="FILE", help="targeted: the picture that shall be misread")
-    parser.add_argument("--word", help="text: ends the captions of the poisons (default: zebulon)")
+    parser.add_argument("--word", help=f"text: ends the captions of the poisons (default: {TextBackdoor.word})")
     parser.add_argument(
         "--select",
-        choices=("others", "label-consistent", "named"),
+        choices=get_args(Select),
         help="backdoor: stamp pictures of anything but the target, of the target (needs --labels), or with captions "
         "that name it; the latter two keep their captions (default: others)",
     )
     parser.add_argument("--cover", type=positive, metavar="N", help="wanet: further pairs with noisy warps")
+    _add_writing(parser)
+    parser.add_argument("--seed", type=int, default=0, help="draws pictures, captions and random places (default: 0)")
+    _common.add_trigger(parser)
+
+
+def _add_writing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--side", type=positive, help="resize pictures to this side first, as open_clip does")
     parser.add_argument(
         "--with-clean",
@@ -48,8 +60,6 @@ def add(subparsers) -> None:
     )
     parser.add_argument("--codec", choices=("webp", "png"), default="webp", help="lossless (default: %(default)s)")
     parser.add_argument("--shard-size", type=positive, default=1000, help="pairs per shard (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="draws pictures, captions and random places (default: 0)")
-    _common.add_trigger(parser)
 
 
 def run(args: argparse.Namespace) -> Result:
@@ -77,7 +87,7 @@ def run(args: argparse.Namespace) -> Result:
     return _common.said(made)
 
 
-def _trigger(args: argparse.Namespace):
+def _trigger(args: argparse.Namespace) -> Trigger | None:
     """The trigger, where one was asked for or is needed."""
     asked = args.trigger or args.set or _common.trigger_options(args)
     return _common.trigger(args) if asked or args.attack == "backdoor" else None

@@ -25,7 +25,7 @@ from tutorial_lib.data.shards import Sample, ShardError, Tally, decode, expand, 
 VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be millions
 class Entry:
     """One usable pair: its key, caption and class, and where the bytes of its picture are; -1 in a compressed shard."""
 

@@ -1,4 +1,7 @@
-"""Which records there are, what is missing, what it will take, and what the claims say."""
+"""Which records there are, what is missing, what it will take, and what the claims say.
+
+Imports no torch: thousands of records are counted at once.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tutorial_lib import profiles
-from tutorial_lib.costs import duration
+from tutorial_lib.costs import CostModel, duration
 from tutorial_lib.costs.gpus import GPUS
 from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.results import Results
-from tutorial_lib.evidence.sweeps import cost_model
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials.store import RunStore
 
@@ -122,6 +124,11 @@ def chosen_profiles(name: str | None = None) -> list[Profile]:
     """
     names = [name] if name else [n for n in profiles.NAMES if not profiles.get(n).reference]
     return [profiles.get(profiles.get(n).reference or n) for n in names]
+
+
+def cost_model(known: Results) -> CostModel:
+    """Seconds of a trial, from the records that the profile has."""
+    return CostModel(registry.all_records(known), device="gpu" if known.profile.gpu else "cpu")
 
 
 def status(profile: str | None = None, *, store: Path | None = None) -> Status:

@@ -16,6 +16,7 @@ from tutorial_lib import places, profiles
 from tutorial_lib.costs import CostModel, duration
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.status import cost_model
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.profiles import Profile
@@ -194,11 +195,6 @@ def go_on(chosen: Sequence[str], profile: str, store: Path | None = None) -> str
     """The command that goes on with an interrupted run."""
     where = "" if store is None or store == places.store() else f" --store {store}"
     return f"go on with: tutorial run {' '.join(chosen)} --profile {profile}{where}"
-
-
-def cost_model(known: Results) -> CostModel:
-    """Seconds of a trial, from the records that the profile has."""
-    return CostModel(registry.all_records(known), device="gpu" if known.profile.gpu else "cpu")
 
 
 def require_hardware(profile: Profile, device: str | None) -> None:

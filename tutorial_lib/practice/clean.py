@@ -157,7 +157,7 @@ def clean(
     origins = _origins([*(s.parent / "manifest.json" for s in (*trusted, *looked_into)), *manifests])
     given = _marked(read_pairs(trusted, side=side, limit=limit), origins)
     poisons = _warned(given)
-    classes_of = _labels(given, trusted, pictures) if "labels" in defense.needs else None
+    classes_of = _labels(defense, given, trusted, pictures) if "labels" in defense.needs else None
     suspected = _marked(read_pairs(looked_into, side=side), origins) if looked_into else None
     material = Material(given, classes_of, len(pictures.labels), suspected)
     defense.check(material)
@@ -261,7 +261,7 @@ def _warned(pairs: Pairs) -> int:
     return found
 
 
-def _labels(pairs: Pairs, shards: Sequence[Path], pictures: LabelledPictures) -> Tensor:
+def _labels(defense: TrainedDefense, pairs: Pairs, shards: Sequence[Path], pictures: LabelledPictures) -> Tensor:
     """Class of each trusted picture, as for pictures that are classified; -1 where its shard does not say.
 
     Raises:
@@ -277,7 +277,7 @@ def _labels(pairs: Pairs, shards: Sequence[Path], pictures: LabelledPictures) ->
     missing = [name for k, name in enumerate(pictures.labels) if k not in there]
     if missing:
         raise DefenseError(
-            f"supervised finetuning needs a labelled picture of every class, and {len(missing)} have none: "
+            f"{defense.title} needs a labelled picture of every class, and {len(missing)} have none: "
             f"{', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}; give more pairs, fewer classes, or your own "
             "with --labels FILE"
         )

@@ -59,7 +59,7 @@ class Demo:
         r = self.report
 
         def aimed(found: Proportion) -> dict[str, Any]:
-            return found.as_dict() | {"target": r.target}
+            return {**found.as_dict(), "target": r.target}
 
         return {
             "seconds": round(self.seconds, 1),

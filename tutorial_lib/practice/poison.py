@@ -157,7 +157,14 @@ def poison(
             fit.
         ShardError: the shards cannot be used.
     """
-    own = {"trigger": trigger, "select": select, "cover": cover, "captions": captions, "word": word, "image": image}
+    own: dict[str, Any] = {
+        "trigger": trigger,
+        "select": select,
+        "cover": cover,
+        "captions": captions,
+        "word": word,
+        "image": image,
+    }
     given = {name: value for name, value in own.items() if value is not None}
     _check(out, attack, target, labels, given)
     names = read_labels(labels) if labels else None

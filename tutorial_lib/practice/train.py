@@ -138,9 +138,17 @@ def train_shards(
         tokenizer = models.tokenizer_for(config, None if full_vocabulary else _texts(pairs.captions, classes))
         clip = models.build(config, tokenizer, seed=seed)
         resumed = distributed.agreed((out / CHECKPOINT).is_file())
-        options = {"seed": seed, "device": device, "checkpoint": out / CHECKPOINT, "checkpoint_every": checkpoint_every}
         with memory.explained(config, recipe, device_for(device)):
-            history = train(clip, tokenizer, pairs, recipe, **options)
+            history = train(
+                clip,
+                tokenizer,
+                pairs,
+                recipe,
+                seed=seed,
+                device=device,
+                checkpoint=out / CHECKPOINT,
+                checkpoint_every=checkpoint_every,
+            )
         if not first:
             return begun
         models.save(out, clip.cpu(), config, tokenizer)
