@@ -63,7 +63,10 @@ class Kinds(Mapping[str, type[T]]):
         own = [cls for cls in _below(self.base) if cls.__module__.startswith(f"{self.package}.")]
         found = {cls.kind: cls for cls in own if "kind" in vars(cls) and not isabstract(cls)}
         for point in entry_points(group=self.package):
-            cls = point.load()
+            try:
+                cls = point.load()
+            except (ImportError, AttributeError) as error:
+                raise PluginError(f"the {self.what} {point.value} cannot be loaded: {error}") from error
             if not (isinstance(cls, type) and issubclass(cls, self.base) and not isabstract(cls)):
                 raise PluginError(
                     f"the entry point {point.value} is no {self.what}: it must extend {self.base.__name__}"
