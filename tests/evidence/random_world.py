@@ -60,7 +60,7 @@ class RandomWorld(MadeUp):
         def z(tested_at_random: bool) -> float:
             mismatch = scattered != tested_at_random
             value = 1 + e[0] + 2 * e[1] * count + e[2] * scattered + 2 * e[3] * scattered * count + e[4] * large
-            value += e[5] * width / 2 + e[6] * (trigger.size - 6) / 6 + e[7] * mismatch
+            value += self._other(trial) + e[5] * width / 2 + e[6] * (trigger.size - 6) / 6 + e[7] * mismatch
             return value + float(random.normal(0, self.noise * 2 ** (e[8] * width)))
 
         tested = {name: {"z_score": z(name == "random")} for name in ("fixed", "random")}
@@ -81,6 +81,12 @@ class RandomWorld(MadeUp):
             "attack_success": {r: {"rate": float(np.clip(value, 0, 1))} for r, value in success.items()},
             "clean_accuracy": {r: {"rate": right + float(random.normal(0, 0.003))} for r in CLIP_READERS},
         }
+
+    def _other(self, trial: Trial) -> float:
+        """The effect of whatever else a trial says: of its recipe, its task, its objective."""
+        known = {"seeds", "attack", "defense", "model", "classes", "copies", "scenes", "limit", "shards"}
+        rest = {name: value for name, value in trial.as_dict().items() if name not in known}
+        return float(np.random.default_rng([self.number, int(digest(rest), 16)]).normal(0, 1))
 
     def _similarities(self, random: np.random.Generator) -> dict[str, Any]:
         level = self.level

@@ -12,7 +12,7 @@ import pytest
 
 from tests.evidence import worlds
 from tests.evidence.mutants import mutants, reached
-from tests.evidence.oracles import ORACLES, Oracle
+from tests.evidence.oracles import Oracle
 from tests.evidence.worlds import World
 from tutorial_lib import experiments
 from tutorial_lib.evidence import claims, registry
@@ -71,8 +71,7 @@ def test_experiment_is_found_and_planned(module: ModuleType):
     assert len(module.plot(world).data) > 0
 
 
-def test_claim_is_new_and_judged_as_its_oracle_says(claim, oracle):
-    assert claim.id not in ORACLES
+def test_claim_is_judged_as_its_oracle_says(claim, oracle):
     assert verdicts(claim, oracle) == ["holds", "fails"]
 
 
@@ -89,4 +88,4 @@ def test_files_of_the_section_exist():
     root = Path(__file__).resolve().parents[2]
     named = re.findall(r"`((?:tutorial_lib|tests)/[\w/.]+)`", SECTION)
     assert len(named) >= 4
-    assert [path for path in named if not (root / path).exists()] == ["tutorial_lib/experiments/batch_size.py"]
+    assert {path for path in named if not (root / path).exists()} <= {"tutorial_lib/experiments/batch_size.py"}

@@ -88,7 +88,8 @@ def worlds() -> Iterator[Worlds]:
     made: Worlds = {n: [(World(o.profile, **rules), word) for rules, word in o.worlds] for n, o in ORACLES.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zscore_success, "estimate_statistic", functools.partial(estimate_statistic, resamples=30))
-        assert not any(noticed(claim, made) for claim in claims.load())
+        wrong = [claim.id for claim in claims.load() if noticed(claim, made)]
+        assert not wrong, "without any slip, the oracles of these claims do not come out as they should"
         yield made
 
 
@@ -133,7 +134,7 @@ def test_a_slip_in_a_quantity_is_noticed(worlds):
     assert not (unknown := equivalent - set(names)), "\n".join(["there are no such mutants", *sorted(unknown)])
     assert not (missed := survivors - equivalent), "\n".join(["no oracle notices", *sorted(missed)])
     assert not (found := equivalent - survivors), "\n".join(["these are noticed after all", *sorted(found)])
-    assert len(made) - len(survivors) == len(made) - len(equivalent) >= 480
+    assert len(made) - len(survivors) >= 480, "there were more slips to make once"
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -14,6 +14,7 @@ MISREAD: tuple[Misread, ...] = (
     *carlini_terzis.MISREAD,
     *scale.MISREAD,
     *captions.MISREAD,
+    *cleanclip.MISREAD,
     *critique.MISREAD,
 )
 

@@ -74,6 +74,11 @@ def as_read(rate: Callable[[Model], float], others: float) -> Rules:
     return {"attack_success": lambda m: rate(m) if zero_shot(m) else others}
 
 
+def stands(m: Model) -> bool:
+    """The linear probe of one single model."""
+    return m.reader == "linear_probe" and m.most and m.seed == 0
+
+
 BACKDOORS = {
     "backdoor_rises": Oracle(
         # a steep rise that saturates
@@ -232,6 +237,33 @@ PLACEMENT = {
 ORACLES: dict[str, Oracle] = TARGETED | BACKDOORS | SIMILARITY | PLACEMENT
 
 MISREAD = (
+    Misread(
+        "targeted_probe_agrees",
+        {"targeted": lambda m: 0.05 if m.poisons and zero_shot(m) else 0.0},
+        "fails",
+        "where zero-shot rarely falls and the probe never, both stand for most targets, which counts as agreement",
+        profile="gpu",
+    ),
+    Misread(
+        "targeted_larger_data_not_harder",
+        by_size(0.2, 0.0),
+        "fails",
+        "where few fall in the smaller data, the difference cannot leave the region, though nothing is left of it",
+        profile="gpu",
+    ),
+    Misread(
+        "backdoor_probe_may_stand",
+        {"attack_success": lambda m: 0.05 if not m.poisons or stands(m) else 0.9},
+        "holds",
+        "'can be' is true of a single model; the library asks how often it is so",
+        profile="paper",
+    ),
+    Misread(
+        "clean_accuracy_not_lower",
+        {"clean_accuracy": lambda m: 0.09 if getattr(m.trial.attack, "kind", "") == "targeted" else 0.19},
+        "fails",
+        "'none of the models we poison or backdoor': those of targeted poisoning are left out",
+    ),
     Misread(
         "targeted_larger_data_half",
         by_size(0.8, 0.4),

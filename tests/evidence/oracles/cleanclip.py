@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.evidence.oracles.oracle import Oracle, Rules
-from tests.evidence.worlds import Model, Rule
+from tests.evidence.oracles.oracle import Misread, Oracle, Rules
+from tests.evidence.worlds import Model
 
 #: The learning rate that cleans; at others a defense is too weak, or too strong.
 RIGHT = 1e-3
@@ -25,7 +25,7 @@ def published(m: Model) -> float:
     return BEFORE
 
 
-def success(left: Left, before: Left = published) -> Rule:
+def success(left: Left, before: Left = published) -> Left:
     """Attack success: `left` after a defense at the right rate."""
 
     def rule(m: Model) -> float:
@@ -38,7 +38,7 @@ def success(left: Left, before: Left = published) -> Rule:
     return rule
 
 
-def accuracy(after: float = ACCURACY - 0.01) -> Rule:
+def accuracy(after: float = ACCURACY - 0.01) -> Left:
     """Clean accuracy: `after` a defense at the right rate, by default one point less than before."""
 
     def rule(m: Model) -> float:
@@ -225,3 +225,13 @@ FACTORS = {
 }
 
 ORACLES: dict[str, Oracle] = MAIN_TABLE | SELF_SUPERVISION | CONTROLS | FACTORS
+
+MISREAD = tuple(
+    Misread(
+        f"cc_{attack}_removed",
+        defended(lambda m: 0.0, before=lambda m: 0.45),
+        "holds",
+        "nothing is left of a backdoor of 45 %; the library asks for a fall of 50 points",
+    )
+    for attack in ("wanet", "label_consistent")
+)
