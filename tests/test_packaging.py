@@ -143,6 +143,12 @@ def test_a_wheel_has_the_package_the_chapters_and_the_records_and_nothing_else(w
     assert set(found) == expected()
 
 
+def test_every_folder_of_modules_is_a_package() -> None:
+    """Tools that look for modules pass by a folder without `__init__.py`."""
+    folders = {path.parent for path in places.PACKAGE.rglob("*.py")}
+    assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]
+
+
 @pytest.mark.parametrize(
     "name",
     [
