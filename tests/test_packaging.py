@@ -143,6 +143,12 @@ def test_a_wheel_has_the_package_the_chapters_and_the_records_and_nothing_else(w
     assert set(found) == expected()
 
 
+def test_every_folder_of_modules_is_a_package() -> None:
+    """Tools that look for modules pass by a folder without `__init__.py`."""
+    folders = {path.parent for path in places.PACKAGE.rglob("*.py")}
+    assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -288,7 +294,9 @@ def test_the_command_works_where_it_is_installed(installed: Installed) -> None:
     assert sum(figure["present"] for figure in figures) == sum(figure["trials"] for figure in figures) > 0
     rows = installed.run("tutorial", "claims", "--profile", "cpu", "--json")["claims"]
     assert {row["id"]: row["verdict"] for row in rows} == verdicts()
-    doctor = installed.run("tutorial", "doctor", "--json")
-    assert doctor["installed"] is True
-    assert str(Path(doctor["store"]).resolve()) == store
+    told = installed.run("tutorial", "doctor", "--json")["places"]
+    assert told["checkout"] is False
+    assert Path(told["package"]).is_relative_to(installed.environment)
+    assert told["record_files"] == len(list(places.results().glob("*/*.jsonl")))
+    assert str(Path(told["store"]).resolve()) == store
     assert installed.files() == before

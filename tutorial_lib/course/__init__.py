@@ -1,0 +1,1 @@
+"""What the chapters need beyond the library: checks, exercises, live figures, widgets, which need the `book` extra."""
