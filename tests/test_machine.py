@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -72,3 +73,67 @@ def test_the_driver_is_asked_for(tmp_path, monkeypatch: pytest.MonkeyPatch) -> N
     assert machine.driver() == "570.12"
     tool.write_text("#!/bin/sh\nexit 9\n")
     assert machine.driver() == ""
+
+
+class Told:
+    """Counts of a made-up machine: seconds that its cores were busy, that this process ran, and the time."""
+
+    def __init__(self, *steps: tuple[float, float, float]) -> None:
+        self.steps = iter(steps)
+
+    def __call__(self) -> tuple[float, float, float]:
+        return next(self.steps)
+
+
+@pytest.mark.parametrize(
+    ("busy", "own", "free", "threads"),
+    [
+        (0.0, 0.0, 4.0, 4),  # an idle machine
+        (2.0, 2.0, 4.0, 4),  # its own work keeps it busy
+        (3.0, 1.0, 3.0, 3),  # somebody else has one core
+        (8.0, 0.0, 0.0, 1),  # others have them all
+        (2.8, 2.0, 3.6, 4),  # a little of everything
+        (7.0, 0.0, 0.5, 1),
+    ],
+)
+def test_free_cores_are_those_that_others_leave(monkeypatch, busy, own, free, threads) -> None:
+    monkeypatch.setattr(machine, "usable_cores", lambda: 4)
+    assert machine.Cores(Told((5.0, 1.0, 10.0), (5.0 + busy, 1.0 + own, 12.0))).free() == pytest.approx(free)
+    assert machine.Cores(Told((5.0, 1.0, 10.0), (5.0 + busy, 1.0 + own, 12.0))).threads(8) == threads
+    assert machine.Cores(Told((5.0, 1.0, 10.0), (5.0 + busy, 1.0 + own, 12.0))).threads(1) == 1
+
+
+def test_after_too_short_a_time_the_last_answer_stands(monkeypatch) -> None:
+    monkeypatch.setattr(machine, "usable_cores", lambda: 2)
+    cores = machine.Cores(Told((0.0, 0.0, 0.0), (1.0, 0.0, 1.0), (1.0, 0.0, 1.01), (1.0, 0.0, 2.0)))
+    assert [cores.free(), cores.free(), cores.free()] == [1.0, 1.0, 2.0]
+
+
+def test_a_busy_process_is_seen() -> None:
+    if sys.platform != "linux":
+        pytest.skip("the kernel's counts are Linux's")
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        cores = machine.Cores()
+        time.sleep(1.0)
+        assert cores.free() <= machine.usable_cores() - 0.2
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_threads_are_given_back_and_one_thread_is_left_alone(monkeypatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(machine.Cores, "free", lambda self: 1.2)
+    with machine.fitting_threads() as look:
+        assert asked == [1]
+        look()
+    assert asked == [1, 1, 4]
+    with machine.fitting_threads(on=False) as look:
+        look()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    with machine.fitting_threads() as look:
+        look()
+    assert asked == [1, 1, 4]

@@ -8,6 +8,7 @@ import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -73,7 +74,7 @@ class ShardWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         return self
 
-    def add(self, key: str, image: np.ndarray, caption: str, meta: dict, label: int = -1) -> None:
+    def add(self, key: str, image: np.ndarray, caption: str, meta: dict[str, Any], label: int = -1) -> None:
         """Append one pair.
 
         Args:
@@ -109,7 +110,7 @@ class ShardWriter:
             self._tar.close()
             self._tar = None
 
-    def __exit__(self, kind, *_) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         self._close()
         for path in self.paths:
             part = path.with_name(path.name + ".part")

@@ -32,12 +32,13 @@ class Classifier(torch.nn.Module):
 
     def encode_image(self, images: Tensor, normalize: bool = False) -> Tensor:
         """Embeddings, as a CLIP model gives them, shape (N, width)."""
-        points = self.visual(images)
+        points: Tensor = self.visual(images)
         return F.normalize(points, dim=-1) if normalize else points
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores of each class, shape (N, C); the head sees normalised embeddings, scaled as CLIP's are."""
-        return self.head(10 * self.encode_image(images, normalize=True))
+        scores: Tensor = self.head(10 * self.encode_image(images, normalize=True))
+        return scores
 
 
 @torch.no_grad()
@@ -49,4 +50,5 @@ def read_with_head(model: Classifier, embeddings: Tensor) -> Tensor:
         torch.Size([4])
     """
     device = model.head.weight.device
-    return model.head(10 * embeddings.to(device)).argmax(dim=1).cpu()
+    scores: Tensor = model.head(10 * embeddings.to(device))
+    return scores.argmax(dim=1).cpu()

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from tutorial_lib.data import emojicaps
+from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.captions import plain_label
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import write_pairs
@@ -82,7 +82,7 @@ def write_emojicaps(
         pairs = Pairs(task.images, tuple(labels), keys, torch.tensor(task.concepts)[task.targets])
     shards = write_pairs(out, pairs, prefix="emojicaps", shard_size=shard_size, labels=labels)
     (out / "labels.txt").write_text("\n".join(names) + "\n")
-    for notice in sorted(emojicaps.FOLDER.glob("ATTRIBUTION*")):
+    for notice in sorted(integrity.FOLDER.glob("ATTRIBUTION*")):
         shutil.copy(notice, out / notice.name)
     paths = tuple(map(str, shards))
     return WrittenShards(str(out), paths, len(pairs), split, side, len(names), seed, pairs.fingerprint())

@@ -63,7 +63,8 @@ class Training:
         """Plain data: what `train.json` holds."""
         body = {name: value for name, value in asdict(self).items() if name in _recorded()}
         kept = body if self.finished else {name: body[name] for name in ("out", "shards", "asked", "finished")}
-        return json.loads(json.dumps(kept))
+        plain: dict[str, Any] = json.loads(json.dumps(kept))
+        return plain
 
     def __str__(self) -> str:
         if self.found:
