@@ -8,9 +8,12 @@ import os
 import sys
 import tarfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from tutorial_lib import __version__
+from tutorial_lib.cli._common import Result
 
 COMMANDS = (
     "doctor",
@@ -43,19 +46,12 @@ def parser() -> argparse.ArgumentParser:
         description="Poison, train and examine CLIP models, on the course's pictures or on your own.",
         epilog="tutorial COMMAND --help shows an example of each.",
     )
-    top.add_argument("--version", action="version", version=_version())
+    top.add_argument("--version", action="version", version=__version__)
     top.add_argument("--traceback", action="store_true", help="on an error, show where in the code it arose")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
         import_module(f"tutorial_lib.cli.{name}").add(commands)
     return top
-
-
-def _version() -> str:
-    try:
-        return version("backdooring-clip")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     notes: list[str] = []
     silent = int(os.environ.get("WORLD_SIZE", "1")) > 1 and os.environ.get("RANK", "0") != "0"  # under torchrun
 
-    def note(message, category, *_, **__) -> None:
+    def note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         if category.__name__ in NOTES:  # by name: importing the library takes seconds
             notes.append(str(message))
             if not silent:
@@ -74,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always")
         warnings.showwarning = note
         try:
-            result, text, code = args.run(args)
+            result, text, code = _run(args)
         except KeyboardInterrupt:
             print(f"tutorial {args.command}: interrupted", file=sys.stderr)
             return INTERRUPTED
@@ -93,6 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of the pipe has gone: not our error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
+
+
+def _run(args: argparse.Namespace) -> Result:
+    run: Callable[[argparse.Namespace], Result] = args.run
+    return run(args)
 
 
 def _explain(error: Exception) -> str | None:

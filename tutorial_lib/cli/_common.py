@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, get_args
 
 from tutorial_lib import places, profiles
 from tutorial_lib.triggers import TRIGGERS, Checkerboard, Patch, Placement, make_trigger
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tutorial_lib.triggers import Trigger
 
 Result = tuple[dict[str, Any], str, int]  # for --json, for people, exit code
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 class Printable(Protocol):
@@ -29,10 +30,10 @@ def said(found: Printable, code: int = 0) -> Result:
 
 
 def command(
-    subparsers, name: str, run: Callable[[argparse.Namespace], Result], *, help: str, example: str
+    subparsers: Subparsers, name: str, run: Callable[[argparse.Namespace], Result], *, help: str, example: str
 ) -> argparse.ArgumentParser:
     """A subcommand with `--json`."""
-    parser = subparsers.add_parser(
+    parser: argparse.ArgumentParser = subparsers.add_parser(
         name,
         help=help,
         description=f"{help[0].upper()}{help[1:]}.",
@@ -55,7 +56,7 @@ def positive(text: str) -> int:
     return number
 
 
-def listed(names) -> str:
+def listed(names: Iterable[str]) -> str:
     """Names in a help text: a, b or c."""
     *some, last = names
     return f"{', '.join(some)} or {last}" if some else last

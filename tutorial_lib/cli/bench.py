@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from tutorial_lib.cli import _common
-from tutorial_lib.cli._common import Result, positive
+from tutorial_lib.cli._common import Result, Subparsers, positive
 
 PARTS = ("train", "zscore", "store", "clean", "scaling")
 
 
-def add(subparsers) -> None:
+def add(subparsers: Subparsers) -> None:
     parser = _common.command(
         subparsers,
         "bench",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from tutorial_lib.cli import _common
-from tutorial_lib.cli._common import Result
+from tutorial_lib.cli._common import Result, Subparsers
 
 
-def add(subparsers) -> None:
+def add(subparsers: Subparsers) -> None:
     parser = _common.command(
         subparsers,
         "claims",

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tutorial_lib.cli import _common
-from tutorial_lib.cli._common import Result, positive
+from tutorial_lib.cli._common import Result, Subparsers, positive
 from tutorial_lib.practice.defense import methods, settings_of
 
 #: Options for settings that some methods have; `--set` reaches all.
 SETTINGS = ("lambda_self", "shrink", "perturb")
 
 
-def add(subparsers) -> None:
+def add(subparsers: Subparsers) -> None:
     parser = _common.command(
         subparsers,
         "clean",

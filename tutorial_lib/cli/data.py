@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from tutorial_lib.cli import _common
-from tutorial_lib.cli._common import Result, positive
+from tutorial_lib.cli._common import Result, Subparsers, positive
 
 
-def add(subparsers) -> None:
+def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("data", help="write the course's pictures as WebDataset shards")
     names = parser.add_subparsers(dest="data", metavar="NAME", required=True)
     emoji = _common.command(

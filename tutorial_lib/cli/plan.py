@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from tutorial_lib.cli import _common
-from tutorial_lib.cli._common import Result, positive
+from tutorial_lib.cli._common import Result, Subparsers, positive
 from tutorial_lib.costs.gpus import GPUS
 
 
-def add(subparsers) -> None:
+def add(subparsers: Subparsers) -> None:
     parser = _common.command(
         subparsers,
         "plan",

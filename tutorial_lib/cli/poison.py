@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, get_args
 from tutorial_lib.attacks import TextBackdoor
 from tutorial_lib.attacks.selection import Select
 from tutorial_lib.cli import _common
-from tutorial_lib.cli._common import Result, positive
+from tutorial_lib.cli._common import Result, Subparsers, positive
 
 if TYPE_CHECKING:
     from tutorial_lib.triggers import Trigger
 
 
-def add(subparsers) -> None:
+def add(subparsers: Subparsers) -> None:
     parser = _common.command(
         subparsers,
         "poison",

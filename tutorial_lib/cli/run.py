@@ -7,10 +7,10 @@ import math
 import sys
 
 from tutorial_lib.cli import _common
-from tutorial_lib.cli._common import Result, positive
+from tutorial_lib.cli._common import Result, Subparsers, positive
 
 
-def add(subparsers) -> None:
+def add(subparsers: Subparsers) -> None:
     parser = _common.command(
         subparsers,
         "run",

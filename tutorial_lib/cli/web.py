@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from tutorial_lib.cli import _common
-from tutorial_lib.cli._common import Result
+from tutorial_lib.cli._common import Result, Subparsers
 
 
-def add(subparsers) -> None:
+def add(subparsers: Subparsers) -> None:
     parser = _common.command(
         subparsers,
         "web",

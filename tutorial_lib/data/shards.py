@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from braceexpand import braceexpand
@@ -59,7 +60,7 @@ class Sample:
     picture: bytes
     suffix: str
     caption: str
-    meta: dict
+    meta: dict[str, Any]
     label: int
     shard: Path
     offset: int = -1

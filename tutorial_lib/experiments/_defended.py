@@ -14,8 +14,8 @@ from dataclasses import replace
 from tutorial_lib.defenses import DEFENSES, Defense, Untouched
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.profiles import Cleaning
-from tutorial_lib.trials import Record, Trial
 from tutorial_lib.proportion import RateDict
+from tutorial_lib.trials import Record, Trial
 
 #: Accuracy that a cleaned model may have lost, a share of the pictures.
 MARGIN = 0.05
