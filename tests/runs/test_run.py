@@ -1,5 +1,6 @@
 """A trial decides its record, and attacks are measured with their controls."""
 
+import functools
 import hashlib
 import json
 from dataclasses import fields, replace
@@ -11,6 +12,7 @@ from tutorial_lib import runs
 from tutorial_lib.attacks import Backdoor, Group, Targeted, TextBackdoor
 from tutorial_lib.defenses import Finetuning
 from tutorial_lib.evaluate import embed_images, predict, zero_shot_classifier
+from tutorial_lib.runs import sources
 from tutorial_lib.trials import RECIPE_VERSION, Recipe, Seeds, Trial
 from tutorial_lib.triggers import Resampled
 
@@ -231,11 +233,18 @@ ELSEWHERE = {"shards": "cc3m", "limit": 100, "task": "imagenet", "data": "anothe
 MARKED = {f.name for f in fields(Trial) if f.metadata.get("data")}
 
 
-def prepared(trial: Trial) -> tuple[str, str, tuple[str, ...]]:
+def digests(pairs, task) -> tuple[str, str, tuple[str, ...]]:
     """Fingerprints of what a trial trains on and is measured on."""
-    pairs, task = runs.prepare(trial)
     pictures = hashlib.sha256(task.images.numpy().tobytes() + task.targets.numpy().tobytes()).hexdigest()
     return pairs.fingerprint(), pictures, task.labels
+
+
+@functools.cache
+def made(trial: Trial) -> tuple[str, str, tuple[str, ...]]:
+    """The same of data that are made anew from the whole trial; what is kept must agree."""
+    found = digests(sources.training_pairs(trial), sources.zero_shot_task(trial))
+    assert digests(*runs.prepare(trial)) == found
+    return found
 
 
 def test_every_field_of_a_trial_is_looked_at():
@@ -247,7 +256,7 @@ def test_a_field_changes_the_data_if_and_only_if_it_is_marked(name):
     """Data are kept by what is marked: a field that was forgotten would serve another trial's pictures."""
     base = Trial(classes=40, copies=1)
     changed = replace(base, **{name: CHANGED[name]})
-    assert (prepared(changed) != prepared(base)) == (name in MARKED)
+    assert (made(changed) != made(base)) == (name in MARKED)
     assert (changed.dataset != base.dataset) == (name in MARKED)
 
 
@@ -263,7 +272,7 @@ def test_what_needs_other_data_is_kept_too(name):
 def test_only_the_data_seed_decides_the_data(name):
     base = Trial(classes=40, copies=1)
     changed = replace(base, seeds=Seeds(**{name: 7}))
-    assert (prepared(changed) != prepared(base)) == (name == "data")
+    assert (made(changed) != made(base)) == (name == "data")
     assert (changed.dataset != base.dataset) == (name == "data")
 
 
