@@ -155,5 +155,5 @@ def test_terms_link_to_the_glossary_once_a_page() -> None:
         links = [a["href"] for a in page.select("article a[href]") if a.select_one(".std-term")]
         assert len(links) == len(set(links))
         assert all(re.match(r"glossary\.html#term-", link) for link in links)
-        if re.match(r"\d+_", name):
+        if name in site.chapter_names():
             assert len(links) >= 3, name
