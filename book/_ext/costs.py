@@ -17,8 +17,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
 from tutorial_lib import places, profiles
-from tutorial_lib.costs import duration, rented
+from tutorial_lib.costs import rented
 from tutorial_lib.costs.gpus import GPUS
+from tutorial_lib.costs.seconds import duration
 from tutorial_lib.evidence import registry
 
 BENCH = places.results() / "bench"

@@ -16,6 +16,7 @@ from tutorial_lib import models, plots
 from tutorial_lib.course import live
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.tasks import ZeroShotTask, class_concepts, zero_shot_task
+from tutorial_lib.defenses import ShrinkAndPerturb
 from tutorial_lib.evidence.results import Results, stamp
 from tutorial_lib.experiments import cc_frontier, fig4, fig6
 from tutorial_lib.experiments._defended import (
@@ -28,7 +29,7 @@ from tutorial_lib.experiments._defended import (
     word,
 )
 from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Record
+from tutorial_lib.trials import Record, TrainedDefense
 from tutorial_lib.triggers import Patch, Trigger, make_trigger
 
 #: Shipped models that the figure of chapter 4 shows, and how it calls them.
@@ -180,7 +181,9 @@ def frontier(results: Results) -> dict[str, Any]:
         tried = [("before", "as it is", before(base))]
         for method in cc_frontier.METHODS:
             for k, defense in enumerate(cc_frontier.settings(results.profile, method)):
-                tried.append((word(method), f"setting {k + 1}: {_setting(defense)}", cleaned(base, [defense])[0]))
+                tried.append(
+                    (word(method), f"setting {k + 1}: {_setting(method, defense)}", cleaned(base, [defense])[0])
+                )
         for group, setting, trial in tried:
             record = results.get(trial)
             if record is not None:
@@ -205,11 +208,11 @@ def frontier(results: Results) -> dict[str, Any]:
     }
 
 
-def _setting(defense) -> str:
+def _setting(method: str, defense: TrainedDefense) -> str:
     words = [f"learning rate {defense.recipe.lr:g}"]
-    if defense.method == "weight_decay":
+    if method == "weight-decay":
         words.append(f"weight decay {defense.recipe.weight_decay:g}")
-    if defense.method == "shrink_and_perturb":
+    if isinstance(defense, ShrinkAndPerturb):
         words.append(f"shrink {defense.shrink:g}")
     return ", ".join(words)
 
