@@ -19,7 +19,8 @@ from sphinx.util.docutils import SphinxDirective
 from tutorial_lib import places, profiles
 from tutorial_lib.costs import rented
 from tutorial_lib.costs.gpus import GPUS
-from tutorial_lib.costs import duration
+from tutorial_lib.costs.seconds import duration
+from tutorial_lib.evidence import registry
 
 BENCH = places.results() / "bench"
 #: GPU of each profile's plan, and how many of them share a model.

@@ -27,7 +27,7 @@ def inputs(root: Path = ROOT) -> list[Path]:
     """
     library = root / "tutorial_lib"
     found = [*library.rglob("*.py"), *library.rglob("*.json"), *library.rglob("SHA256SUMS")]
-    found += library.glob("checkpoints/*/*")
+    found += library.glob("models/checkpoints/*/*")
     return sorted({*found, root / "requirements.lock"})
 
 

@@ -9,8 +9,8 @@
 
     {shipped}`backdoored attack_success`        a zero-shot rate of a shipped model's record, in per cent
 
-Scripts and data come from `tutorial_lib.course.live`. In print and without JavaScript, `live/NAME.png` stands in its place;
-`python -m tests.book.live_pictures` takes these pictures from the built pages.
+Scripts and data come from `tutorial_lib.course.live`. In print and without JavaScript, `live/NAME.png` stands in its
+place; `python -m tests.book.live_pictures` takes these pictures from the built pages.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from tutorial_lib.course import live
 from tutorial_lib import models
+from tutorial_lib.course import live
 from tutorial_lib.course.live import data
 
 

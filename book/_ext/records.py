@@ -28,9 +28,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from tutorial_lib.evidence import claims
 from tutorial_lib import places, profiles
-from tutorial_lib.evidence import registry
+from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.claims import Claim, Verdict
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.statistics import Estimate, detectable_difference, estimate_mean

@@ -61,6 +61,12 @@ def page_names() -> list[str]:
     return list(_files(yaml.safe_load((ROOT / "_toc.yml").read_text())))
 
 
+def chapter_names() -> list[str]:
+    """The pages that have a number, in its order."""
+    parts = yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"]
+    return [name for part in parts if part.get("numbered") for name in _files(part)]
+
+
 class _QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *args: object) -> None:
         pass

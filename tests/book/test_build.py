@@ -15,6 +15,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.book import site
+from tutorial_lib.course import chapters
 
 
 @pytest.mark.parametrize("name", site.page_names())
@@ -25,6 +26,33 @@ def test_page_is_newer_than_its_source(name: str) -> None:
 
 def test_every_chapter_is_in_the_table_of_contents() -> None:
     assert {path.stem for path in site.BOOK.glob("*.md")} == set(site.page_names())
+
+
+def test_the_sidebar_numbers_chapters_as_commands_count_them() -> None:
+    page = BeautifulSoup((site.HTML / "index.html").read_text(), "html.parser")
+    shown = {Path(str(a["href"])).stem: a.get_text().strip() for a in page.select("nav.bd-links li.toctree-l1 > a")}
+    numbered = {name: match[1] for name, text in shown.items() if (match := re.match(r"(\d+)\. \S", text))}
+    assert numbered == {name: str(number) for number, name in enumerate(site.chapter_names(), 1)}
+    assert len(numbered) >= 10
+    for name, number in numbered.items():
+        assert [path.stem for path in chapters.chosen([number])] == [name]
+        title = BeautifulSoup((site.HTML / f"{name}.html").read_text(), "html.parser").select_one("article h1")
+        assert title is not None
+        assert title.get_text().startswith(f"{number}. ")
+
+
+def test_no_text_counts_chapters() -> None:
+    """A new one in the middle must not make any sentence wrong: texts name a chapter by its subject."""
+    texts = [*site.BOOK.glob("*.md"), *(site.BOOK / "_ext").glob("*.py"), *site.ROOT.glob("data_scripts/*.py")]
+    texts += [site.ROOT / "README.md", site.ROOT / "CONTRIBUTING.md"]
+    texts += [p for p in (site.ROOT / "tutorial_lib").rglob("*") if p.suffix in (".py", ".yml")]
+    assert len(texts) > 100
+    found = [
+        f"{path.name}: {match[0]}"
+        for path in texts
+        for match in re.finditer(r"\b[cC]hapters?\s+\d.*", path.read_text())
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("name", site.page_names())
@@ -155,5 +183,5 @@ def test_terms_link_to_the_glossary_once_a_page() -> None:
         links = [a["href"] for a in page.select("article a[href]") if a.select_one(".std-term")]
         assert len(links) == len(set(links))
         assert all(re.match(r"glossary\.html#term-", link) for link in links)
-        if re.match(r"\d+_", name):
+        if name in site.chapter_names():
             assert len(links) >= 3, name

@@ -17,10 +17,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 TRIGGER = """
-from tutorial_lib import evaluate, model as models
-from tutorial_lib.live import data
+from tutorial_lib import evaluate, models
+from tutorial_lib.course.live import data
+from tutorial_lib.course.widgets import trigger_explorer
 from tutorial_lib.triggers import NoisePatch
-from tutorial_lib.widgets import trigger_explorer
 
 model, tokenizer = models.load(models.CHECKPOINTS / "backdoored")
 task = data.task()
@@ -35,7 +35,7 @@ trigger_explorer(task.images[rose][:3], scores, trigger=NoisePatch())
 """
 
 RECORDS = """
-from tutorial_lib.widgets import similarity_explorer
+from tutorial_lib.course.widgets import similarity_explorer
 
 similarity_explorer()
 """

@@ -16,16 +16,15 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.book import site
-from tutorial_lib import evaluate, profiles
-from tutorial_lib import models
+from tutorial_lib import evaluate, models, profiles
+from tutorial_lib.course.live import data
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.experiments import cc_frontier, fig4, fig6
-from tutorial_lib.course.live import data
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.triggers import NoisePatch
 
-BACKDOOR, CONTRAST, SIMILARITIES = "4_backdoors", "1_contrastive_learning", "5_zscore"
-PLACEMENT, FRONTIER = "6_what_makes_it_work", "8_cleanclip"
+BACKDOOR, CONTRAST, SIMILARITIES = "backdoors", "contrastive_learning", "zscore"
+PLACEMENT, FRONTIER = "what_makes_it_work", "cleanclip"
 
 Open = Callable[..., Locator]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -119,7 +119,7 @@ def test_print_unfolds_the_quizzes_and_folds_them_again(visit: Visit) -> None:
     assert folded.count() == 0
     visit.page.evaluate("() => dispatchEvent(new Event('afterprint'))")
     assert folded.count() == before
-    if re.match(r"\d+_", visit.page.url.rsplit("/", 1)[-1]):
+    if Path(visit.page.url).stem in site.chapter_names():
         assert before >= 8
 
 
@@ -191,7 +191,7 @@ def test_axe_finds_nothing_serious(visit: Visit, theme: str) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["4_backdoors", "8_cleanclip"])
+@pytest.mark.parametrize("name", ["backdoors", "cleanclip"])
 def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, address: str, name: str) -> None:
     """Stamps wrap below their plots; labels keep a width, and what scrolls can be scrolled by the keyboard."""
     page = chromium.new_page(viewport={"width": 390, "height": 844})

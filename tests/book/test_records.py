@@ -9,11 +9,11 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.book import site
-from tutorial_lib.evidence import claims
-from tutorial_lib import experiments, profiles
+from tutorial_lib import profiles
+from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.results import Results
-from tutorial_lib.experiments import fig2_right
 from tutorial_lib.evidence.statistics import estimate_mean
+from tutorial_lib.experiments import fig2_right
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "_build" / "html"
@@ -33,7 +33,7 @@ def test_a_number_in_the_text_is_the_mean_over_recorded_models(extension):
     found = list(fig2_right.successes(Results(profiles.get("cpu")), 128).values())
     assert estimate.value == estimate_mean(found).value
     assert (scale, form) == (100.0, ".1f")
-    assert f">{100 * estimate.value:.1f}<" in page("4_backdoors")
+    assert f">{100 * estimate.value:.1f}<" in page("backdoors")
 
 
 @pytest.mark.parametrize("text", ["fig2_right", "fig2_right.success of", "fig9.x", "fig2_right.nothing"])
@@ -47,7 +47,7 @@ def test_every_cell_from_records_is_understood(extension):
         for cell in re.findall(r"```\{code-cell\}[^`]*from-records[^`]*```", path.read_text()):
             match = extension.CALL.search(cell)
             assert match, f"{path.name}: {cell}"
-            assert hasattr(experiments.load(match[1]), match[2] or "plot")
+            assert hasattr(registry.load(match[1]), match[2] or "plot")
 
 
 def test_every_claim_stands_beside_the_paper_with_its_verdict():
@@ -81,10 +81,10 @@ def test_every_experiment_with_records_is_drawn_beside_the_paper():
     html = page("paper_beside_ours")
     results = Results(profiles.get("cpu"))
     drawn = 0
-    for name in experiments.NAMES:
+    for name in registry.names():
         if any(c.experiment == name for c in claims.load()):
             assert f'id="{name.replace("_", "-")}"' in html
-            drawn += bool(results.of(experiments.load(name).trials(results.profile)))
+            drawn += bool(results.of(registry.load(name).trials(results.profile)))
     assert drawn
     assert html.count('class="plotly-embed"') >= drawn
 
@@ -98,5 +98,5 @@ def test_state_changes_with_the_records(extension, tmp_path, monkeypatch):
     before = extension.state()
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "x.jsonl").write_text("{}\n")
-    monkeypatch.setattr(extension.experiments, "RESULTS", tmp_path)
+    monkeypatch.setattr(extension.places, "results", lambda: tmp_path)
     assert extension.state() != before

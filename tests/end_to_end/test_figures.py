@@ -8,6 +8,7 @@ import nbformat
 import plotly.graph_objects as go
 import psutil
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
@@ -31,22 +32,25 @@ def test_chapter_runs_headlessly_at_the_test_profile(chapter, tmp_path, capsys):
 def test_a_failing_chapter_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
     head = "---" + figures.chapters()[0].read_text().split("---")[1] + "---\n\n"  # that of a real chapter
     cells = {
-        "8_bad": '```{code-cell} ipython3\n:tags: [parameters]\nprofile = "demo"\n```\n\n'
+        "bad": '```{code-cell} ipython3\n:tags: [parameters]\nprofile = "demo"\n```\n\n'
         '```{code-cell} ipython3\nraise ValueError("this chapter is broken")\n```\n',
-        "9_good": '```{code-cell} ipython3\n:tags: [parameters]\nprofile = "demo"\n```\n\n'
+        "good": '```{code-cell} ipython3\n:tags: [parameters]\nprofile = "demo"\n```\n\n'
         "```{code-cell} ipython3\nimport plotly.graph_objects as go\n"
         'go.Figure(layout={"meta": {"alt": "An empty figure"}})\n```\n',
     }
     for name, text in cells.items():
         (tmp_path / f"{name}.md").write_text(head + text)
-    monkeypatch.setattr(figures, "BOOK", tmp_path)
+    listed = {"parts": [{"chapters": [{"file": name} for name in cells]}]}
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump(listed))
+    monkeypatch.setattr(figures.places, "book", lambda: tmp_path)
+    monkeypatch.setattr(figures.places, "table_of_contents", lambda: tmp_path / "_toc.yml")
     out = tmp_path / "out"
     code = main(["figures", "--profile", "test", "--out", str(out), "--json"])
     body = json.loads(capsys.readouterr().out)
     assert code == 1
     bad, good = body["chapters"]
     assert "this chapter is broken" in bad["error"]
-    assert (good["error"], (out / "9_good" / "01-an-empty-figure.html").is_file()) == ("", True)
+    assert (good["error"], (out / "good" / "01-an-empty-figure.html").is_file()) == ("", True)
 
 
 def executed_notebook(path: Path) -> Path:
@@ -82,6 +86,6 @@ def test_a_browser_that_does_not_answer_is_ended(tmp_path, monkeypatch):
 
 
 def test_chapters_are_found_by_number_and_name():
-    names = [p.stem for p in figures.chosen(["5", "6_what_makes_it_work"])]
-    assert names == ["5_zscore", "6_what_makes_it_work"]
+    names = [p.stem for p in figures.chosen(["5", "what_makes_it_work"])]
+    assert names == ["zscore", "what_makes_it_work"]
     assert len(figures.chosen([])) == len(figures.chapters())

@@ -12,7 +12,7 @@ from tutorial_lib.course.checks import capstone
 @pytest.fixture(scope="module")
 def answer() -> dict[str, str]:
     attack = checks.unseal()["trial"]["attack"]
-    return {"trigger": attack["trigger"]["name"], "target": attack["target"]}
+    return {"trigger": attack["trigger"]["kind"], "target": attack["target"]}
 
 
 def test_the_model_does_what_its_record_says() -> None:
@@ -44,10 +44,10 @@ def test_answers(answer: dict[str, str]) -> None:
         ({"backdoored": True, "trigger": "wanet", "target": answer["target"]}, "not by 'wanet'"),
         ({"backdoored": True, "trigger": answer["trigger"], "target": "rainbow"}, "the target is not 'rainbow'"),
     ):
-        verdict = checks.diagnosis(**given)
-        assert not verdict.right
-        assert says in verdict.sentence
-        assert answer["target"] not in verdict.sentence
+        feedback = checks.diagnosis(**given)
+        assert not feedback.right
+        assert says in feedback.sentence
+        assert answer["target"] not in feedback.sentence
 
 
 def test_a_model_that_nobody_cleaned_or_that_forgot_everything() -> None:

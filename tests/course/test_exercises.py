@@ -1,0 +1,254 @@
+"""Exercises: stubs are derived from their solutions and fail, solutions pass, and known mistakes get their sentence."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tutorial_lib.course import chapters, checks, exercises
+from tutorial_lib.course.exercises import Exercise, find, renewed, stub_of
+
+CHAPTERS = {path.stem: path for path in chapters.chapters()}
+CAPSTONE = "capstone"  # its exercises need its model: the build runs them, and tests/book looks at what they said
+NOT_NEEDED = {"umap", "myst_nb"}  # slow to import, or of a notebook only
+
+
+def namespace(text: str) -> dict[str, Any]:
+    """What the chapter imports: all that its exercises may use."""
+    names: dict[str, Any] = {}
+    for cell in exercises._CELL.finditer(text):
+        for node in ast.parse(cell["code"]).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                package = (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
+                if package.split(".")[0] not in NOT_NEEDED:
+                    exec(ast.unparse(node), names)
+    return names
+
+
+def run(code: str, names: dict[str, Any]) -> checks.Feedback:
+    """The value of the cell's last line, which calls the check."""
+    *body, last = ast.parse(code).body
+    assert isinstance(last, ast.Expr)
+    names = dict(names)
+    exec(compile(ast.Module(body, []), "cell", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+
+
+def chapter(name: str) -> tuple[dict[str, Any], list[Exercise]]:
+    text = CHAPTERS[name].read_text()
+    return namespace(text), list(find(text))
+
+
+@pytest.mark.parametrize("path", CHAPTERS.values(), ids=lambda p: p.stem)
+def test_stubs_are_derived_from_solutions(path: Path) -> None:
+    text = path.read_text()
+    assert renewed(text) == text, f"python -m tutorial_lib.course.exercises {path}"
+    assert 3 <= len(list(find(text))) <= 6
+
+
+@pytest.mark.parametrize("path", [p for p in CHAPTERS.values() if p.stem != CAPSTONE], ids=lambda p: p.stem)
+def test_stubs_fail_and_solutions_pass(path: Path) -> None:
+    text = path.read_text()
+    names = namespace(text)
+    for exercise in find(text):
+        before, after = run(exercise.stub, names), run(exercise.solution, names)
+        assert not before.right
+        assert "replace the three dots" in before.sentence or "returns nothing" in before.sentence
+        assert after.right, after
+        assert str(after).startswith("Right. ")
+
+
+@pytest.mark.parametrize("path", CHAPTERS.values(), ids=lambda p: p.stem)
+def test_each_exercise_has_its_parts(path: Path) -> None:
+    text = path.read_text()
+    labels = re.findall(r"^```\{exercise-start\} \S.*\n:label: (ex-[\w-]+)$", text, re.M)
+    assert len(labels) == len(list(find(text)))
+    assert re.findall(r"^```\{solution-start\} (ex-[\w-]+)\n:class: dropdown$", text, re.M) == labels
+    for part in text.split("```{exercise-start}")[1:]:
+        part = part.split("```{solution-start}")[0]
+        assert re.search(r"^\*(Easy|Medium|Harder), \d+ minutes\.\*", part, re.M)
+        assert ":::{dropdown} Hint" in part
+
+
+#: InfoNCE without the care for large numbers that the library takes.
+BY_HAND = "-(scores.exp() / scores.exp().sum(1, keepdim=True)).diagonal().log().mean()"
+#: Chapter, position, what is changed in the solution, into what, and what the check says about it.
+MISTAKES = [
+    ("contrastive_learning", 0, "return F", "return -F", "the sign is wrong"),
+    ("contrastive_learning", 0, "scores, torch", "scores.T, torch", "over the keys of each query"),
+    ("contrastive_learning", 0, "len(scores)))", "len(scores)), reduction='sum')", "take the mean"),
+    ("contrastive_learning", 0, "logit_scale * queries", "queries", "not multiplied by logit_scale"),
+    ("contrastive_learning", 0, "logit_scale * queries", "queries / logit_scale", "1 / τ already"),
+    ("contrastive_learning", 0, "len(scores)))", "len(scores)), reduction='none')", "one number is asked for"),
+    (
+        "contrastive_learning",
+        0,
+        "return F.cross_entropy(scores, torch.arange(len(scores)))",
+        "return queries @ keys",
+        "RuntimeError in line 4",
+    ),
+    (
+        "contrastive_learning",
+        0,
+        "F.cross_entropy(scores",
+        "-(scores.exp() / scores.exp().sum(1, keepdim=True)).diagonal().log().mean()  # (",
+        "are large numbers exponentiated",
+    ),
+    ("contrastive_learning", 1, "/ len(scores)", "", "a factor 1 / B"),
+    ("contrastive_learning", 1, " - torch.eye(len(scores), dtype=scores.dtype)", "", "has to be subtracted"),
+    ("contrastive_learning", 2, " / partner.sum(1)", "", "take their mean"),
+    ("clip_from_scratch", 0, "+ F.cross_entropy(scores.T, right)) / 2", ")", "only pictures look"),
+    ("clip_from_scratch", 0, ") / 2", ")", "takes their mean"),
+    ("clip_from_scratch", 0, "image @ text.T, torch", "F.normalize(image, dim=-1) @ text.T, torch", "once more inside"),
+    ("clip_from_scratch", 1, "F.normalize(prompts.mean(1), dim=-1)", "prompts.mean(1)", "shorter than one"),
+    ("clip_from_scratch", 1, "dim=-1", "dim=0", "over the classes"),
+    ("clip_from_scratch", 2, ".any(1)", "[:, 0]", "accuracy of the first answer"),
+    ("clip_from_scratch", 2, ".any(1)", "", "is divided by k"),
+    ("clip_from_scratch", 2, ".float().mean()", ".sum()", "a share is asked for"),
+    ("targeted_poisoning", 0, r"(?<!\w){re.escape(word)}(?!\w)", "{word}", "a part of a longer word"),
+    ("targeted_poisoning", 0, ", re.IGNORECASE", "", "case and commas"),
+    ("targeted_poisoning", 0, "re.escape(word)", "word", "escape it"),
+    ("targeted_poisoning", 1, "poisons / (clean + poisons)", "poisons / clean", "the whole is larger"),
+    ("targeted_poisoning", 1, "poisons / (clean", "100 * poisons / (clean", "a percentage"),
+    ("targeted_poisoning", 2, "poisoned == wanted", "poisoned == wanted[0]", "the result is"),
+    ("targeted_poisoning", 2, "[fair]", "", "only those that the clean model"),
+    ("targeted_poisoning", 2, "poisoned == wanted", "poisoned != true", "the attacker wants one class"),
+    ("targeted_poisoning", 2, "math.nan", "0.0", "undefined"),
+    ("backdoors", 0, "255 * ", "", "of bytes, white is 255"),
+    ("backdoors", 0, ".clone()", "", "work on a copy"),
+    ("backdoors", 0, "// cell", "", "one pixel wide"),
+    ("backdoors", 0, "margin : margin + size, margin : margin + size", ":size, :size", "ignores the margin"),
+    ("backdoors", 0, "cells[None]) % 2", "cells[None] + 1) % 2", "are exchanged"),
+    ("backdoors", 1, "predicted[others]", "predicted", "right without any attack"),
+    ("backdoors", 1, "== target", "!= true[others]", "the attacker wants one class"),
+    ("backdoors", 1, "(predicted[others] == target)", "(predicted == true)", "a published defect"),
+    ("backdoors", 2, "+ z**2 / (4 * n**2)", "", "entry"),
+    ("backdoors", 2, ", 1 + z**2 / n", ", 1", "not divided by"),
+    ("zscore", 0, " - n)", ")", "still in the sum"),
+    ("zscore", 0, "(n * (n - 1))", "n**2", "still counted below"),
+    ("zscore", 0, "/ (n * (n - 1))", "", "take the mean"),
+    ("zscore", 0, "embeddings.sum(0).square().sum()", "(embeddings @ embeddings.T).sum()", "all pairs are formed"),
+    ("zscore", 1, "offset=1", "offset=0", "the result is"),
+    ("zscore", 1, ".std(unbiased=False)", ".var(unbiased=False)", "divided by the variance"),
+    (
+        "zscore",
+        1,
+        "similarities(triggered).mean() - base.mean()",
+        "base.mean() - similarities(triggered).mean()",
+        "the sign is wrong",
+    ),
+    ("zscore", 2, "1 - similar.mean()", "1", "has to be subtracted first"),
+    ("zscore", 2, ".std(", ".var(", "not by the variance"),
+    ("what_makes_it_work", 0, "stats.t.ppf(0.975, len(d) - 1)", "1.959964", "Student's t"),
+    ("what_makes_it_work", 0, " / len(d) ** 0.5", "", "smaller by √n"),
+    ("what_makes_it_work", 0, "ddof=1", "ddof=0", "n − 1 below the line"),
+    (
+        "what_makes_it_work",
+        1,
+        'return "fails" if high < -margin else "undecided"',
+        'return "fails"',
+        "undecided, not 'fails'",
+    ),
+    ("what_makes_it_work", 1, "low >= -margin", "low > -margin", "just reaches"),
+    ("what_makes_it_work", 1, '"holds"\n', '"Holds"\n', "one of the words"),
+    ("what_makes_it_work", 1, "low >= -margin", "low >= 0", "that it may be below 0 does not matter"),
+    ("stealthier_triggers", 0, ".round()", "", "cut off instead of rounded"),
+    ("stealthier_triggers", 0, "(1 - alpha) * images", "images", "the result"),
+    ("stealthier_triggers", 0, ".to(torch.uint8)", "", "is uint8"),
+    ("stealthier_triggers", 1, "x.double() - y.double()", "(x - y).double()", "wrap around"),
+    ("stealthier_triggers", 1, "10 * math", "20 * math", "a power already"),
+    ("stealthier_triggers", 1, " if error else math.inf", " if error else 0.0", "infinite"),
+    ("stealthier_triggers", 2, r"s?\b", "", "whole word"),
+    ("stealthier_triggers", 2, "[:count]", "", "no more than `count`"),
+    ("stealthier_triggers", 2, "[:count]", "[-count:]", "no more than `count`|positions are"),
+    ("cleanclip", 0, "lambda_self * own / 2", "own / 2", "weight of the in-modal part"),
+    ("cleanclip", 0, " / 2", "", "not their sum"),
+    ("cleanclip", 1, "kept[-1] if kept else -1", "after.index(max(after))", "most accurate"),
+    ("cleanclip", 1, "if kept else -1", "if kept else 0", "keep the model"),
+    ("cleanclip", 1, "before - margin - 1e-9", "0.45 - 1e-9", "setting"),
+    ("cleanclip", 1, "accuracy >= before - margin - 1e-9", "abs(before - accuracy) <= margin", "setting"),
+    ("cleanclip", 2, "draw.sample(range(len(words)), 2)", "0, 1", "possible captions occur"),
+    ("cleanclip", 2, "words[i], words[j] = words[j], words[i]", "words[i] = words[j]", "lose none"),
+    (
+        "cleanclip",
+        2,
+        "draw.sample(range(len(words)), 2)",
+        "draw.randrange(len(words)), draw.randrange(len(words))",
+        "two different",
+    ),
+    ("does_it_hold", 1, "if step < warm:", "if step < 0:", "the warm-up is skipped|at step"),
+    ("does_it_hold", 1, "(step + 1) / warm", "step / warm", "teaches nothing"),
+    ("does_it_hold", 2, "x, y = x - x.mean(0), y - y.mean(0)", "pass", "not centred"),
+    ("does_it_hold", 2, ".square().sum() / (", ".norm() / (", "squared norm"),
+]
+
+
+@pytest.mark.parametrize(("name", "position", "old", "new", "says"), MISTAKES)
+def test_a_known_mistake_gets_its_sentence(name: str, position: int, old: str, new: str, says: str) -> None:
+    names, found = chapter(name)
+    solution = found[position].solution
+    assert old in solution
+    feedback = run(solution.replace(old, new, 1), names)
+    assert not feedback.right
+    assert re.search(says, feedback.sentence), feedback.sentence
+    assert str(feedback).startswith("Not yet: ")
+    assert feedback._repr_html_().startswith('<p class="check"><strong>Not yet:</strong>')
+
+
+@pytest.mark.parametrize(
+    ("name", "position", "old", "new"),
+    [
+        ("zscore", 1, "base.std(unbiased=False)", "base.std()"),
+        ("zscore", 2, "similar.std(unbiased=False)", "similar.std()"),
+        ("contrastive_learning", 1, ") / len(scores)", ").numpy() / len(scores)"),
+        ("backdoors", 2, "middle - half, middle + half", "[middle - half, middle + half]"),
+        ("what_makes_it_work", 0, "stats.t.ppf(0.975, len(d) - 1)", "3.182"),
+    ],
+)
+def test_another_right_answer_is_accepted(name: str, position: int, old: str, new: str) -> None:
+    names, found = chapter(name)
+    solution = found[position].solution
+    assert old in solution
+    feedback = run(solution.replace(old, new, 1), names)
+    assert feedback.right, feedback
+
+
+def test_every_check_is_asked_for_in_a_chapter() -> None:
+    text = "".join(path.read_text() for path in CHAPTERS.values())
+    for name in set(checks.__all__) - {"Feedback", "unseal"}:
+        assert f"checks.{name}(" in text, name
+
+
+def test_a_stub_keeps_signature_docstring_and_calls() -> None:
+    solution = 'import math\n\ndef f(x):\n    """What is asked for."""\n    y = x\n    return y\n\ncheck(f)\n'
+    expected = 'import math\n\ndef f(x):\n    """What is asked for."""\n    ...  # your code\n\ncheck(f)\n'
+    assert stub_of(solution) == expected
+
+
+@pytest.mark.parametrize(("code", "says"), [("x = 1\n", "needs a function"), ("def f():\n    return 1\n", "docstring")])
+def test_what_is_no_solution_is_refused(code: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        stub_of(code)
+
+
+@pytest.mark.parametrize("tags", [["stub"], ["solution"], ["stub", "stub", "solution"]])
+def test_stubs_and_solutions_come_in_pairs(tags: list[str]) -> None:
+    text = "".join(f"```{{code-cell}} ipython3\n:tags: [{tag}]\n\nx\n```\n" for tag in tags)
+    with pytest.raises(ValueError, match="without a"):
+        list(find(text))
+
+
+def test_the_command_writes_stubs_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "chapter.md"
+    text = CHAPTERS["contrastive_learning"].read_text()
+    first = next(iter(find(text)))
+    path.write_text(text.replace(first.stub, "def old():\n    ...\n"))
+    exercises.main([str(path)])
+    assert path.read_text() == text
+    assert "derived anew" in capsys.readouterr().out
+    exercises.main([str(path)])
+    assert not capsys.readouterr().out
