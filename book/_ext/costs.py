@@ -99,6 +99,11 @@ def benchmark_rows(body: dict[str, Any]) -> list[Row]:
         for name, ratio in c["ratio_to_finetuning"].items():
             step, plain = _number(c["step_ms"][name]), _number(c["step_ms"]["finetune"])
             rows.append([f"cleaning, {name}: ms a step", step, f"finetune: {plain}", _number(ratio, ".2f")])
+    if (b := body.get("company")) is not None:
+        rate = b["samples_per_second"]
+        what = f"training beside {b['busy']} busy core, samples/s; ratio: to alone"
+        other = f"with a thread on every core: {_number(rate['all beside'])} ({b['kept_with_all_threads']:.2f})"
+        rows.append([what, _number(rate["fit beside"]), other, _number(b["kept"], ".2f")])
     if (s := body.get("scaling")) is not None:
         m = s["models"]
         one_by_one = f"one by one: {_number(m['one_by_one'])}"
