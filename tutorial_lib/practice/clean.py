@@ -51,6 +51,12 @@ class Cleaning:
         steps, seconds: of the training.
         notes: what the defense found.
         about: the pictures that were classified.
+
+    Example:
+        See `clean`, which makes one.
+
+        >>> "before" in Cleaning.__dataclass_fields__
+        True
     """
 
     checkpoint: str
@@ -145,6 +151,17 @@ def clean(
             such class.
         CheckpointError: the checkpoint cannot be read.
         TrainingDivergedError: the loss is NaN or infinite.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> from tutorial_lib.defenses import Finetuning
+        >>> from tutorial_lib.practice.shards import write_emojicaps
+        >>> from tutorial_lib.trials import Recipe
+        >>> trusted = write_emojicaps(Path("trusted"), copies=1, classes=16)
+        >>> defense = Finetuning(Recipe(epochs=1, batch_size=40))
+        >>> checkpoint, out = models.CHECKPOINTS / "unknown", Path("cleaned")
+        >>> clean(checkpoint, out, defense=defense, pairs=trusted.shards, classes=16).steps
+        2
     """
     _check(out, defense, training, manifests, target, trigger)
     device = chosen_device(device)

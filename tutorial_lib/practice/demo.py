@@ -38,6 +38,12 @@ class Demo:
         style: of the test pictures.
         picture: the file.
         seed: of everything.
+
+    Example:
+        See `demo`, which makes one.
+
+        >>> "picture" in Demo.__dataclass_fields__
+        True
     """
 
     report: BackdoorReport
@@ -100,6 +106,11 @@ def demo(out: Path = Path("demo.png"), *, seed: int = 0) -> Demo:
 
     Raises:
         ValueError: the file cannot be there, or is of another kind.
+
+    Example:
+        >>> demo(Path("demo.jpg"))
+        Traceback (most recent call last):
+        ValueError: the picture must end in .png, not 'demo.jpg'
     """
     if not out.parent.is_dir():
         raise ValueError(f"there is no folder {out.parent} to save {out.name} in")

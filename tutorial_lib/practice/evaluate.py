@@ -25,6 +25,12 @@ class Evaluation:
         report: rates, similarities and z-score.
         side: width and height of the pictures.
         clustered: several pictures show one drawing, and intervals know it.
+
+    Example:
+        See `evaluate`, which makes one.
+
+        >>> "report" in Evaluation.__dataclass_fields__
+        True
     """
 
     checkpoint: str
@@ -126,6 +132,13 @@ def evaluate(
     Raises:
         CheckpointError: the checkpoint cannot be read.
         ValueError: there is no such class, the trigger does not fit, or there is no such device.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> from tutorial_lib.triggers import NoisePatch
+        >>> found = evaluate(models.CHECKPOINTS / "backdoored", trigger=NoisePatch(), target="banana", classes=100)
+        >>> found.report.attack_success.rate > 0.9
+        True
     """
     device = chosen_device(device)
     model, tokenizer = models.load(checkpoint, config)

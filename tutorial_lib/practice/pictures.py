@@ -33,6 +33,10 @@ def pictures_for(
 
     Raises:
         ValueError: shards without labels or the other way round, or as for `shard_pictures`.
+
+    Example:
+        >>> pictures_for(32, classes=16).labels == course_pictures(classes=16).labels
+        True
     """
     if (shards is None) != (labels is None):
         raise ValueError("shards to classify and a file of labels belong together: the file names all classes")
@@ -51,6 +55,10 @@ def course_pictures(split: str = "test", classes: int = 320, side: int = 32) -> 
 
     Raises:
         ValueError: there are not so many classes, or no such split.
+
+    Example:
+        >>> len(course_pictures("validation", classes=16).labels)
+        16
     """
     drawn = emojicaps.load()
     task = zero_shot_task(drawn, class_concepts(drawn, classes), split=split, side=side)
@@ -69,6 +77,12 @@ def shard_pictures(shards: Sequence[str | Path], labels: Path, side: int) -> Lab
     Raises:
         ValueError: a picture shows none of the classes, or the file of labels is not one.
         ShardError: more than 1 % of the pictures cannot be used.
+
+    Example:
+        >>> from tutorial_lib.practice.shards import write_emojicaps
+        >>> written = write_emojicaps(Path("pictures"), split="test", copies=1, classes=16)
+        >>> len(shard_pictures(written.shards, Path("pictures/labels.txt"), side=32).labels)
+        16
     """
     names = tuple(read_labels(labels))
     number = numbers(names)
@@ -106,6 +120,11 @@ def read_labels(path: Path) -> list[str]:
 
     Raises:
         ValueError: no such file, fewer than two labels, or one that occurs twice.
+
+    Example:
+        >>> _ = Path("labels.txt").write_text("banana\\ncactus\\n")
+        >>> read_labels(Path("labels.txt"))
+        ['banana', 'cactus']
     """
     if not path.is_file():
         raise ValueError(f"there is no labels file {path}")
@@ -118,7 +137,12 @@ def read_labels(path: Path) -> list[str]:
 
 
 def numbers(labels: Sequence[str]) -> dict[str, int]:
-    """Number of each class by its label."""
+    """Number of each class by its label.
+
+    Example:
+        >>> numbers(["banana", "cactus"])["cactus"]
+        1
+    """
     return {label: number for number, label in enumerate(labels)}
 
 
@@ -128,6 +152,12 @@ def true_class(sample: Sample, number: Mapping[str, int]) -> int:
     Args:
         sample: the pair.
         number: of each class by its label.
+
+    Example:
+        >>> from tutorial_lib.data.shards import Sample
+        >>> sample = Sample("1", b"", "", "a photo", {"label": "cactus"}, -1, Path("a.tar"))
+        >>> true_class(sample, {"banana": 0, "cactus": 1})
+        1
     """
     true = sample.label if sample.label >= 0 else number.get(str(sample.meta.get("label", sample.caption)), -1)
     return true if true < len(number) else -1

@@ -60,6 +60,12 @@ class Poisoning:
         shards: of the poisons.
         clean_shards: of the clean pairs, where these were written too.
         manifest: file that names every poison.
+
+    Example:
+        See `poison`, which makes one.
+
+        >>> "manifest" in Poisoning.__dataclass_fields__
+        True
     """
 
     attack: str
@@ -156,6 +162,15 @@ def poison(
         ValueError: an option belongs to another attack, there are too few pictures or captions, or the trigger does not
             fit.
         ShardError: the shards cannot be used.
+
+    Example:
+        >>> from tutorial_lib.practice.shards import write_emojicaps
+        >>> from tutorial_lib.triggers import Checkerboard
+        >>> clean = write_emojicaps(Path("clean"), copies=2, classes=16)
+        >>> settings = {"attack": "backdoor", "target": "rainbow", "count": 4, "trigger": Checkerboard()}
+        >>> done = poison(clean.shards, Path("poisons"), **settings)
+        >>> done.count, Path("poisons/manifest.json").is_file()
+        (4, True)
     """
     own: dict[str, Any] = {
         "trigger": trigger,

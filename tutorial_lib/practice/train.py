@@ -42,6 +42,12 @@ class Training:
         vocabulary: tokens that the model knows.
         device, processes, machine: that it ran on.
         found: it was finished before it was asked for.
+
+    Example:
+        See `train_shards`, which makes one.
+
+        >>> "samples_per_second" in Training.__dataclass_fields__
+        True
     """
 
     out: str
@@ -110,6 +116,13 @@ def train_shards(
         ShardError: the shards cannot be used.
         MemoryError: says which number to lower.
         TrainingDivergedError: the loss became NaN or infinite.
+
+    Example:
+        >>> from tutorial_lib.practice.shards import write_emojicaps
+        >>> clean = write_emojicaps(Path("clean"), copies=1, classes=16)
+        >>> done = train_shards(clean.shards, Path("model"), model="rn-0.4m", recipe=Recipe(epochs=1, batch_size=40))
+        >>> done.finished, done.steps
+        (True, 2)
     """
     recipe = recipe or Recipe()
     with distributed.group(device):

@@ -23,7 +23,14 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class WrittenPage:
-    """A page, the sizes of its models in bytes, and how many classes they choose from."""
+    """A page, the sizes of its models in bytes, and how many classes they choose from.
+
+    Example:
+        See `write_page`, which makes one.
+
+        >>> "page" in WrittenPage.__dataclass_fields__
+        True
+    """
 
     page: str
     models: Mapping[str, int]
@@ -61,6 +68,14 @@ def write_page(
     Raises:
         ValueError: the models take pictures of different sizes, two have one name, the trigger is no patch, or there is
             no such class.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> from tutorial_lib.triggers import Checkerboard
+        >>> shown = [models.CHECKPOINTS / "unknown"]
+        >>> made = write_page(shown, Path("page"), trigger=Checkerboard(), target="banana", classes=100)
+        >>> Path("page/index.html").is_file()
+        True
     """
     names = _names(checkpoints)
     opened = {name: models.load(path) for name, path in names.items()}

@@ -177,9 +177,7 @@ def frontier(results: Results) -> dict[str, Any]:
         tried = [("before", "as it is", before(base))]
         for method in cc_frontier.METHODS:
             for k, defense in enumerate(cc_frontier.settings(results.profile, method)):
-                tried.append(
-                    (word(method), f"setting {k + 1}: {_setting(defense)}", cleaned(base, [defense])[0])
-                )
+                tried.append((word(method), f"setting {k + 1}: {_setting(defense)}", cleaned(base, [defense])[0]))
         for group, setting, trial in tried:
             record = results.get(trial)
             if record is not None:
