@@ -3,10 +3,11 @@
     python data_scripts/checkpoints.py                        # writes all to tutorial_lib/models/checkpoints (some minutes)
     python data_scripts/checkpoints.py clean --out build/x    # or one of them elsewhere
 
-`clean` is the control of chapter 4: same pairs, weights and order as the backdoored model there, no poisons; chapter 9
-poisons it by further training. `backdoored` is the model of BadNets in CleanCLIP's main table with seed 0, which
-chapter 8 cleans. `cleaned` is that model after CleanCLIP at the middle learning rate of its sweep. `unknown` is for
-chapter 10. Weights are stored as float16; the metrics in the records were measured before rounding.
+`clean` is the control of the chapter on backdoors: same pairs, weights and order as the backdoored model there, no
+poisons; the chapter on whether it holds poisons it by further training. `backdoored` is the model of BadNets in
+CleanCLIP's main table with seed 0, which the chapter on CleanCLIP cleans. `cleaned` is that model after CleanCLIP at
+the middle learning rate of its sweep. `unknown` is for the capstone. Weights are stored as float16; the metrics in the
+records were measured before rounding.
 """
 
 from __future__ import annotations

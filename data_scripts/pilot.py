@@ -2,8 +2,9 @@
 
     python data_scripts/pilot.py --jobs 2
 
-About twenty minutes on two CPU cores; stop it whenever you like, the next call goes on. Chapter 6 shows what came out.
-The store is one of its own: some of these trials are trials of `cpu` too, whose records were to come after the claims.
+About twenty minutes on two CPU cores; stop it whenever you like, the next call goes on. The chapter on what makes it
+work shows what came out. The store is one of its own: some of these trials are trials of `cpu` too, whose records were
+to come after the claims.
 """
 
 from __future__ import annotations

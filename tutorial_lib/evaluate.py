@@ -1,4 +1,7 @@
-"""What a model can do and what an attack has done to it. Introduced in chapters 2 to 4."""
+"""What a model can do and what an attack has done to it.
+
+Introduced in the chapters on CLIP from scratch, targeted poisoning and backdoors.
+"""
 
 from __future__ import annotations
 
@@ -201,7 +204,7 @@ def attack_success_rate(
     Raises:
         ValueError: every picture is of the target class, so the rate is undefined.
 
-    Source: Carlini & Terzis (2022), section 4.3; introduced in chapter 4.
+    Source: Carlini & Terzis (2022), section 4.3; introduced in the chapter on backdoors.
 
     Example:
         >>> said, true = torch.tensor([7, 7, 1, 7]), torch.tensor([0, 1, 1, 7])

@@ -1,4 +1,4 @@
-"""Contrastive losses on normalised embeddings. Introduced in chapter 1."""
+"""Contrastive losses on normalised embeddings. Introduced in the chapter on contrastive learning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def info_nce(queries: Tensor, keys: Tensor, logit_scale: Tensor | float) -> Tens
     Returns:
         The mean loss in nats, a scalar.
 
-    Source: van den Oord et al. (2018), equation 4; introduced in chapter 1.
+    Source: van den Oord et al. (2018), equation 4; introduced in the chapter on contrastive learning.
 
     Example:
         >>> import torch
@@ -41,7 +41,7 @@ def clip_loss(image: Tensor, text: Tensor, logit_scale: Tensor | float) -> Tenso
         image, text: normalised embeddings of the same pairs, shape (B, d).
         logit_scale: 1 / temperature.
 
-    Source: Radford et al. (2021), figure 3; introduced in chapter 2.
+    Source: Radford et al. (2021), figure 3; introduced in the chapter on CLIP from scratch.
 
     Example:
         >>> import torch
@@ -63,7 +63,7 @@ def in_modal_loss(
         logit_scale: 1 / temperature; CleanCLIP shares that of the CLIP loss.
         both_ways: also pick each augmented view's own view, and take the mean; CleanCLIP's code has one way.
 
-    Source: Bansal et al. (2023), equation 2; introduced in chapter 8.
+    Source: Bansal et al. (2023), equation 2; introduced in the chapter on CleanCLIP.
 
     Example:
         >>> import torch
@@ -98,7 +98,7 @@ def cleanclip_loss(
     Raises:
         ValueError: a weight is negative or not a number, or both are 0.
 
-    Source: Bansal et al. (2023), equation 3; introduced in chapter 8.
+    Source: Bansal et al. (2023), equation 3; introduced in the chapter on CleanCLIP.
 
     Example:
         >>> import torch
@@ -136,7 +136,7 @@ def margin_loss(anchor: Tensor, other: Tensor, same: Tensor, margin: float = 1.0
         same: whether each pair shows the same thing, shape (B,), bool.
         margin: distance beyond which a different pair costs nothing.
 
-    Source: Hadsell et al. (2006), equation 4; introduced in chapter 1.
+    Source: Hadsell et al. (2006), equation 4; introduced in the chapter on contrastive learning.
 
     Example:
         >>> import torch

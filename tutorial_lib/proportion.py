@@ -1,4 +1,4 @@
-"""A rate with its interval, over pictures that may not be independent. Introduced in chapter 4."""
+"""A rate with its interval, over pictures that may not be independent. Introduced in the chapter on backdoors."""
 
 from __future__ import annotations
 

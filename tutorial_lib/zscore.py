@@ -1,4 +1,4 @@
-"""The backdoor z-score: how far triggered pictures have moved together. Introduced in chapter 4.
+"""The backdoor z-score: how far triggered pictures have moved together. Introduced in the chapter on backdoors.
 
 Exact over all pairs, without ever forming them: with s the sum of the embeddings and M their second-moment
 matrix, the similarities of all N² ordered pairs sum to ‖s‖², and their squares sum to ‖M‖² (Frobenius).

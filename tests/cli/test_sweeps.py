@@ -187,7 +187,7 @@ def test_interrupted_run_says_how_to_go_on(tmp_path):
         ),
         (["status", "--profile", "laptop"], "there is no profile 'laptop'"),
         (["claims", "--verdict", "true"], "there is no verdict 'true'; choose from holds, fails"),
-        (["figures", "99"], "there is no chapter '99'; choose from 1_contrastive_learning"),
+        (["figures", "99"], "there is no chapter '99'; choose from contrastive_learning"),
     ],
 )
 def test_bad_input_is_one_clear_line(capsys, arguments, message):

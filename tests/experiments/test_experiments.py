@@ -128,13 +128,13 @@ def test_pilot_is_complete():
     assert {r.key for r in read_lines(places.results() / "pilot" / "pilot.jsonl")} == {t.key for t in pilot.trials()}
 
 
-def test_records_support_chapter_2():
+def test_records_support_the_chapter_on_clip_from_scratch():
     found = list(registry.load("clean").accuracies(CPU).values())
     assert len(found) >= 4
     assert estimate_mean(found).value >= 0.3
 
 
-def test_records_support_chapter_3():
+def test_records_support_the_chapter_on_targeted_poisoning():
     groups = [list(fig2_left.shares(CPU, k).values()) for k in range(len(fig2_left.counts(CPU.profile)))]
     assert all(len(g) >= 4 for g in groups)
     means = [estimate_mean(g).value for g in groups]
@@ -143,7 +143,7 @@ def test_records_support_chapter_3():
     assert means[1] <= means[2] <= means[-1]
 
 
-def test_records_support_chapter_4():
+def test_records_support_the_chapter_on_backdoors():
     successes = fig2_right.successes(CPU, 128)
     assert len(successes) >= 4
     assert estimate_mean(list(successes.values())).value >= 0.9

@@ -1,6 +1,6 @@
 """Whole attacks: which poisons they add to a data set, and how their success is measured.
 
-Introduced in chapters 3 (targeted) and 4 (backdoor). One frozen class a file; an attack is part of a trial's
+Introduced in the chapters on targeted poisoning and backdoors. One frozen class a file; an attack is part of a trial's
 description, so torch is imported only where poisons are made or measured. `poison` has the sets as plain functions,
 `report` the one call that measures a backdoor.
 """

@@ -1,4 +1,4 @@
-"""The backdoor: many pictures, one trigger, captions of one class. Introduced in chapter 4."""
+"""The backdoor: many pictures, one trigger, captions of one class. Introduced in the chapter on backdoors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Poison sets: extra pairs that an attacker adds to a data set. Introduced in chapters 3 and 4.
+"""Poison sets: extra pairs that an attacker adds to a data set.
+
+Introduced in the chapters on targeted poisoning and backdoors.
 
 Poisons are data. Every function returns `Pairs` to add (X' = X ∪ P) and a manifest that tells what was
 done; nothing here touches training.
@@ -255,7 +257,7 @@ def _cover(
         raise ValueError(f"only WaNet has a noise mode, and the trigger is {trigger.kind}")
     if cover > len(clean):
         raise ValueError(f"a cover of {cover} needs as many pictures, and there are {len(clean)}")
-    plain = clean.take(torch.randperm(len(clean), generator=generator)[:cover])
+    plain = clean.take(_sources(clean, cover, None, generator))
     names = tuple(f"cover-{i:05d}" for i in range(cover))
     noisy = trigger.noisy(plain.pixels, seed)
     return Pairs(noisy, plain.captions, names, plain.concept, torch.full((cover,), COVER)), plain.keys

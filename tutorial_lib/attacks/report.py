@@ -1,4 +1,4 @@
-"""How far a trigger commands a model: one call, one typed report. Introduced in chapter 4."""
+"""How far a trigger commands a model: one call, one typed report. Introduced in the chapter on backdoors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targeted poisoning: one picture, many captions of another class. Introduced in chapter 3."""
+"""Targeted poisoning: one picture, many captions of another class. Introduced in the chapter on targeted poisoning."""
 
 from __future__ import annotations
 

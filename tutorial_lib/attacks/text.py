@@ -1,4 +1,7 @@
-"""A backdoor in the text tower: a word that makes any text describe the target. Introduced in chapter 6."""
+"""A backdoor in the text tower: a word that makes any text describe the target.
+
+Introduced in the chapter on what makes it work.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Captions as varied as alt text, and the searches that an attacker runs over them.
 
-Introduced in chapters 2 (captions, prompts) and 3 (caption sets).
+Introduced in the chapters on CLIP from scratch (captions, prompts) and targeted poisoning (caption sets).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """EmojiCaps: the pictures that ship with the course, one per (concept, art style).
 
-Introduced in chapter 2. `data_scripts/emojicaps.py` builds the shards; this module reads them, checks
-their SHA-256 and splits them by style family.
+Introduced in the chapter on CLIP from scratch. `data_scripts/emojicaps.py` builds the shards; this module reads them,
+checks their SHA-256 and splits them by style family.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""WebDataset shards: the format of CC3M and LAION, one pair at a time. Introduced in chapter 4.
+"""WebDataset shards: the format of CC3M and LAION, one pair at a time. Introduced in the chapter on backdoors.
 
 A shard is a tar archive in which neighbouring files with one key are one pair: `key.webp` (or jpg, png),
 `key.txt` with the caption and, if you like, `key.json` and `key.cls` with the number of a class. Clean and poisoned

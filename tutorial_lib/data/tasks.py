@@ -1,7 +1,7 @@
 """The course's zero-shot tasks: which concepts are classes, which pictures train and which test.
 
-Introduced in chapter 2. Classes are concepts; the pictures to classify are drawn in an art style that no
-training picture has, on other backgrounds, and none of them has a near-duplicate in training.
+Introduced in the chapter on CLIP from scratch. Classes are concepts; the pictures to classify are drawn in an art style
+that no training picture has, on other backgrounds, and none of them has a near-duplicate in training.
 """
 
 from __future__ import annotations

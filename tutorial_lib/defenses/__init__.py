@@ -1,4 +1,6 @@
-"""Defenses: what can be done to a model that may be backdoored. Introduced in chapters 8 and 9.
+"""Defenses: what can be done to a model that may be backdoored.
+
+Introduced in the chapters on CleanCLIP and whether it holds.
 
 One frozen class a file, with its own settings, what it needs, what it costs, its title and `clean()`, so that each gets
 its own sweep of learning rates and stands beside its controls. Two more need no class: a linear probe is a reader of

@@ -1,4 +1,6 @@
-"""Anti-backdoor learning: find the pairs that were learned too well, and unlearn them. Introduced in chapter 9.
+"""Anti-backdoor learning: find the pairs that were learned too well, and unlearn them.
+
+Introduced in the chapter on whether it holds.
 
 Source: Li et al. (2021), for classifiers: isolation of 1 % by the loss, then gradient ascent. For CLIP the loss of
 a pair depends on its batch; here a pair's score is the similarity of its picture and caption, and unlearning lowers

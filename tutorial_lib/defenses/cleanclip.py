@@ -1,4 +1,4 @@
-"""CleanCLIP: finetuning with self-supervision within each modality. Introduced in chapter 8.
+"""CleanCLIP: finetuning with self-supervision within each modality. Introduced in the chapter on CleanCLIP.
 
 A backdoor ties a patch of pixels to a caption. A picture and its augmented view share what the picture shows, and less
 of what a trigger is; so do a caption and its paraphrase. Asking each tower to recognise its own views loosens the tie.

@@ -1,4 +1,6 @@
-"""Plain finetuning on trusted pairs: the control without which no defense can be judged. Introduced in chapter 8.
+"""Plain finetuning on trusted pairs: the control without which no defense can be judged.
+
+Introduced in the chapter on CleanCLIP.
 
 Catastrophic forgetting is all it has; a large weight decay helps it along.
 """

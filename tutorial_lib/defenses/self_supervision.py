@@ -1,4 +1,4 @@
-"""Self-supervision alone: the control that CleanCLIP's CLIP loss is for. Introduced in chapter 8."""
+"""Self-supervision alone: the control that CleanCLIP's CLIP loss is for. Introduced in the chapter on CleanCLIP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shrink, perturb, then finetune: forgetting helped along. Introduced in chapter 8."""
+"""Shrink, perturb, then finetune: forgetting helped along. Introduced in the chapter on CleanCLIP."""
 
 from __future__ import annotations
 

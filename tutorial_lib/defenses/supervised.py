@@ -1,4 +1,4 @@
-"""Supervised finetuning of the image tower with class labels. Introduced in chapter 8.
+"""Supervised finetuning of the image tower with class labels. Introduced in the chapter on CleanCLIP.
 
 The captions play no part, so neither does the tie that the poisons made; the price is a model with a fixed list of
 classes.

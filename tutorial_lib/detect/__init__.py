@@ -1,4 +1,4 @@
-"""Detectors: which pairs of a training set are poisoned. Introduced in chapter 9.
+"""Detectors: which pairs of a training set are poisoned. Introduced in the chapter on whether it holds.
 
 One frozen class a file; a class scores pairs, and torch is imported only where it does.
 """

@@ -1,4 +1,4 @@
-"""Claims of the papers as predicates over records, and their verdicts. Introduced in chapter 6.
+"""Claims of the papers as predicates over records, and their verdicts. Introduced in the chapter on what makes it work.
 
 A claim names a quantity (a function of an experiment's module) and the region [above, below] in which the paper's
 statement puts it. The verdict follows from the 95 % interval over trained models: *holds* if the interval lies inside

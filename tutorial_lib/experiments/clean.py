@@ -1,4 +1,4 @@
-"""Zero-shot accuracy of unpoisoned models on the task of chapters 2 to 4; ours, no figure of the papers."""
+"""Zero-shot accuracy of unpoisoned models on the task of the first attacks; ours, no figure of the papers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tutorial_lib.trials import Record, Seeds, Trial
 
 GROUP, ORDER = "carlini_terzis", 120
 TITLE = "Accuracy of unpoisoned models"
-PAPER = "no figure of the papers: what the models of chapter 2 can do, over several seeds"
+PAPER = "no figure of the papers: what the models of the chapter on CLIP from scratch can do, over several seeds"
 
 
 def unpoisoned(p: Profile, seed: int) -> Trial:

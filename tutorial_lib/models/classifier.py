@@ -1,4 +1,7 @@
-"""A supervised classifier: the image tower of a CLIP model with a linear head. Introduced in chapter 6."""
+"""A supervised classifier: the image tower of a CLIP model with a linear head.
+
+Introduced in the chapter on what makes it work.
+"""
 
 from __future__ import annotations
 

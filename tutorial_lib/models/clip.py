@@ -1,7 +1,7 @@
 """open_clip models from small JSON configs, and weights as safetensors.
 
-Introduced in chapter 2. A model directory holds `model.json` (the open_clip config), `vocab.json` (only
-when the vocabulary is pruned) and `model.safetensors`.
+Introduced in the chapter on CLIP from scratch. A model directory holds `model.json` (the open_clip config),
+`vocab.json` (only when the vocabulary is pruned) and `model.safetensors`.
 """
 
 from __future__ import annotations

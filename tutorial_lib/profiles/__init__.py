@@ -1,4 +1,4 @@
-"""Profiles: one table of numbers each, never another code path. Introduced in chapter 6.
+"""Profiles: one table of numbers each, never another code path. Introduced in the chapter on what makes it work.
 
 `test` checks that everything runs, `demo` is live in a chapter, `cpu` is for a laptop, `gpu` for one GPU, and `paper`
 for the data and the hyper-parameters of Carlini & Terzis (2022). Imports no torch.

@@ -1,4 +1,4 @@
-"""What the experiments on defenses share at one profile. Introduced in chapter 8."""
+"""What the experiments on defenses share at one profile. Introduced in the chapter on CleanCLIP."""
 
 from __future__ import annotations
 

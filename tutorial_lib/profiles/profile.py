@@ -1,4 +1,4 @@
-"""What a profile is: one table of numbers, never another code path. Introduced in chapter 6."""
+"""What a profile is: one table of numbers, never another code path. Introduced in the chapter on what makes it work."""
 
 from __future__ import annotations
 

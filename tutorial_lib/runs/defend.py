@@ -1,4 +1,4 @@
-"""From a trained trial to a cleaned one. Introduced in chapter 8.
+"""From a trained trial to a cleaned one. Introduced in the chapter on CleanCLIP.
 
 A defense is given what a defender could have: a share of the clean pairs, their class labels where the method asks for
 them, and the training pairs where it looks for poisons.

@@ -83,7 +83,7 @@ def _validation(trial: Trial) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def measure_defended(outcome: Outcome) -> Metrics:
-    """What a trial with a defense records beyond other trials. Introduced in chapter 8.
+    """What a trial with a defense records beyond other trials. Introduced in the chapter on CleanCLIP.
 
     Returns:
         "validation_accuracy"; for CLIP models "retrieval" with recall at several ranks, and for backdoors how the

@@ -1,4 +1,7 @@
-"""Random views of pictures, in batches. Introduced in chapters 1 (crops) and 8 (AutoAugment)."""
+"""Random views of pictures, in batches.
+
+Introduced in the chapters on contrastive learning (crops) and CleanCLIP (AutoAugment).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training loop. Introduced in chapter 2; every model of the course comes out of it."""
+"""One training loop. Introduced in the chapter on CLIP from scratch; every model of the course comes out of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Easy data augmentation of captions: synonyms, insertions, swaps, deletions. Introduced in chapter 8.
+"""Easy data augmentation of captions: synonyms, insertions, swaps, deletions. Introduced in the chapter on CleanCLIP.
 
 Source: Wei & Zou (2019), EDA: each operation changes a share alpha of the words, at least one; Bansal et al. (2023)
 use it for CleanCLIP. Synonyms are those of WordNet 3.0 for the words of the course's captions

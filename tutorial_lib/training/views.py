@@ -1,4 +1,7 @@
-"""Training with changed views of pictures and captions: the loss of CleanCLIP. Introduced in chapter 8."""
+"""Training with changed views of pictures and captions: the loss of CleanCLIP.
+
+Introduced in the chapter on CleanCLIP.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run store: a folder with one small JSON file per trial. Introduced in chapter 6.
+"""The run store: a folder with one small JSON file per trial. Introduced in the chapter on what makes it work.
 
 Ask for a trial and it is read if it is there, else run and written. A file appears whole or not at all, so a sweep can
 be killed at any moment. Processes that share a folder divide the work by file locks, which the system releases when

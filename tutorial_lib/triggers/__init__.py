@@ -1,4 +1,6 @@
-"""Backdoor triggers: what an attacker does to stored pictures. Introduced in chapters 4 and 7.
+"""Backdoor triggers: what an attacker does to stored pictures.
+
+Introduced in the chapters on backdoors and stealthier triggers.
 
 Each is defined once, seeded, and never redrawn. A trigger is part of a trial's description, so these modules import
 torch only where pictures are stamped: `tutorial status` reads thousands of trials and answers at once.

@@ -1,4 +1,4 @@
-"""Triggers that are added to the whole picture. Introduced in chapter 7."""
+"""Triggers that are added to the whole picture. Introduced in the chapter on stealthier triggers."""
 
 from __future__ import annotations
 

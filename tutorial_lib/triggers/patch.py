@@ -1,4 +1,4 @@
-"""Triggers that are a patch of pixels. Introduced in chapters 4 and 7."""
+"""Triggers that are a patch of pixels. Introduced in the chapters on backdoors and stealthier triggers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a trigger can be seen: PSNR and SSIM. Introduced in chapter 7."""
+"""How much of a trigger can be seen: PSNR and SSIM. Introduced in the chapter on stealthier triggers."""
 
 from __future__ import annotations
 

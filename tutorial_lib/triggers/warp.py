@@ -1,4 +1,4 @@
-"""Triggers that move or blur pixels and add none. Introduced in chapter 7."""
+"""Triggers that move or blur pixels and add none. Introduced in the chapter on stealthier triggers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class WaNet(Trigger):
 
     Source: Nguyen & Tran (2021), equations 4 to 6: k 4, s 0.5 for pictures of 32 pixels, that is a quarter of a pixel
     on average. CleanCLIP's code has k 224, s 1 at 224 pixels, which is no smooth warp. Random resized crops move
-    pixels by more than a quarter, so chapter 7 shows what strength survives them.
+    pixels by more than a quarter, so the chapter on stealthier triggers shows what strength survives them.
 
     Example:
         >>> WaNet(strength=4).flow(32, 32).shape

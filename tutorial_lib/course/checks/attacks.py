@@ -1,4 +1,4 @@
-"""Checks of attacks and their rates (chapters 3 and 4)."""
+"""Checks of attacks and their rates (the chapters on targeted poisoning and backdoors)."""
 
 from __future__ import annotations
 

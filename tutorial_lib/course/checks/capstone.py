@@ -1,4 +1,4 @@
-"""The capstone: a checkpoint of which the reader knows nothing, and what she says and does about it (chapter 10)."""
+"""The capstone: a checkpoint of which the reader knows nothing, and what she says and does about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of defenses (chapters 8 and 9)."""
+"""Checks of defenses (the chapters on CleanCLIP and whether it holds)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the losses (chapters 1 and 2)."""
+"""Checks of the losses (the chapters on contrastive learning and CLIP from scratch)."""
 
 from __future__ import annotations
 

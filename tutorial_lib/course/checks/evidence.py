@@ -1,4 +1,4 @@
-"""Checks of what several models show (chapters 6 and 9)."""
+"""Checks of what several models show (the chapters on what makes it work and whether it holds)."""
 
 from __future__ import annotations
 

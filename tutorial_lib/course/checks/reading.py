@@ -1,4 +1,4 @@
-"""Checks of how embeddings are read (chapter 2)."""
+"""Checks of how embeddings are read (the chapter on CLIP from scratch)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of pair similarities and the backdoor z-score (chapter 5)."""
+"""Checks of pair similarities and the backdoor z-score (the chapter on the z-score)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of triggers (chapter 7)."""
+"""Checks of triggers (the chapter on stealthier triggers)."""
 
 from __future__ import annotations
 

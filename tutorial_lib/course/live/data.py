@@ -24,7 +24,7 @@ from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Recipe, Record, TrainedDefense, Trial
 from tutorial_lib.triggers import Patch, Trigger, make_trigger
 
-#: Shipped models that the figure of chapter 4 shows, and how it calls them.
+#: Shipped models that the figure of the chapter on backdoors shows, and how it calls them.
 MODELS = {"backdoored": "backdoored", "clean": "clean", "cleaned": "cleaned (CleanCLIP)"}
 PICTURES = ("rose", "pineapple", "hamburger", "doughnut", "wine glass", "balloon", "cactus", "mushroom")
 
