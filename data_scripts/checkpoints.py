@@ -1,6 +1,6 @@
 """Train the models that ship with the course, and write their records beside them.
 
-    python data_scripts/checkpoints.py                        # writes all to tutorial_lib/models/checkpoints (some minutes)
+    python data_scripts/checkpoints.py                        # all, to tutorial_lib/models/checkpoints (minutes)
     python data_scripts/checkpoints.py clean --out build/x    # or one of them elsewhere
 
 `clean` is the control of the chapter on backdoors: same pairs, weights and order as the backdoored model there, no
@@ -55,10 +55,8 @@ TRIALS = {
 def make(name: str, out: Path) -> None:
     """Train one model and write it with its record."""
     trial = TRIALS[name]
-    if trial.defense is None:
-        outcome = train_trial(trial)
-    else:
-        outcome = apply(_shipped("backdoored", trial), trial.defense)
+    shipped = None if trial.defense is None else _shipped("backdoored", trial)
+    outcome = train_trial(trial) if shipped is None else apply(shipped, trial.defense)
     metrics = measure(outcome)
     models.save(out, outcome.model, models.model_config(trial.model), outcome.tokenizer, half=True)
     record = {"trial": trial.as_dict(), "metrics": metrics, "hardware": hardware()}

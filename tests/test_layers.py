@@ -27,7 +27,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("costs",),
     ("evidence",),
     ("experiments",),
-    ("course", "bench", "practice"),
+    ("course", "bench"),
+    ("practice",),
     ("cli",),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
@@ -84,6 +85,8 @@ def test_nothing_imports_from_above():
             there = room(name)
             if there == here:
                 continue
+            if not there and here == FLOORS[-1][0]:
+                continue  # the commands say the version
             if not there:
                 wrong.append(f"{where(module, line)} imports {name}, the face of the package, which lies above")
             elif FLOOR[there] >= FLOOR[here]:

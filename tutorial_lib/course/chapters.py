@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
 from tutorial_lib import places
@@ -80,6 +79,8 @@ def draw_apart(notebook: Path, folder: Path) -> str:
     Returns:
         Why there are no pictures; empty if there are.
     """
+    import psutil
+
     command = [sys.executable, "-m", "tutorial_lib.course.chapters", str(notebook), str(folder)]
     with tempfile.TemporaryFile("w+") as said:
         process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
@@ -128,9 +129,17 @@ def run_chapters(paths: Iterable[Path], profile: str, out: Path) -> Iterator[Cha
         paths: from `chosen`.
         profile: injected as the parameter `profile`.
         out: executed notebooks go here, figures into a folder per chapter.
-    """
-    import jupytext
 
+    Raises:
+        ValueError: what runs notebooks is not installed.
+    """
+    try:
+        import jupytext
+    except ImportError as error:
+        raise ValueError(
+            "running chapters needs Jupyter and papermill: pip install 'backdooring-clip[book]', or make setup in a "
+            "checkout"
+        ) from error
     out.mkdir(parents=True, exist_ok=True)
     why_not = ""
     for path in paths:

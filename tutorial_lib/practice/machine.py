@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from tutorial_lib.machine import memory_bytes
 from tutorial_lib.runs.hardware import hardware
+
+#: Libraries that decide results or timings; the last is not needed for most.
+LIBRARIES = ("torch", "open_clip_torch", "numpy", "pillow", "webdataset")
 
 
 def machine() -> dict[str, Any]:
@@ -23,5 +26,13 @@ def machine() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("torch", "open_clip_torch", "numpy", "pillow", "webdataset")},
+        "versions": {name: found for name in LIBRARIES if (found := _version(name))},
     }
+
+
+def _version(name: str) -> str:
+    """Version of a library, empty where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
