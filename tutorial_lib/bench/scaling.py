@@ -35,7 +35,8 @@ import sys, json
 import torch
 from tutorial_lib import runs
 from tutorial_lib.machine import peak_memory
-from tutorial_lib.trials import Backdoor, Recipe, Trial
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.trials import Recipe, Trial
 scenes = int(sys.argv[1])
 recipe = Recipe(epochs=1, batch_size=1024)
 trial = Trial(Backdoor(max(1, scenes // 10_000)), scenes=scenes, model="rn-0.4m", recipe=recipe)
