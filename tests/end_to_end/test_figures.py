@@ -17,7 +17,8 @@ from tutorial_lib.course import chapters as figures
 
 
 @pytest.mark.parametrize("chapter", [p.stem for p in figures.chapters()])
-def test_chapter_runs_headlessly_at_the_test_profile(chapter, tmp_path, capsys):
+def test_chapter_runs_headlessly_at_the_test_profile(chapter, tmp_path, capsys, monkeypatch, miniature):
+    monkeypatch.setenv("TUTORIAL_STORE", str(miniature.store.folder))  # what figures need is trained once
     code = main(["figures", chapter, "--profile", "test", "--out", str(tmp_path), "--json"])
     body = json.loads(capsys.readouterr().out)
     assert code == 0, body["chapters"]

@@ -21,24 +21,12 @@ from tutorial_lib.experiments import (
     pilot,
     text_dose,
 )
-from tutorial_lib.runs import engines
 from tutorial_lib.trials import Record
-from tutorial_lib.trials.store import RunStore, read_lines
+from tutorial_lib.trials.store import read_lines
 from tutorial_lib.triggers import WaNet
 
 CPU = Results(profiles.get("cpu"))
 ALL = registry.names(explanations=True)
-
-
-@pytest.fixture(scope="module")
-def miniature(tmp_path_factory):
-    """All trials of the `test` profile, trained."""
-    store = RunStore(tmp_path_factory.mktemp("store"))
-    profile = profiles.get("test")
-    result = engines.sweep(registry.trials(ALL, profile), store, jobs=2)
-    assert not result.failed
-    assert result.left == 0
-    return Results(profile, store)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -34,9 +34,9 @@ class Group(Settings):
     Example:
         >>> Group(8, disguise=True).words
         'idle'
-        >>> Group(8, captions="serch")
+        >>> Group(8, captions="guess")
         Traceback (most recent call last):
-        ValueError: captions of a group must be search, prompts or one, not 'serch'
+        ValueError: captions of a group must be search, prompts or one, not 'guess'
     """
 
     count: int

@@ -135,11 +135,11 @@ def run_chapters(paths: Iterable[Path], profile: str, out: Path) -> Iterator[Cha
     """
     try:
         import jupytext
-    except ImportError as error:
+    except ImportError as missing:
         raise ValueError(
             "running chapters needs Jupyter and papermill: pip install 'backdooring-clip[book]', or make setup in a "
             "checkout"
-        ) from error
+        ) from missing
     out.mkdir(parents=True, exist_ok=True)
     why_not = ""
     for path in paths:
