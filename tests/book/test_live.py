@@ -285,8 +285,8 @@ def test_similarities_are_those_of_the_records(opened: Open) -> None:
         assert float(figure.get_attribute("data-z") or "nan") == pytest.approx(sum(z) / len(z), abs=0.01)
     figure.get_by_role("radio", name="width of the patch").check()
     slide(figure, "width of the patch", 0)
-    z = list(fig6.z_scores(results, p.patches[0]).values())
-    expect(figure.locator(".live-says")).to_contain_text(f"{p.patches[0]} × {p.patches[0]} pixels: z-score")
+    z = list(fig6.z_scores(results, fig6.PATCHES[p][0]).values())
+    expect(figure.locator(".live-says")).to_contain_text(f"{fig6.PATCHES[p][0]} × {fig6.PATCHES[p][0]} pixels: z-score")
     assert float(figure.get_attribute("data-z") or "nan") == pytest.approx(sum(z) / len(z), abs=0.01)
 
 
