@@ -10,8 +10,8 @@ Example:
     >>> report.attack_success.rate > 0.9 > 0.1 > report.attack_success_untriggered.rate
     True
 
-The names below are loaded when they are first asked for, so that `import tutorial_lib` costs nothing; everything else
-is in the packages, by subject: `tutorial_lib.data`, `tutorial_lib.evidence`, `tutorial_lib.course`, …
+Names are loaded when they are first asked for, so that `import tutorial_lib` costs nothing; everything else is in the
+packages, by subject: `tutorial_lib.data`, `tutorial_lib.evidence`, `tutorial_lib.course`, …
 """
 
 from __future__ import annotations

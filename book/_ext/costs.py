@@ -46,11 +46,11 @@ class WhatItCosts(SphinxDirective):
                     cells += ["–", "–"]
                     numbers += [0.0, 0.0]
                     continue
-                cost = rented.plan(trials, [GPUS[gpu]], together=together)["gpus"][gpu]
+                cost = rented.estimate(trials, [GPUS[gpu]], together=together)["gpus"][gpu]
                 cells += [duration(cost["gpu_hours"] * 3600), f"${cost['usd']:,.0f}"]
                 numbers += [cost["gpu_hours"] * 3600, cost["usd"]]
             trials = module.trials(profiles.get("paper"))
-            v100 = rented.plan(trials, [GPUS["V100"]])["gpus"]["V100"]["gpu_hours"] if trials else 0.0
+            v100 = rented.estimate(trials, [GPUS["V100"]])["gpus"]["V100"]["gpu_hours"] if trials else 0.0
             numbers.append(v100 * 3600)
             cells.append(f"{v100:,.0f} h" if v100 else "–")
             sums = [a + b for a, b in zip(sums, numbers, strict=True)]

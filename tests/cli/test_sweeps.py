@@ -110,10 +110,10 @@ def test_what_is_missing_of_a_gpu_profile_has_the_price_of_the_table(capsys, tmp
 
 
 def test_models_are_kept_on_request(capsys, tmp_path):
-    arguments = ["run", "clean", "--profile", "test", "--store", tmp_path, "--jobs", "1", "--keep-models"]
+    arguments = ["run", "unpoisoned", "--profile", "test", "--store", tmp_path, "--jobs", "1", "--keep-models"]
     assert tutorial(capsys, *arguments)["made"] == 2
     folders = sorted((tmp_path / "models").iterdir())
-    assert [f.name for f in folders] == sorted(t.key for t in registry.load("clean").trials(profiles.get("test")))
+    assert [f.name for f in folders] == sorted(t.key for t in registry.load("unpoisoned").trials(profiles.get("test")))
     model, tokenizer = models.load(folders[0])
     assert embed_texts(model, tokenizer, ["a banana"]).shape == (1, 128)
 

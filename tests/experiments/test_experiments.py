@@ -117,7 +117,7 @@ def test_pilot_is_complete():
 
 
 def test_records_support_the_chapter_on_clip_from_scratch():
-    found = list(registry.load("clean").accuracies(CPU).values())
+    found = list(registry.load("unpoisoned").accuracies(CPU).values())
     assert len(found) >= 4
     assert estimate_mean(found).value >= 0.3
 

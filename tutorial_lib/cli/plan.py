@@ -26,10 +26,10 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> Result:
     from tutorial_lib import profiles
-    from tutorial_lib.costs.planned import plan_figures
+    from tutorial_lib.costs.hours import rented_hours
     from tutorial_lib.evidence import registry
 
     profile = profiles.get(args.profile)
     trials = registry.own_trials(registry.expand(args.figures or ["all"]), profile)
-    plan = plan_figures(trials, profile, gpus=args.gpu or (), together=args.together, usd_per_hour=args.usd_per_hour)
-    return _common.said(plan)
+    found = rented_hours(trials, profile, gpus=args.gpu or (), together=args.together, usd_per_hour=args.usd_per_hour)
+    return _common.said(found)

@@ -40,7 +40,9 @@ def gpu_seconds(trial: Trial, gpu: Gpu, share: float) -> float:
     return seconds.OVERHEAD + seconds.samples(trial) * each
 
 
-def plan(trials: Sequence[Trial], gpus: Iterable[Gpu], *, together: int = 1, usd_per_hour: float = 0) -> dict[str, Any]:
+def estimate(
+    trials: Sequence[Trial], gpus: Iterable[Gpu], *, together: int = 1, usd_per_hour: float = 0
+) -> dict[str, Any]:
     """What some trials take.
 
     Args:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from tutorial_lib import plots
 from tutorial_lib.attacks import Group, Targeted
 from tutorial_lib.evidence.results import Results, differences, stamp
-from tutorial_lib.experiments import clean
+from tutorial_lib.experiments import unpoisoned
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Record, Seeds, Trial
@@ -165,7 +165,7 @@ def accuracy_cost(results: Results, which: Literal["together", "alone"] = "toget
     attacked = results.per_seed(
         lambda s: trial(results.profile, s), lambda r: r.metrics["clean_accuracy"]["zero_shot"]["rate"]
     )
-    return differences(clean.accuracies(results), attacked)
+    return differences(unpoisoned.accuracies(results), attacked)
 
 
 def plot(results: Results) -> go.Figure:

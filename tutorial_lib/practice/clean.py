@@ -36,7 +36,7 @@ DISTANCES = ("z_score", "embedding_distance")
 
 
 @dataclass(frozen=True)
-class Cleaning:
+class BeforeAndAfter:
     """A model before and after.
 
     Attributes:
@@ -55,7 +55,7 @@ class Cleaning:
     Example:
         See `clean`, which makes one.
 
-        >>> "before" in Cleaning.__dataclass_fields__
+        >>> "before" in BeforeAndAfter.__dataclass_fields__
         True
     """
 
@@ -129,7 +129,7 @@ def clean(
     classes: int = 320,
     seed: int = 0,
     device: str | None = None,
-) -> Cleaning:
+) -> BeforeAndAfter:
     """Clean a checkpoint on pairs that you trust, and measure it before and after.
 
     Args:
@@ -184,7 +184,7 @@ def clean(
     cleaned = defense.clean(model, tokenizer, material, seed=seed, device=device, progress=None)
     after = _probe(cleaned.model, tokenizer, pictures, trigger, target, seed)
     out.mkdir(parents=True, exist_ok=True)
-    result = Cleaning(
+    result = BeforeAndAfter(
         checkpoint=str(checkpoint),
         out=str(out),
         files=_save(out, cleaned.model, tokenizer, checkpoint, config, pictures.labels),

@@ -91,7 +91,7 @@ def sweep(
         elif jobs == 1:
             local.work(todo, store, deadline, result, device, report)
         else:
-            local.share(todo, store, deadline, result, jobs, device, report)
+            local.divide(todo, store, deadline, result, jobs, device, report)
     result.left = len(missing(trials, store))
     result.elsewhere = max(0, len(todo) - result.made - result.left)
     result.seconds = time.monotonic() - started

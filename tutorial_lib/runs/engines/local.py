@@ -98,7 +98,7 @@ def _threads_for_children(threads: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def share(
+def divide(
     todo: Sequence[Trial],
     store: RunStore,
     deadline: Deadline,

@@ -14,14 +14,14 @@ from tutorial_lib.trials import Trial
 
 
 @dataclass(frozen=True)
-class FiguresPlan:
+class RentedHours:
     """Pairs, steps, memory, hours and money of some figures.
 
     Attributes:
         profile: whose trials they are.
         gpus: that were considered.
         together: GPUs that train a model together.
-        figures: by name, what `tutorial_lib.costs.rented.plan` says.
+        figures: by name, what `tutorial_lib.costs.rented.estimate` says.
     """
 
     profile: Profile
@@ -78,14 +78,14 @@ class FiguresPlan:
         return lines
 
 
-def plan_figures(
+def rented_hours(
     figures: Mapping[str, Sequence[Trial]],
     profile: Profile,
     *,
     gpus: Sequence[str] = (),
     together: int = 1,
     usd_per_hour: float = 0.0,
-) -> FiguresPlan:
+) -> RentedHours:
     """What figures take, before anything starts.
 
     Args:
@@ -108,10 +108,10 @@ def plan_figures(
         raise ValueError(f"no GPU {unknown[0]!r} in the table; it has {', '.join(GPUS)}")
     chosen = tuple(known[name.lower()] for name in gpus) or tuple(GPUS.values())
     plans = {
-        name: rented.plan(trials, chosen, together=together, usd_per_hour=usd_per_hour)
+        name: rented.estimate(trials, chosen, together=together, usd_per_hour=usd_per_hour)
         for name, trials in figures.items()
         if trials
     }
     if not plans:
         raise ValueError(f"{', '.join(figures)} train nothing at {profile.name}")
-    return FiguresPlan(profile, chosen, together, plans)
+    return RentedHours(profile, chosen, together, plans)

@@ -18,12 +18,12 @@ TITLE = "Accuracy of unpoisoned models"
 PAPER = "no figure of the papers: what the models of the chapter on CLIP from scratch can do, over several seeds"
 
 
-def unpoisoned(p: Profile, seed: int) -> Trial:
+def trained(p: Profile, seed: int) -> Trial:
     return replace(p.live, attack=None, seeds=Seeds.all(seed))
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [unpoisoned(p, seed) for seed in range(p.seeds)]
+    return [trained(p, seed) for seed in range(p.seeds)]
 
 
 def accuracies(results: Results, reader: str = "zero_shot") -> dict[int, float]:
@@ -32,7 +32,7 @@ def accuracies(results: Results, reader: str = "zero_shot") -> dict[int, float]:
     def rate(record: Record) -> float:
         return record.metrics["clean_accuracy"][reader]["rate"]
 
-    return results.per_seed(lambda s: unpoisoned(results.profile, s), rate)
+    return results.per_seed(lambda s: trained(results.profile, s), rate)
 
 
 def plot(results: Results) -> go.Figure:
