@@ -1,10 +1,13 @@
 """Benchmarks measure what they say, on small numbers; how fast anything is, is not tested."""
 
+import os
+
+import psutil
 import pytest
 import torch
 
 from tutorial_lib import models
-from tutorial_lib.bench import peak, scaling, stacked
+from tutorial_lib.bench import company, peak, scaling, stacked
 from tutorial_lib.bench.plain import Pictures, plain_loop
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.loading import read_pairs
@@ -60,3 +63,28 @@ def test_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
     assert body["stacked"]["ratio"] > 0
     assert 0.2 * 2**30 < body["memory"]["bytes"] < 3 * 2**30
     assert "2,048 scenes with poisons" in "\n".join(scaling.describe(body))
+
+
+def test_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way is measured alone and beside the others, which are gone afterwards."""
+    asked = []
+
+    def run(how: str, seed: int) -> dict[str, float]:
+        asked.append((how, sum("while True" in " ".join(p.cmdline()) for p in psutil.Process().children())))
+        return {"samples_per_second": {"fit": 90, "all": 100}[how] / (1 + asked[-1][1]), "threads": 2}
+
+    monkeypatch.setattr(company, "_run", run)
+    body = company.compare(repeats=1)
+    assert asked == [("fit", 0), ("all", 0), ("fit", 1), ("all", 1)]
+    assert body["kept"] == body["kept_with_all_threads"] == 0.5
+    assert "45 samples/s of 90 alone (0.50)" in company.describe(body)[0]
+    assert not psutil.Process().children()
+
+
+@pytest.mark.slow
+def test_a_run_beside_others_takes_fewer_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(company, "EPOCHS", 2)
+    with company._company(os.cpu_count() or 1):
+        found = company._run("fit", 0)
+    assert found["threads"] == 1
+    assert found["samples_per_second"] > 0

@@ -9,7 +9,7 @@ from typing import Any
 from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, Subparsers, positive
 
-PARTS = ("train", "zscore", "store", "clean", "scaling")
+PARTS = ("train", "zscore", "store", "clean", "scaling", "company")
 
 
 def add(subparsers: Subparsers) -> None:
@@ -17,7 +17,7 @@ def add(subparsers: Subparsers) -> None:
         subparsers,
         "bench",
         run,
-        help="time training beside its peers, the z-score, the run store, cleaning, and how all that scales",
+        help="time training beside its peers and beside other work, the z-score, the run store, cleaning, and scaling",
         example="tutorial bench --only zscore --json",
     )
     parser.add_argument("--only", choices=PARTS, help="one part (default: all)")
@@ -36,7 +36,7 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib.bench import cleaning, scaling, store, training, zscore
+    from tutorial_lib.bench import cleaning, company, scaling, store, training, zscore
     from tutorial_lib.practice.machine import machine
 
     def compared() -> Iterator[tuple[str, dict[str, Any], list[str]]]:
@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> Result:
             "store": (store, {"repeats": args.repeats}),
             "clean": (cleaning, several),
             "scaling": (scaling, several),
+            "company": (company, several),
         }
         for name in [args.only] if args.only else PARTS:
             part, options = calls[name]
