@@ -11,7 +11,8 @@ from typing import Any
 from sphinx.application import Sphinx
 
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-SECTION = re.compile(r"^(\s*)(Source|Example): *(.*)$")
+#: Representations of objects, up to two deep; and paths of the machine that builds the pages.
+OPAQUE = re.compile(r"<(?:[^<>]|<[^<>]*>)*>|PosixPath\([^)]*\)")
 
 
 def as_restructured(lines: list[str]) -> list[str]:
@@ -30,10 +31,22 @@ def _line(line: str) -> str:
     return "".join(parts)
 
 
+def readable(signature: str | None) -> str | None:
+    """A signature without what is no Python, as the default of a field that a factory makes."""
+    return signature and OPAQUE.sub("...", signature)
+
+
+def process_signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    return readable(signature), returns
+
+
 def convert(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     lines[:] = as_restructured(lines)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", convert, priority=100)  # before napoleon
+    app.connect("autodoc-process-signature", process_signature)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -22,6 +22,8 @@ from tutorial_lib.models.tokenizer import Tokenizer
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 #: Trained models that ship with the course, as model directories; `data_scripts/checkpoints.py` makes them.
+#:
+#: :meta hide-value:
 CHECKPOINTS = Path(__file__).resolve().parent / "checkpoints"
 
 
