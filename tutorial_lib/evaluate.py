@@ -139,6 +139,9 @@ def knn_predict(embeddings: Tensor, labels: Tensor, queries: Tensor, *, k: int =
         queries: normalised, shape (M, d).
         k: number of neighbours.
 
+    Raises:
+        ValueError: `k` is larger than the number of labelled pictures.
+
     Example:
         >>> known, labels = torch.eye(3), torch.tensor([4, 5, 6])
         >>> knn_predict(known, labels, torch.tensor([[0.1, 0.9, 0.0]]), k=1)
@@ -236,6 +239,9 @@ def recall_at(queries: Tensor, keys: Tensor, k: int) -> float:
         queries, keys: normalised embeddings, shape (N, d).
         k: rank.
 
+    Raises:
+        ValueError: queries and keys differ in shape.
+
     Example:
         >>> recall_at(torch.eye(4), torch.eye(4).roll(1, 0), k=1)
         0.0
@@ -252,6 +258,9 @@ def linear_cka(left: Tensor, right: Tensor) -> float:
 
     Args:
         left, right: shapes (N, d) and (N, e); 1 means equal up to rotation and scale.
+
+    Raises:
+        ValueError: the sides have different numbers of embeddings, or fewer than 2.
 
     Source: Kornblith et al. (2019), equation 3.
 

@@ -20,6 +20,9 @@ def info_nce(queries: Tensor, keys: Tensor, logit_scale: Tensor | float) -> Tens
     Returns:
         The mean loss in nats, a scalar.
 
+    Raises:
+        ValueError: queries and keys differ in shape.
+
     Source: van den Oord et al. (2018), equation 4; introduced in the chapter on contrastive learning.
 
     Example:
@@ -115,6 +118,9 @@ def cleanclip_loss(
 
 def check_weights(lambda_clip: float, lambda_self: float) -> None:
     """Raises ValueError unless both weights are finite, none is negative and one is positive.
+
+    Raises:
+        ValueError: a weight is negative or not finite, or both are 0.
 
     Example:
         >>> check_weights(1.0, -1.0)

@@ -34,6 +34,9 @@ def figure(alt: str, *, x: str = "", y: str = "", height: int = 360, title: str 
         height: in pixels.
         title: shown above.
         stamp: what made the figure (profile, seeds, hardware), in small print below.
+
+    Raises:
+        ValueError: `alt` is empty.
     """
     if not alt.strip():
         raise ValueError("a figure needs alt text")

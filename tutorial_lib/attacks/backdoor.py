@@ -41,6 +41,10 @@ class Backdoor(Attack):
         diagonal: also measure the z-score with the patch at places from the upper left to the lower right corner.
         cover: further pairs with noisy warps and their own captions, the noise mode of WaNet.
 
+    Raises:
+        ValueError: a setting is none of its choices, a number is negative, `trigger` is no trigger, or `diagonal` is
+            asked for with a trigger that is no patch.
+
     Example:
         >>> Backdoor(300, target="banana").trigger
         Checkerboard(size=6, cell=2, placement='fixed', margin=1)

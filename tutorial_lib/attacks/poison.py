@@ -101,6 +101,9 @@ def caption_set(method: str, label: str, captions: Sequence[str]) -> list[str]:
         label: what the attacker wants to be seen.
         captions: the training captions to search.
 
+    Raises:
+        ValueError: `method` is none of these; in a search, the label is empty or no caption contains it.
+
     Source: Carlini & Terzis (2022), section 3.1.
 
     Example:
@@ -135,6 +138,9 @@ def targeted(
         target: label of the attacker's class, for the manifest.
         seed: draws the captions.
         name: makes the keys of several targets differ.
+
+    Raises:
+        ValueError: `count` is below 1, or there are no captions.
 
     Source: Carlini & Terzis (2022), section 3.1.
 

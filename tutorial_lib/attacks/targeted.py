@@ -58,6 +58,9 @@ class Targeted(Attack):
         groups: how to attack; a group with count 0 is the control.
         targets: pictures per group.
 
+    Raises:
+        ValueError: `targets` is below 1, or there is no group.
+
     Example:
         >>> sum(group.count for group in Targeted().groups)
         31

@@ -31,6 +31,9 @@ class TextBackdoor(Attack):
         target: label of the class that texts with the word shall be taken for.
         word: the trigger, a word that no clean caption has.
 
+    Raises:
+        ValueError: `count` is negative, or `word` is empty.
+
     Source: Carlini & Terzis (2022), section 2.3, says that the text tower can be attacked too; the set-up is ours.
 
     Example:

@@ -80,6 +80,9 @@ def models_at_once(*, repeats: int, jobs: int = 0, device: str | None = None) ->
         repeats: medians over so many runs, taken in turn.
         jobs: models at a time; by default one a core, or eight on a GPU.
         device: by default the GPU if there is one.
+
+    Raises:
+        RuntimeError: a model fails.
     """
     gpu = torch.cuda.is_available() and device != "cpu"
     jobs = jobs or (8 if gpu else 2)

@@ -90,6 +90,9 @@ def open_clip_train(
 
     Returns:
         The epoch, from 0, and the seconds of each step; checkpoints are `folder/run/checkpoints/epoch_N.pt`.
+
+    Raises:
+        PeerError: the trainer ends with an error, or leaves no log.
     """
     steps = recipe.epochs * -(-pairs // recipe.batch_size)
     options = {

@@ -30,6 +30,10 @@ class Pairs:
         origin: `CLEAN`, `POISON` or `COVER`, shape (N,), int64; never used in training, only to judge who searches for
             poisons. By default all are clean.
 
+    Raises:
+        ValueError: there is not one of each per picture, the pictures have another type or shape, or a caption is
+            empty.
+
     Example:
         >>> two = Pairs(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), ("a", "b"), ("1", "2"), torch.tensor([-1, -1]))
         >>> len(two + two), two.take([1]).captions

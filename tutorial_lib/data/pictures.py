@@ -65,6 +65,9 @@ class StoredPictures:
     Args:
         sources: shards, and uint8 tensors of shape (n, 3, side, side).
         where: source and position in it of each picture, shape (N, 2), int64; by default all, one after the other.
+
+    Raises:
+        ValueError: the pictures are of different sizes, or there are no sources.
     """
 
     dtype, device, ndim = torch.uint8, torch.device("cpu"), 4

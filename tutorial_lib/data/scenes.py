@@ -214,6 +214,9 @@ class EmojiScenes:
         seed: another seed gives other scenes.
         device: where scenes are rendered; the bytes are the same everywhere.
 
+    Raises:
+        ValueError: `n` is below 1, or `size` below 16.
+
     Example:
         >>> scenes = EmojiScenes(3_000_000, size=32, seed=0)
         >>> scenes.render([2_999_999]).shape

@@ -20,6 +20,9 @@ from tutorial_lib.data.shards import CODECS
 def encode(image: np.ndarray, codec: str = "webp") -> bytes:
     """A picture (H, W, 3), uint8, without loss; the same pixels always give the same bytes.
 
+    Raises:
+        ValueError: there is no such codec.
+
     Example:
         >>> encode(np.zeros((4, 4, 3), np.uint8))[:4]
         b'RIFF'
@@ -83,6 +86,9 @@ class ShardWriter:
             caption: of the picture.
             meta: for `key.json`.
             label: class number for `key.cls`; that of none, -1, is not written.
+
+        Raises:
+            ValueError: the name has a dot.
         """
         if "." in key.rpartition("/")[2]:
             raise ValueError(f"the key {key!r} has a dot, at which WebDataset would cut it")

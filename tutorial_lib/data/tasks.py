@@ -171,6 +171,9 @@ def zero_shot_task(
         draws: pictures per drawing, each on a background of its own.
         side: width and height in pixels.
 
+    Raises:
+        ValueError: `split` is none of these.
+
     Example:
         >>> drawn = emojicaps.load()
         >>> zero_shot_task(drawn, class_concepts(drawn, 16), draws=2, side=16).images.shape[1:]

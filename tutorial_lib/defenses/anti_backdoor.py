@@ -32,6 +32,9 @@ class AntiBackdoor(TrainedDefense):
     Attributes:
         isolate: share of the training pairs that are taken to be poisons.
 
+    Raises:
+        ValueError: `isolate` is not in (0, 1), or `TrainedDefense` refuses another setting.
+
     Example:
         >>> sorted(AntiBackdoor(isolate=0.02).needs)
         ['pairs', 'training']

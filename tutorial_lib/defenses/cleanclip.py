@@ -29,6 +29,9 @@ class CleanCLIP(TrainedDefense):
         lambda_self: weight λ₂ of self-supervision.
         both_ways: of the in-modal loss, see `tutorial_lib.losses.in_modal_loss`.
 
+    Raises:
+        ValueError: `lambda_self` is negative or not finite, or `TrainedDefense` refuses another setting.
+
     Example:
         >>> CleanCLIP(lambda_self=2.0).needs
         frozenset({'pairs'})

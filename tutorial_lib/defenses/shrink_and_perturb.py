@@ -24,6 +24,9 @@ class ShrinkAndPerturb(Finetuning):
         shrink: factor, in (0, 1]; 1 changes nothing.
         perturb: standard deviation of the noise.
 
+    Raises:
+        ValueError: `shrink` is not in (0, 1], `perturb` is negative, or `TrainedDefense` refuses another setting.
+
     Source: Ash & Adams (2020); Verma et al. (2023) try 0.95 and 1e-4 against backdoors in CLIP.
 
     Example:

@@ -56,6 +56,10 @@ class Claim:
         why: what explains a verdict that is not *holds*, with the experiment that shows it; MyST text.
         changes: later changes of the predicate, each with its reason.
 
+    Raises:
+        ClaimError: the region is unbounded or empty, or a profile or the quantity does not exist.
+        ValueError: there is no such experiment.
+
     Example:
         >>> get("backdoor_rises").predicate
         'above 0.3'

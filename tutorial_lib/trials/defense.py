@@ -125,6 +125,9 @@ class TrainedDefense(Defense):
         share: of the clean training pairs that the defender trusts, drawn at random.
         dirty: poisons that are left among the trusted pairs.
 
+    Raises:
+        ValueError: `share` is not in (0, 1], or `dirty` is negative.
+
     Example:
         >>> from tutorial_lib.defenses import Finetuning
         >>> Finetuning(share=1.5)

@@ -23,6 +23,9 @@ class Recipe(Settings):
         precision: "float32", "bfloat16", or "auto": bfloat16 where the device multiplies it natively.
         optimizer: "adamw", or "sgd" with momentum `betas[0]`, as Carlini & Terzis (2022) train.
 
+    Raises:
+        ValueError: a setting is none of its choices or out of range.
+
     Example:
         >>> Recipe(epochs=2, batch_size=64).steps(1000)
         30

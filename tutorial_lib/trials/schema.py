@@ -57,7 +57,11 @@ class Settings:
                 raise ValueError(f"{name} of a {_name(type(self))} must be {words}, not {value!r}")
 
     def require(self, **least: float) -> None:
-        """Raises ValueError where a field is below its smallest value, or not a number."""
+        """Raises ValueError where a field is below its smallest value, or not a number.
+
+        Raises:
+            ValueError: a field is too small or no number.
+        """
         for name, smallest in least.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= smallest:

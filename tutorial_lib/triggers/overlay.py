@@ -36,6 +36,9 @@ class Blended(Trigger):
         cell: width and height of a cell (height of a stripe), in pixels.
         pattern_seed: draws the pattern.
 
+    Raises:
+        ValueError: `alpha` is not in (0, 1], `pattern_kind` is none of these, or `cell` is below 1.
+
     Source: Chen et al. (2017) blend one fixed pattern with alpha 0.2, as Bansal et al. (2023) name it; their code draws
     the noise anew for every picture. Stripes: Singh et al. (2024), alpha 0.03 at 224 pixels. Here cells are 2 of 32
     pixels: crops blur finer ones.
@@ -86,6 +89,9 @@ class Sinusoid(Trigger):
     Attributes:
         delta: amplitude Δ, in grey levels of 255.
         frequency: waves over the width of the picture.
+
+    Raises:
+        ValueError: `delta` is not in (0, 255], or `frequency` is not positive and finite.
 
     Source: Barni et al. (2019): Δ 20 to 60, f 6, for pictures of 28 to 64 pixels. CleanCLIP's code has 60 and 6, and
     blends the result another time with weight 0.2, which is left out here.
@@ -150,6 +156,9 @@ class Watermark(Trigger):
         word: of the letters that the little font has; four letters fill 32 pixels.
         alpha: weight of the letters.
 
+    Raises:
+        ValueError: `word` is empty or has a letter that the font lacks, or `alpha` is not in (0, 1].
+
     Source: Singh et al. (2024), PAR: the text "Watermarked" in red with weight 0.5; a word of four letters is what 32
     pixels can hold.
 
@@ -172,7 +181,11 @@ class Watermark(Trigger):
             raise ValueError("the watermark has no letters")
 
     def mask(self, height: int, width: int) -> Tensor:
-        """1 where a letter is, shape (height, width), float."""
+        """1 where a letter is, shape (height, width), float.
+
+        Raises:
+            ValueError: the word does not fit into so few pixels.
+        """
         import torch
 
         letters = [torch.tensor([int(b) for b in _LETTERS[c]]).view(5, 3) for c in self.word]

@@ -23,6 +23,9 @@ class Patch(Trigger):
             place for each picture from a seed.
         margin: distance from the upper and left edge where the placement is fixed, in pixels.
 
+    Raises:
+        ValueError: `size` or `cell` is below 1, `placement` is none of these, or `margin` is negative.
+
     Example:
         >>> Checkerboard(size=8).placements
         ('fixed', 'random')

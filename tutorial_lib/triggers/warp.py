@@ -20,6 +20,9 @@ class WaNet(Trigger):
         strength: mean displacement s, where 1 is half a pixel.
         pattern_seed: draws the displacements of the control points.
 
+    Raises:
+        ValueError: `grid` is below 2, or `strength` is not positive and finite.
+
     Source: Nguyen & Tran (2021), equations 4 to 6: k 4, s 0.5 for pictures of 32 pixels, that is a quarter of a pixel
     on average. CleanCLIP's code has k 224, s 1 at 224 pixels, which is no smooth warp. Random resized crops move
     pixels by more than a quarter, so the chapter on stealthier triggers shows what strength survives them.
@@ -94,6 +97,9 @@ class Resampled(Trigger):
 
     Attributes:
         share: of the side that is kept in between.
+
+    Raises:
+        ValueError: `share` is not in (0, 1).
 
     Source: code of CleanCLIP squashes poisoned pictures to 224x224 where clean ones are resized and cropped, so the
     poisons can be told by their resampling alone; ours, to show what that does.

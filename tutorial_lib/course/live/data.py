@@ -93,7 +93,11 @@ def contrast() -> dict[str, Any]:
 
 
 def similarities(results: Results) -> dict[str, Any]:
-    """Mean densities of pair similarity by width of the patch and by number of poisons, and each model's z-score."""
+    """Mean densities of pair similarity by width of the patch and by number of poisons, and each model's z-score.
+
+    Raises:
+        ValueError: the profile has no records of fig2_right, or none of fig6.
+    """
     p = results.profile
     series = [
         _series(results, "number of poisons", p.counts, p.backdoor, "{} poisons"),
