@@ -47,7 +47,11 @@ def chapter(name: str) -> tuple[dict[str, Any], list[Exercise]]:
 def test_stubs_are_derived_from_solutions(path: Path) -> None:
     text = path.read_text()
     assert renewed(text) == text, f"python -m tutorial_lib.course.exercises {path}"
-    assert 3 <= len(list(find(text))) <= 6
+
+
+@pytest.mark.parametrize("path", CHAPTERS.values(), ids=lambda p: p.stem)
+def test_a_chapter_has_three_to_six_exercises(path: Path) -> None:
+    assert 3 <= len(list(find(path.read_text()))) <= 6
 
 
 @pytest.mark.parametrize("path", [p for p in CHAPTERS.values() if p.stem != CAPSTONE], ids=lambda p: p.stem)
@@ -74,8 +78,6 @@ def test_each_exercise_has_its_parts(path: Path) -> None:
         assert ":::{dropdown} Hint" in part
 
 
-#: InfoNCE without the care for large numbers that the library takes.
-BY_HAND = "-(scores.exp() / scores.exp().sum(1, keepdim=True)).diagonal().log().mean()"
 #: Chapter, position, what is changed in the solution, into what, and what the check says about it.
 MISTAKES = [
     ("contrastive_learning", 0, "return F", "return -F", "the sign is wrong"),
@@ -185,6 +187,10 @@ MISTAKES = [
     ("does_it_hold", 2, "x, y = x - x.mean(0), y - y.mean(0)", "pass", "not centred"),
     ("does_it_hold", 2, ".square().sum() / (", ".norm() / (", "squared norm"),
 ]
+
+
+def test_every_chapter_has_known_mistakes() -> None:
+    assert {name for name, *_ in MISTAKES} == set(CHAPTERS) - {CAPSTONE}, "MISTAKES has a line for each chapter"
 
 
 @pytest.mark.parametrize(("name", "position", "old", "new", "says"), MISTAKES)

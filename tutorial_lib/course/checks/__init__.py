@@ -1,53 +1,36 @@
 """Checks that a reader calls on her answer to an exercise: `checks.info_nce(my_info_nce)`.
 
 Each returns a `Feedback`: right, or one sentence that says what is wrong. Solutions are in the chapters.
+
+The modules of this package are found and not listed; each says in `__all__` which checks it offers here.
 """
 
-from tutorial_lib.course.checks.attacks import (
-    attack_success,
-    poison_rate,
-    search_words,
-    stamp,
-    targeted_success,
-    wilson,
-)
-from tutorial_lib.course.checks.capstone import cleaned, diagnosis, unseal
-from tutorial_lib.course.checks.cleaning import choose, cleanclip_loss, swap_words, warmup
-from tutorial_lib.course.checks.contrast import clip_loss, info_nce, info_nce_gradient, supervised_contrast
-from tutorial_lib.course.checks.core import Feedback
-from tutorial_lib.course.checks.evidence import paired_interval, shift, verdict
-from tutorial_lib.course.checks.reading import accuracy_at, zero_shot_classifier
-from tutorial_lib.course.checks.similarity import ceiling, mean_similarity, z_score
-from tutorial_lib.course.checks.triggers import blend, label_consistent, psnr
+from __future__ import annotations
 
-__all__ = [
-    "Feedback",
-    "accuracy_at",
-    "attack_success",
-    "blend",
-    "ceiling",
-    "choose",
-    "cleanclip_loss",
-    "cleaned",
-    "clip_loss",
-    "diagnosis",
-    "info_nce",
-    "info_nce_gradient",
-    "label_consistent",
-    "mean_similarity",
-    "paired_interval",
-    "poison_rate",
-    "psnr",
-    "search_words",
-    "shift",
-    "stamp",
-    "supervised_contrast",
-    "swap_words",
-    "targeted_success",
-    "unseal",
-    "verdict",
-    "warmup",
-    "wilson",
-    "z_score",
-    "zero_shot_classifier",
-]
+import pkgutil
+from importlib import import_module
+from typing import Any
+
+from tutorial_lib.course.checks.core import Feedback as Feedback  # for types; the rest is found
+
+
+def _offered() -> dict[str, Any]:
+    """What the modules of this package offer, in the order of the alphabet.
+
+    Raises:
+        ValueError: two modules offer the same name.
+    """
+    found: dict[str, Any] = {}
+    owner: dict[str, str] = {}
+    for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
+        loaded = import_module(f"{__name__}.{module}")
+        for name in loaded.__all__:
+            if name in found:
+                raise ValueError(f"checks/{module}.py and checks/{owner[name]}.py both have {name!r}: rename one")
+            found[name], owner[name] = getattr(loaded, name), module
+    return dict(sorted(found.items()))
+
+
+_CHECKS = _offered()
+globals().update(_CHECKS)
+__all__ = list(_CHECKS)

@@ -9,6 +9,8 @@ import torch
 from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, number, same, tensor, unchanged
 from tutorial_lib.triggers import Checkerboard
 
+__all__ = ["attack_success", "poison_rate", "search_words", "stamp", "targeted_success", "wilson"]
+
 
 @checked("Whole words, whatever their case and whatever stands beside them.")
 def search_words(answer: Answer) -> None:

@@ -17,6 +17,8 @@ from tutorial_lib.data.tasks import ZeroShotTask, class_concepts, zero_shot_task
 from tutorial_lib.models import Model, Tokenizer
 from tutorial_lib.triggers import make_trigger
 
+__all__ = ["cleaned", "diagnosis", "unseal"]
+
 FOLDER = models.CHECKPOINTS / "unknown"
 #: What cleaning shall reach: this share of the attack success before, for at most so much clean accuracy.
 LEFT, PRICE = 0.25, 0.05

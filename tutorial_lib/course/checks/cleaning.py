@@ -8,6 +8,8 @@ from tutorial_lib import losses
 from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, number, same, unit
 from tutorial_lib.trials import Recipe
 
+__all__ = ["choose", "cleanclip_loss", "swap_words", "warmup"]
+
 
 @checked("Two CLIP directions, two in-modal ones, weighted.")
 def cleanclip_loss(answer: Answer) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+__all__ = ["Feedback"]  # what readers see of it; the other modules import the rest by name
+
 
 @dataclass(frozen=True)
 class Feedback:

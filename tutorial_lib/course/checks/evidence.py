@@ -11,6 +11,8 @@ from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, 
 from tutorial_lib.evaluate import linear_cka
 from tutorial_lib.evidence.statistics import estimate_mean
 
+__all__ = ["paired_interval", "shift", "verdict"]
+
 LEFT = {0: 0.42, 1: 0.55, 2: 0.31, 3: 0.60, 5: 0.10}
 RIGHT = {0: 0.35, 1: 0.50, 2: 0.33, 3: 0.44, 4: 0.90}
 

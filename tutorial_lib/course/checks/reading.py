@@ -7,6 +7,8 @@ import torch.nn.functional as F
 
 from tutorial_lib.course.checks.core import Answer, checked, number, same, tensor, unit
 
+__all__ = ["accuracy_at", "zero_shot_classifier"]
+
 
 @checked("One direction per class: the mean of its prompts, normalised again.")
 def zero_shot_classifier(answer: Answer) -> None:
