@@ -11,7 +11,7 @@ interrupted call goes on where it was; `--verify` reads every shard once more.
 Licence: Google lets anyone use the captions and links of Conceptual Captions for any purpose, with acknowledgement
 (Sharma et al., 2018); the pictures belong to their owners. Do not publish them again.
 
-YFCC-15M, the paper's second data set, has no mirror that may be named here: make shards of it with img2dataset, in an
+YFCC-15M, the paper's second data set, has no mirror in shards: make shards of it with img2dataset, in an
 environment of its own, and put them into $TUTORIAL_DATA/yfcc15m.
 """
 

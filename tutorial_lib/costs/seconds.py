@@ -1,4 +1,4 @@
-"""What a trial will take: seconds on this machine, from records made on it, and money on a rented GPU.
+"""What a trial will take: seconds on this machine, from records made on it.
 
 Imports nothing heavy.
 """

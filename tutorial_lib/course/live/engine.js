@@ -1,6 +1,6 @@
 /* The picture tower of a CLIP ResNet in plain JavaScript, and zero-shot scores from its embedding.
 
-   A model is what `tutorial_lib.live.model_script` writes: names and shapes of open_clip's tensors, their values in
+   A model is what `tutorial_lib.course.live.model_script` writes: names and shapes of open_clip's tensors, their values in
    float16, and the classes' text embeddings. Batch normalization is folded into the convolutions when a model is opened.
    Tensors are {data, c, h, w}: channels, rows, columns. */
 (() => {
