@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
-from tests.cli.commands import CLASSES, refused, tutorial
+from tests.cli.commands import tutorial
 from tutorial_lib import cli, places, profiles
 from tutorial_lib.cli import main
 from tutorial_lib.costs.gpus import GPUS
@@ -58,18 +57,6 @@ def test_doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
     capsys.readouterr()
     assert main(["doctor"]) == 1
     assert "noto.tar.gz is damaged" in capsys.readouterr().out
-
-
-def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from tutorial_lib.practice import demo
-
-    for name, value in (("CLASSES", CLASSES), ("COPIES", 2), ("EPOCHS", 1), ("POISONS", 10)):
-        monkeypatch.setattr(demo, name, value)
-    body = tutorial(capsys, "demo", "--out", tmp_path / "demo.png")
-    assert body["chance"] == 1 / CLASSES
-    assert Image.open(tmp_path / "demo.png").size[0] > 300
-    assert "there is no folder" in refused(capsys, "demo", "--out", tmp_path / "none" / "demo.png")
-    assert "must end in .png" in refused(capsys, "demo", "--out", tmp_path / "demo.jpg")
 
 
 def test_interrupt_and_bugs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

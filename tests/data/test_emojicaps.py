@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import tarfile
 from collections import Counter
 
@@ -15,7 +14,7 @@ from PIL import Image
 
 from data_scripts.emojicaps import NAMES
 from data_scripts.emojicaps import STYLES as SOURCES
-from tutorial_lib.data import emojicaps, integrity
+from tutorial_lib.data import emojicaps
 from tutorial_lib.data.emojicaps import FOLDER, CorruptDataError, EmojiCaps, over_white, twins
 
 
@@ -151,32 +150,6 @@ def test_twins_are_pictures_within_the_threshold() -> None:
     assert twins(data, candidates, training, threshold=0.045).tolist() == [True, False]  # 10 / 255 = 0.039
     assert twins(data, candidates, training, threshold=0.035).tolist() == [False, False]
     assert twins(data, candidates, training, threshold=0.48).tolist() == [True, True]
-
-
-@pytest.fixture
-def copy(tmp_path):
-    shutil.copytree(FOLDER, tmp_path / "data")
-    return tmp_path / "data"
-
-
-def test_a_damaged_shard_is_noticed(copy) -> None:
-    integrity.verify(copy)
-    published = hashlib.sha256((copy / "fxemoji.tar.gz").read_bytes()).hexdigest()
-    body = bytearray((copy / "fxemoji.tar.gz").read_bytes())
-    body[len(body) // 2] ^= 1
-    (copy / "fxemoji.tar.gz").write_bytes(body)
-    with pytest.raises(CorruptDataError, match=rf"fxemoji.tar.gz is damaged: .*, expected {published[:12]}…"):
-        emojicaps.load(("noto",), copy)
-    (copy / "fxemoji.tar.gz").unlink()
-    with pytest.raises(CorruptDataError, match=r"fxemoji.tar.gz is missing: reinstall the package or run data_scripts"):
-        integrity.verify(copy)
-
-
-def test_the_fingerprint_follows_the_checksums(copy) -> None:
-    assert integrity.fingerprint(copy) == integrity.fingerprint()
-    with (copy / "SHA256SUMS").open("a") as file:
-        file.write("\n")
-    assert integrity.fingerprint(copy) != integrity.fingerprint()
 
 
 def test_an_unknown_style_is_refused() -> None:

@@ -3,10 +3,13 @@
 import copy
 from typing import Any
 
+from tutorial_lib.defenses import DEFENSES, TrainedDefense
 from tutorial_lib.models import Model
 from tutorial_lib.runs import Outcome, defend
 from tutorial_lib.trials import Defense, Material, Recipe
 
+#: The classes that train, by kind.
+TRAINED = {kind: cls for kind, cls in DEFENSES.items() if issubclass(cls, TrainedDefense)}
 SHORT = Recipe(epochs=2, batch_size=32, lr=1e-3)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tutorial_lib.data.pairs import CLEAN, POISON, Pairs
-from tutorial_lib.detect import DETECTORS, Detector, PairSimilarity
+from tutorial_lib.detect import PairSimilarity
 from tutorial_lib.evaluate import embed_images, embed_texts
 
 
@@ -57,10 +57,3 @@ def test_provenance_is_not_looked_at(backdoored, pairs):
 def test_other_shares_are_refused(backdoored, pairs, share):
     with pytest.raises(ValueError, match=rf"share is of the pairs, in \(0, 1\], not {share}"):
         PairSimilarity().suspects(backdoored.model, backdoored.tokenizer, pairs, share)
-
-
-def test_detectors_are_found_by_their_kind():
-    assert DETECTORS["pair-similarity"] is PairSimilarity
-    assert all(issubclass(cls, Detector) and cls.title for cls in DETECTORS.values())
-    with pytest.raises(ValueError, match="there is no detector 'spectral'; choose from pair-similarity"):
-        DETECTORS.find("spectral")

@@ -9,7 +9,6 @@ from tutorial_lib.data.shard_writer import ShardWriter
 from tutorial_lib.data.shards import Sample
 from tutorial_lib.data.tasks import ZeroShotTask
 from tutorial_lib.practice.pictures import course_pictures, pictures_for, shard_pictures, true_class
-from tutorial_lib.practice.shards import write_emojicaps
 
 NUMBER = {"cat": 0, "dog": 1}
 
@@ -37,16 +36,6 @@ def test_the_course_says_where_its_pictures_are_from() -> None:
     assert task.about["split"] == "validation"
     assert task.about["style"] == task.style
     assert len(task.sprite.unique()) < len(task), "several pictures of a drawing"
-
-
-def test_shards_of_the_course_are_its_task(tmp_path: Path) -> None:
-    write_emojicaps(tmp_path, split="test", classes=20)
-    task, mine = course_pictures("test", 20), shard_pictures([tmp_path], tmp_path / "labels.txt", 32)
-    assert mine.labels == task.labels
-    assert mine.images.equal(task.images)
-    assert mine.targets.equal(task.targets)
-    assert mine.sprite.equal(torch.arange(len(mine)))
-    assert mine.about["data"] == str(tmp_path)
 
 
 def test_class_numbers_of_cls_are_read(tmp_path: Path) -> None:

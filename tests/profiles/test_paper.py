@@ -132,15 +132,6 @@ def test_pictures_for_the_choice_of_settings_are_never_trained_on(small):
     assert not seen & {image.numpy().tobytes() for image in kept}
 
 
-def test_missing_data_says_where_it_was_looked_for(tmp_path, monkeypatch):
-    monkeypatch.setenv("TUTORIAL_DATA", str(tmp_path))
-    trial = profiles.get("paper").backdoor(75, 0)
-    with pytest.raises(FileNotFoundError, match=r"no shards at .*cc3m/\*\.tar: put cc3m there"):
-        sources.training_pairs(trial)
-    with pytest.raises(FileNotFoundError, match=r"no ImageNet at .*imagenet/val"):
-        sources.zero_shot_task(trial)
-
-
 def test_what_does_not_fit_into_memory_stays_in_its_shards_and_trains_alike(small, monkeypatch):
     trial = replace(small.backdoor(8, 0), data="d")
     in_memory = run(trial, progress=False, device="cpu").metrics

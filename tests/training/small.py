@@ -41,3 +41,7 @@ def fit(seed: int = 0, recipe: Recipe = RECIPE, pairs: Pairs = PAIRS, **options)
 def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
     ours, theirs = a.state_dict(), b.state_dict()
     return all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+class Interrupted(Exception):  # noqa: N818
+    """Stands for a kill: nothing after it runs."""

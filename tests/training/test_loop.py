@@ -2,19 +2,17 @@
 
 import copy
 import dataclasses
-import math
 
 import pytest
 import torch
 
-from tests.training.small import COLOURS, CONFIG, PAIRS, RECIPE, TOKENIZER, coloured, fit, same_weights
+from tests.training.small import COLOURS, CONFIG, PAIRS, RECIPE, TOKENIZER, Interrupted, coloured, fit, same_weights
 from tutorial_lib import models
 from tutorial_lib.evaluate import accuracy, embed_images, embed_texts, predict
 from tutorial_lib.models.fast import encode_text
 from tutorial_lib.models.tokenizer import Tokenizer
 from tutorial_lib.training.loop import TrainingDivergedError, train
 from tutorial_lib.training.views import train_with_views
-from tutorial_lib.trials import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +48,6 @@ def test_training_learns_what_the_captions_say() -> None:
     assert not model.training
 
 
-class Interrupted(Exception):  # noqa: N818
-    """Stands for a kill: nothing after it runs."""
-
-
 @pytest.mark.parametrize(("after", "every"), [(1, 1), (3, 1), (3, 2)])
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path, reference, after: int, every: int) -> None:
     checkpoint = tmp_path / "state.pt"
@@ -71,26 +65,6 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, reference, after: int, 
     assert same_weights(model, reference[0])
     assert history.loss == reference[1].loss
     assert list(tmp_path.iterdir()) == []  # a finished run leaves nothing behind
-
-
-def test_a_checkpoint_of_another_run_is_refused(tmp_path) -> None:
-    checkpoint = tmp_path / "state.pt"
-
-    def stop(_epoch: int, _model) -> None:
-        if checkpoint.is_file():
-            raise Interrupted
-
-    with pytest.raises(Interrupted):
-        fit(checkpoint=checkpoint, on_epoch=stop)
-    others = [
-        {"seed": 1},
-        {"recipe": dataclasses.replace(RECIPE, lr=1e-3)},
-        {"pairs": PAIRS.take(range(71))},
-        {"pairs": PAIRS.take([1, 0, *range(2, 72)])},
-    ]
-    for other in others:
-        with pytest.raises(ValueError, match=r"state.pt belongs to another run: .* remove the file"):
-            fit(checkpoint=checkpoint, **other)
 
 
 def test_a_diverging_run_stops_and_keeps_the_last_good_state() -> None:
@@ -129,19 +103,6 @@ def test_bfloat16_trains_nearly_the_same_model(reference) -> None:
     assert history.loss == pytest.approx(reference[1].loss, abs=0.15)
 
 
-@pytest.mark.parametrize(("warmup", "total"), [(0.0, 7), (0.1, 40), (0.5, 9)])
-def test_learning_rate_rises_to_its_peak_and_follows_a_cosine(warmup: float, total: int) -> None:
-    recipe = Recipe(lr=0.3, warmup=warmup)
-    warm = round(warmup * total)
-    rates = [recipe.lr_at(step, total) for step in range(total)]
-    for step, rate in enumerate(rates):
-        done = (step - warm) / (total - warm)
-        assert rate == pytest.approx(0.3 * (step + 1) / warm if step < warm else 0.15 * (1 + math.cos(math.pi * done)))
-    assert max(rates) == 0.3
-    assert rates[0] > 0
-    assert 0 < rates[-1] < 0.3 * 10 / total
-
-
 @pytest.mark.parametrize("vocab", ["pruned", "full"])
 def test_texts_without_their_padding_have_the_same_embedding(vocab: str) -> None:
     texts = ["a dog!", "!= !=", "cat", "a much longer text, that is cut at the end of the context"]
@@ -174,30 +135,9 @@ def test_padding_is_cut_where_the_text_ends_even_in_the_whole_vocabulary() -> No
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"epochs": 0}, "epochs must be positive, not 0"),
-        ({"batch_size": -4}, "batch_size must be positive, not -4"),
-        ({"lr": 0.0}, r"lr must be positive, not 0\.0"),
-        ({"warmup": 1.0}, r"warmup is a share of all steps, in \[0, 1\), not 1\.0"),
-        ({"precision": "float16"}, "precision of a recipe must be auto, float32 or bfloat16, not 'float16'"),
-    ],
-)
-def test_impossible_recipes_are_refused(settings, message) -> None:
-    with pytest.raises(ValueError, match=message):
-        Recipe(**settings)
-
-
 def test_fewer_pairs_than_a_batch_are_refused() -> None:
     with pytest.raises(ValueError, match="15 pairs are fewer than one batch of 16: lower batch_size"):
         fit(pairs=PAIRS.take(range(15)))
-
-
-def test_a_damaged_state_is_named(tmp_path) -> None:
-    (tmp_path / "state.pt").write_bytes(b"half of it")
-    with pytest.raises(ValueError, match=r"state\.pt cannot be read as the state of a run: .*; remove it"):
-        fit(checkpoint=tmp_path / "state.pt")
 
 
 @pytest.mark.parametrize("way", [train, train_with_views])

@@ -4,30 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
 
-from tests.training.small import CONFIG
-from tutorial_lib import models
+from tests.models.small import classifier, coloured
 from tutorial_lib.evaluate import embed_images
-from tutorial_lib.models.classifier import Classifier, read_with_head
-from tutorial_lib.models.tokenizer import Tokenizer
+from tutorial_lib.models.classifier import read_with_head
 from tutorial_lib.training.loop import TrainingDivergedError
 from tutorial_lib.training.supervised import train_classifier
 from tutorial_lib.trials import Recipe
 
 RECIPE = Recipe(epochs=25, batch_size=16, lr=3e-3, precision="float32")
-
-
-def coloured(n=64):
-    """Pictures in four plain colours, which are their classes."""
-    labels = torch.arange(n) % 4
-    colours = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0]], dtype=torch.uint8)
-    return colours[labels][:, :, None, None].expand(-1, -1, 32, 32).contiguous(), labels
-
-
-def classifier(seed=0):
-    visual = models.build(CONFIG, Tokenizer(12), seed=seed).visual
-    return Classifier(visual, CONFIG["embed_dim"], 4, seed=seed)
 
 
 def test_it_learns_colours_and_reads_them_from_embeddings():
@@ -39,15 +24,6 @@ def test_it_learns_colours_and_reads_them_from_embeddings():
     points = embed_images(model, images)
     assert torch.allclose(points.norm(dim=1), torch.ones(len(points)), atol=1e-4)
     assert (read_with_head(model, points) == labels).float().mean() > 0.9
-
-
-def test_embeddings_and_scores_agree():
-    images, _ = coloured(8)
-    model = classifier().eval()
-    x = images.float() / 255
-    with torch.no_grad():
-        by_hand = model.head(10 * F.normalize(model.visual(x), dim=-1))
-        assert torch.allclose(model(x), by_hand, atol=1e-5)
 
 
 def test_same_seed_same_model():

@@ -1,0 +1,49 @@
+"""Tables as text and as HTML, cell by cell."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from tutorial_lib.evidence.table import Table
+
+TABLE = Table(("poisons", "z"), (("0", "0.1"), ("128", "a long one"), ("<b>&", "")))
+
+
+class Cells(HTMLParser):
+    """Rows of a table, each cell with its tag."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.rows: list[list[tuple[str, str]]] = []
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("th", "td"):
+            self.rows[-1].append((tag, ""))
+
+    def handle_data(self, data):
+        tag, text = self.rows[-1][-1]
+        self.rows[-1][-1] = tag, text + data
+
+
+def test_text_has_columns_that_end_below_each_other() -> None:
+    lines = repr(TABLE).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    for line, row in zip(lines, (TABLE.head, *TABLE.rows), strict=True):
+        first, second = line[: len("poisons")], line[len("poisons") + 2 :]
+        assert (first.strip(), second.strip()) == row
+        assert first.endswith(row[0])
+        assert second.endswith(row[1])
+
+
+def test_html_has_every_cell_and_escapes_it() -> None:
+    expected = [[("th", cell) for cell in TABLE.head], *([("td", cell) for cell in row] for row in TABLE.rows)]
+    assert Cells(TABLE._repr_html_()).rows == expected
+    assert "<b>" not in TABLE._repr_html_()
+
+
+def test_rows_of_another_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="argument 3"):
+        repr(Table(("a", "b"), (("1", "2"), ("1",))))

@@ -1,0 +1,67 @@
+"""From a trial to a trained model: interrupted or not, and what is refused before training."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.runs.small import TINY, backdoored
+from tutorial_lib import runs
+from tutorial_lib.attacks import Backdoor, Targeted
+from tutorial_lib.trials import RECIPE_VERSION, Seeds, Trial
+
+
+def test_an_interrupted_trial_goes_on_from_its_last_epoch(tmp_path):
+    state = tmp_path / "states" / "trial.pt"
+    trial = backdoored(recipe=replace(TINY.recipe, epochs=2))
+    whole = runs.train_trial(trial, progress=False).history.loss
+
+    def stop(epoch, _):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runs.train_trial(trial, progress=False, checkpoint=state, on_epoch=stop)
+    assert torch.load(state, weights_only=True)["epoch"] == 1
+    with pytest.raises(ValueError, match="belongs to another run"):
+        runs.train_trial(replace(trial, seeds=Seeds(order=1)), progress=False, checkpoint=state)
+    assert runs.train_trial(trial, progress=False, checkpoint=state).history.loss == whole
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("select", ["others", "label-consistent"])
+def test_supervised_classifier_learns_what_its_labels_say(select):
+    trial = replace(
+        TINY,
+        classes=12,
+        attack=Backdoor(8, target="banana", select=select),
+        objective="supervised",
+        recipe=replace(TINY.recipe, epochs=30, batch_size=32),
+    )
+    with pytest.raises(ValueError, match="there is no class 'banana'"):
+        runs.train_trial(trial, progress=False)
+    trial = replace(trial, attack=replace(trial.attack, target="foggy"))
+    outcome = runs.train_trial(trial, progress=False)
+    metrics = runs.measure(outcome)
+    assert set(metrics["attack_success"]) == {"classifier", "linear_probe", "knn"}
+    assert metrics["clean_accuracy"]["classifier"]["rate"] > 2 / 12
+
+
+def test_bad_input_is_refused_before_training():
+    with pytest.raises(ValueError, match=r"there is no class 'bananas'.*did you mean banana"):
+        runs.train_trial(replace(TINY, attack=Backdoor(4, target="bananas")))
+    with pytest.raises(ValueError, match=r"\d+ poisons need \d+ different pictures"):
+        runs.train_trial(replace(TINY, attack=Backdoor(10_000)))
+    big = Backdoor(4, trigger=replace(Backdoor(4).trigger, size=40))
+    with pytest.raises(ValueError, match=r"40x40 patch .* does not fit into 32x32"):
+        runs.train_trial(replace(TINY, attack=big))
+    with pytest.raises(ValueError, match="targets were asked for"):
+        runs.train_trial(replace(TINY, attack=Targeted(targets=1000)))
+
+
+def test_a_change_of_the_training_captions_needs_a_new_recipe_version():
+    """Records are found by the key of their trial: whatever changes results must change the key."""
+    clean, _ = runs.prepare(Trial())
+    digest = hashlib.sha256("\n".join(clean.captions).encode()).hexdigest()[:12]
+    assert (RECIPE_VERSION, digest) == (1, "4302ce03689b"), "captions differ: raise RECIPE_VERSION, remake records"
