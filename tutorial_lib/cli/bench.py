@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from typing import Any
 
 from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, Subparsers, positive
-
-PARTS = ("train", "zscore", "store", "clean", "scaling", "company")
+from tutorial_lib.practice.benchmark import PARTS
 
 
 def add(subparsers: Subparsers) -> None:
@@ -36,29 +33,14 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
-    from tutorial_lib.bench import cleaning, company, scaling, store, training, zscore
-    from tutorial_lib.practice.machine import machine
+    from tutorial_lib.practice.benchmark import benchmark
 
-    def compared() -> Iterator[tuple[str, dict[str, Any], list[str]]]:
-        """Each part that was asked for, in turn: its name, its numbers, and what they say."""
-        several = {"repeats": args.repeats, "seed": args.seed}
-        calls = {
-            "train": (training, several | {"time_to_accuracy": args.time_to_accuracy}),
-            "zscore": (zscore, several | {"n": args.embeddings, "d": args.dimensions}),
-            "store": (store, {"repeats": args.repeats}),
-            "clean": (cleaning, several),
-            "scaling": (scaling, several),
-            "company": (company, several),
-        }
-        for name in [args.only] if args.only else PARTS:
-            part, options = calls[name]
-            found = part.compare(**options)
-            yield name, found, part.describe(found)
-
-    cpu = machine()
-    body: dict[str, Any] = {"machine": cpu, "repeats": args.repeats}
-    lines = [f"{cpu['cpu']}, {cpu['threads']} threads, torch {cpu['versions']['torch']}, median of {args.repeats}"]
-    for name, found, said in compared():
-        body[name] = found
-        lines += said
-    return body, "\n".join(lines), 0
+    found = benchmark(
+        [args.only] if args.only else PARTS,
+        repeats=args.repeats,
+        embeddings=args.embeddings,
+        dimensions=args.dimensions,
+        time_to_accuracy=args.time_to_accuracy,
+        seed=args.seed,
+    )
+    return _common.said(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import plotly.graph_objects as go
 
@@ -141,8 +142,8 @@ def _on_triggered(name: str, record: Record) -> float:
     return record.metrics["accuracy_on_triggered"][name]["rate"]
 
 
-def _retrieval(name: str, record: Record) -> float:
-    return float(record.metrics["retrieval"][name])
+def _retrieval(name: Literal["triggered_to_target", "target_to_triggered"], record: Record) -> float:
+    return record.metrics["retrieval"][name]
 
 
 #: Ways to use a model: the share of triggered pictures of other classes that the attacker wins, and what is left of the

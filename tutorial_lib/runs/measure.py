@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ from tutorial_lib.evaluate import (
 from tutorial_lib.runs import sources
 from tutorial_lib.runs.outcome import Outcome
 from tutorial_lib.trials import Cleaned, Metrics, TrainedDefense, Trial
+from tutorial_lib.trials.metrics import CleaningMetrics, Retrieval
 
 #: Ranks at which retrieval is measured.
 RANKS = (1, 5, 10)
@@ -114,7 +115,7 @@ def measure_defended(outcome: Outcome) -> Metrics:
     return body
 
 
-def _retrieval(outcome: Outcome, clean: Tensor, triggered: Tensor | None, classes: Tensor) -> dict[str, Any]:
+def _retrieval(outcome: Outcome, clean: Tensor, triggered: Tensor | None, classes: Tensor) -> Retrieval:
     """Recall between one picture and one caption of each class, and what a backdoor does to it."""
     task, attack = outcome.task, outcome.trial.attack
     texts = embed_texts(
@@ -122,28 +123,29 @@ def _retrieval(outcome: Outcome, clean: Tensor, triggered: Tensor | None, classe
         outcome.tokenizer,
         [_caption(task.labels[c], c) for c in classes.tolist()],
     )
-    found: dict[str, Any] = {
+    found: Retrieval = {
         "image_to_text": {str(k): recall_at(clean, texts, k) for k in RANKS},
         "text_to_image": {str(k): recall_at(texts, clean, k) for k in RANKS},
     }
     if triggered is not None and isinstance(attack, Backdoor):
-        found |= _exposed(clean, triggered, texts, classes, task.class_of(attack.target))
+        found.update(_exposed(clean, triggered, texts, classes, task.class_of(attack.target)))
     return found
 
 
-def _cleaning(outcome: Outcome, cleaned: Cleaned) -> dict[str, Any]:
+def _cleaning(outcome: Outcome, cleaned: Cleaned) -> CleaningMetrics:
     """What the defense did, and its size as a share of the pre-training."""
     defense, history = outcome.trial.defense, cleaned.history
     used = history.steps * defense.recipe.batch_size if isinstance(defense, TrainedDefense) else 0
     trained = max(1, outcome.history.steps * outcome.trial.recipe.batch_size)
-    return {
+    found: CleaningMetrics = {
         "steps": history.steps,
         "samples": used,
         "share_of_pretraining": used / trained,
         "seconds": history.seconds,
         "loss": history.loss,
-        **cleaned.notes,
     }
+    found.update(cast("CleaningMetrics", cleaned.notes))  # of a method in another package, with names of its own
+    return found
 
 
 def _first_of_each_class(targets: Tensor) -> Tensor:
@@ -160,7 +162,7 @@ def _caption(label: str, number: int) -> str:
     return prompts[number % len(prompts)]
 
 
-def _exposed(clean: Tensor, triggered: Tensor, texts: Tensor, classes: Tensor, target: int) -> dict[str, float]:
+def _exposed(clean: Tensor, triggered: Tensor, texts: Tensor, classes: Tensor, target: int) -> Retrieval:
     """What a backdoor does to retrieval.
 
     Returns:

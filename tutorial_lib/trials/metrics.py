@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from tutorial_lib.proportion import RateDict
 
@@ -28,6 +28,32 @@ class TargetRow(TypedDict, total=False):
     classifier: int
     picture_moved: float
     captions_moved: float
+
+
+class Retrieval(TypedDict, total=False):
+    """Recall between one picture and one caption of each class, by rank; of a backdoor, what it does to that."""
+
+    image_to_text: dict[str, float]
+    text_to_image: dict[str, float]
+    triggered_to_target: float
+    target_to_triggered: float
+
+
+class CleaningMetrics(TypedDict, total=False):
+    """What a defense did; the last rows are of the methods that find or need something."""
+
+    steps: int
+    samples: int
+    share_of_pretraining: float
+    seconds: float
+    loss: list[float]
+    # of anti-backdoor learning
+    isolated: int
+    isolated_poisons: int
+    poisons: int
+    # of supervised finetuning
+    labelled: int
+    classes_without_a_label: int
 
 
 class Metrics(TypedDict, total=False):
@@ -73,5 +99,5 @@ class Metrics(TypedDict, total=False):
     # of a model that a defense was given
     validation_accuracy: RateDict
     similarity_of_views: float
-    retrieval: dict[str, Any]
-    cleaning: dict[str, Any]
+    retrieval: Retrieval
+    cleaning: CleaningMetrics
