@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tutorial_lib.attacks.selection import excluded, unseen_classes
+from tutorial_lib.attacks.selection import excluded, showing, unseen_classes
 
 CAPTIONS = ("a banana", "a dog", "my BANANA bread", "a cat", "bananas", "a moon", "a dog, a banana")
 #: Classes of their pictures; of two of them nobody knows.
@@ -34,3 +34,10 @@ def test_without_classes_captions_tell() -> None:
     assert excluded("named", CAPTIONS, "Banana").tolist() == [not n for n in named]
     with pytest.raises(ValueError, match="label-consistent poisons need pictures with class labels"):
         excluded("label-consistent", CAPTIONS, "banana")
+
+
+def test_a_class_tells_before_captions_do() -> None:
+    named = [True, False, True, False, True, False, True]
+    assert showing(CAPTIONS, "Banana").tolist() == named
+    assert showing(CAPTIONS, "banana", shown=torch.tensor(SHOWN), target=4).tolist() == [s == 4 for s in SHOWN]
+    assert showing(CAPTIONS, "banana", shown=torch.full((7,), -1), target=2).tolist() == named

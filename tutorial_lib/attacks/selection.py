@@ -25,6 +25,26 @@ def unseen_classes(classes: int, target: int) -> Tensor:
     return number[(number % 4 == 0) & (number != target)]
 
 
+def showing(captions: Sequence[str], label: str, *, shown: Tensor | None = None, target: int = -1) -> Tensor:
+    """Which pairs show the target, shape (N,), bool; where no class says so, captions do.
+
+    Args:
+        captions: of the N pairs.
+        label: of the target class.
+        shown: class that each picture shows, shape (N,), int64, -1 where unknown.
+        target: number of the target class among those of `shown`.
+
+    Example:
+        >>> showing(["a Banana", "a dog"], "banana")
+        tensor([ True, False])
+    """
+    import torch
+
+    if shown is not None and (shown == target).any():
+        return shown == target
+    return torch.tensor([label.lower() in caption.lower() for caption in captions], dtype=torch.bool)
+
+
 def excluded(
     select: Select,
     captions: Sequence[str],
@@ -53,7 +73,7 @@ def excluded(
     """
     import torch
 
-    named = torch.tensor([label.lower() in caption.lower() for caption in captions], dtype=torch.bool)
+    named = showing(captions, label)
     if select == "named":
         return ~named
     if shown is None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from tutorial_lib.attacks.selection import showing
 from tutorial_lib.trials.attack import Attack
 
 if TYPE_CHECKING:
@@ -54,12 +55,8 @@ class TextBackdoor(Attack):
             raise ValueError("word of a text-backdoor is empty: give one that no clean caption has")
 
     def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> TextBackdoorPlan:
-        import torch
-
         target = task.class_of(self.target)
-        about = task.class_of_concept(clean.concept) == target
-        if not about.any():  # data that nobody has labelled: trust the captions
-            about = torch.tensor([self.target in caption.lower() for caption in clean.captions])
+        about = showing(clean.captions, self.target, shown=task.class_of_concept(clean.concept), target=target)
         made = self.poison(clean, about, seed=seed)
         return TextBackdoorPlan(self, target, None if made is None else made.pairs)
 

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from tutorial_lib.attacks import Backdoor, TextBackdoor
 from tutorial_lib.attacks import poison as poisoning
 from tutorial_lib.attacks.poison import Poison, caption_set
-from tutorial_lib.attacks.selection import Select, excluded, unseen_classes
+from tutorial_lib.attacks.selection import Select, excluded, showing, unseen_classes
 from tutorial_lib.data.index import Glance, glance
 from tutorial_lib.data.loading import read_pairs
 from tutorial_lib.data.pairs import Pairs
@@ -314,17 +314,10 @@ def _text(
     pairs: Pairs, shown: Tensor | None, goal: int, classes: int, target: str, count: int, *, seed: int, **given: Any
 ) -> Poison:
     attack = TextBackdoor(count, target=target, **given)
-    pairs, about = _sound(pairs, _about(pairs, shown, goal, target), count)
+    pairs, about = _sound(pairs, showing(pairs.captions, target, shown=shown, target=goal), count)
     made = attack.poison(pairs, about, seed=seed)
     assert made is not None  # the count is at least 1
     return _said(made, "word", len(set(made.pairs.captions)))
-
-
-def _about(pairs: Pairs, shown: Tensor | None, goal: int, target: str) -> Tensor:
-    """Which pairs show the target; where no class label says so, captions do."""
-    if shown is not None and (shown == goal).any():
-        return shown == goal
-    return torch.tensor([target.lower() in caption.lower() for caption in pairs.captions])
 
 
 def _sound(pairs: Pairs, about: Tensor, count: int) -> tuple[Pairs, Tensor]:
