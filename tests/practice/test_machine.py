@@ -18,7 +18,10 @@ def test_each_field_is_what_the_system_says() -> None:
     assert (found["cores"], found["threads"]) == (os.cpu_count(), torch.get_num_threads())
     assert found["memory_gib"] == pytest.approx(memory_bytes() / 2**30, abs=0.05)
     assert (found["gpu"] is not None) == torch.cuda.is_available()
-    assert (found["system"], found["python"]) == (platform.platform(), platform.python_version())
+    assert (found["system"], found["python"]) == (
+        f"{platform.system()} {platform.machine()}",
+        platform.python_version(),
+    )
     assert found["versions"]["torch"] == version("torch")
 
 
