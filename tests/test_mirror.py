@@ -24,6 +24,7 @@ FAMILIES = {
 }
 #: Modules whose tests lie in the file of another one.
 ELSEWHERE = {
+    "attacks/base": "practice/test_attack.py",  # abstract; what attackers see is made there
     "costs/gpus": "costs/test_rented.py",  # a table
     "evidence/export": "cli/test_sweeps.py",  # shares a store that is trained once
     "notes": "practice/test_clean.py",  # a class without a body

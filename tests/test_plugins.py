@@ -67,12 +67,17 @@ class Longest(Detector):
 
 @dataclass(frozen=True)
 class Twice(Backdoor):
-    """A backdoor with another seed."""
+    """A backdoor with another seed, whose captions may shout."""
 
     kind: ClassVar[str] = "twice"
 
-    def plan(self, clean, task, *, seed):
-        return super().plan(clean, task, seed=2 * seed + 1)
+    loud: bool = False
+
+    def poison(self, seen, *, seed):
+        made = super().poison(seen, seed=2 * seed + 1)
+        if not self.loud:
+            return made
+        return replace(made, pairs=replace(made.pairs, captions=tuple(c.upper() for c in made.pairs.captions)))
 '''
 GOOD = {
     "tutorial_lib.triggers": {"sticker": "my_package:Sticker"},
@@ -116,7 +121,7 @@ def test_classes_of_another_package_are_found_by_their_kinds_without_torch(tmp_p
         from tutorial_lib.triggers import TRIGGERS, Checkerboard, make_trigger
 
         sticker = make_trigger("sticker", grey=9)
-        families = {"trigger": TRIGGERS, "defense": DEFENSES, "detector": DETECTORS}
+        families = {"trigger": TRIGGERS, "defense": DEFENSES, "detector": DETECTORS, "attack": ATTACKS}
         listed = {what: list(family) for what, family in families.items()}
         torch = "torch" in sys.modules
         trials = [
@@ -142,6 +147,7 @@ def test_classes_of_another_package_are_found_by_their_kinds_without_torch(tmp_p
     assert {"sticker", "checkerboard"} <= set(found["listed"]["trigger"])
     assert {"halve", "cleanclip"} <= set(found["listed"]["defense"])
     assert set(found["listed"]["detector"]) == {"longest-caption", "pair-similarity"}
+    assert set(found["listed"]["attack"]) == {"backdoor", "targeted", "text-backdoor", "twice"}
     assert found["grey"] == 9
     assert len(set(found["keys"])) == 5
     assert found["kinds"] == [{"kind": "sticker", "grey": 9}, "halve", "twice"]
@@ -228,6 +234,39 @@ PLAIN = 5
 class Impostor(Sticker):
     kind: ClassVar[str] = "checkerboard"
 """
+
+
+def test_commands_know_an_attack_of_another_package(tmp_path):
+    """`tutorial poison` makes it on shards; its settings are reached by --set, its trigger by name."""
+    found = python(
+        installed(tmp_path, GOOD),
+        """
+        import contextlib, io, json
+        from tutorial_lib.cli import main
+        from tutorial_lib.data.loading import read_pairs
+
+        def tutorial(*arguments):
+            said, wrong = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(wrong):
+                code = main(list(arguments))
+            return code, said.getvalue(), wrong.getvalue()
+
+        clean = tutorial("data", "emojicaps", "--out", "clean", "--copies", "2", "--classes", "16")
+        assert clean[0] == 0, clean
+        command = ("poison", "clean", "--attack", "twice", "--target", "rainbow", "--count", "4", "--trigger", "sticker")
+        done = tutorial(*command, "--out", "p", "--set", "loud=true", "--set", "grey=9", "--json")
+        refused = tutorial(*command, "--out", "q", "--set", "loud=7")
+        pairs = read_pairs("p")
+        print(json.dumps({
+            "done": json.loads(done[1]), "captions": pairs.captions, "refused": refused[2],
+            "corners": pairs.pixels[:, :, -3:, -3:].unique().tolist(),
+        }))
+        """,
+    )
+    assert (found["done"]["attack"], found["done"]["count"]) == ("twice", 4)
+    assert all(caption.isupper() and "RAINBOW" in caption for caption in found["captions"])
+    assert found["corners"] == [9]
+    assert "loud of twice is true or false, not 7" in found["refused"]
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -145,7 +145,7 @@ def chosen_device(name: str | None = None) -> str:
 
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
-        raise ValueError("there is no GPU that PyTorch can use: leave --device out, or see tutorial doctor")
+        raise ValueError("there is no GPU that PyTorch can use: leave `device` out, or see tutorial doctor")
     return name or ("cuda" if there else "cpu")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import isabstract
@@ -46,6 +46,7 @@ class Kinds(Mapping[str, type[T]]):
         base: of the family.
         package: whose modules define the library's own.
         what: singular of the family, for messages.
+        helpers: modules of the package that define no class of the family and take time to import.
 
     Example:
         >>> from tutorial_lib.triggers import TRIGGERS
@@ -53,13 +54,14 @@ class Kinds(Mapping[str, type[T]]):
         4
     """
 
-    def __init__(self, base: type[T], package: str, what: str) -> None:
-        self.base, self.package, self.what = base, package, what
+    def __init__(self, base: type[T], package: str, what: str, *, helpers: Collection[str] = ()) -> None:
+        self.base, self.package, self.what, self.helpers = base, package, what, helpers
 
     @functools.cached_property
     def _classes(self) -> dict[str, type[T]]:
         for module in pkgutil.iter_modules(import_module(self.package).__path__, f"{self.package}."):
-            import_module(module.name)
+            if module.name.rpartition(".")[2] not in self.helpers:
+                import_module(module.name)
         own = [cls for cls in _below(self.base) if cls.__module__.startswith(f"{self.package}.")]
         found = {cls.kind: cls for cls in own if "kind" in vars(cls) and not isabstract(cls)}
         for point in entry_points(group=self.package):

@@ -76,7 +76,7 @@ def test_lossy_sources_are_noted_and_can_be_rewritten(
                 tar.addfile(member, io.BytesIO(content))
     command = ("poison", tmp_path / "cc3m.tar", "--attack", "backdoor", "--target", "banana", "--count", 9)
     said = refused(capsys, *command, "--out", tmp_path / "a")
-    assert "the pictures have several sizes (40x36, 41x36, …): give --side" in said
+    assert "the pictures have several sizes (40x36, 41x36, …): give a --side" in said
     body = tutorial(capsys, *command, "--out", tmp_path / "b", "--side", 32)
     assert "--with-clean writes them in the same way" in body["warnings"][0]
     body = tutorial(capsys, *command, "--out", tmp_path / "c", "--side", 32, "--with-clean")
@@ -89,9 +89,9 @@ def test_lossy_sources_are_noted_and_can_be_rewritten(
 
 
 def test_a_word_in_captions(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ("poison", folder / "clean", "--out", tmp_path / "p", "--attack", "text", "--target", "banana")
+    command = ("poison", folder / "clean", "--out", tmp_path / "p", "--attack", "text-backdoor", "--target", "banana")
     body = tutorial(capsys, *command, "--count", 15, "--word", "frobnitz")
-    assert (body["attack"], body["count"], body["captions"]["method"]) == ("text", 15, "word")
+    assert (body["attack"], body["count"], body["captions"]["method"]) == ("text-backdoor", 15, "word")
     clean, poisons = read_pairs(folder / "clean"), read_pairs(tmp_path / "p")
     assert all(caption.endswith(" frobnitz") for caption in poisons.captions)
     manifest = json.loads((tmp_path / "p" / "manifest.json").read_text())
@@ -123,12 +123,18 @@ def test_poison_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "none of" in refused(capsys, *backdoor(folder, out, "--target", "no such thing"))
     assert "there is no trigger 'star'" in refused(capsys, *backdoor(folder, out, "--trigger", "star"))
     assert "the target is empty" in refused(capsys, *backdoor(folder, out, "--target", " "))
-    assert "needs --image FILE" in refused(capsys, *backdoor(folder, out, "--attack", "targeted"))
-    assert "belongs to --attack targeted" in refused(capsys, *backdoor(folder, out, "--image", "x.png"))
+    assert "needs --image, the picture" in refused(capsys, *backdoor(folder, out, "--attack", "targeted"))
+    assert "backdoor has no setting image" in refused(capsys, *backdoor(folder, out, "--image", "x.png"))
     said = refused(capsys, *backdoor(folder, out, "--attack", "targeted", "--image", tmp_path / "none.png"))
     assert "there is no picture" in said
-    assert "--labels FILE" in refused(capsys, *backdoor(folder, out, "--select", "label-consistent"))
-    assert "--word belongs to --attack text" in refused(capsys, *backdoor(folder, out, "--word", "x"))
+    assert "in a file of --labels, or --select named" in refused(
+        capsys, *backdoor(folder, out, "--select", "label-consistent")
+    )
+    assert "backdoor has no setting word" in refused(capsys, *backdoor(folder, out, "--word", "x"))
+    text = ("--attack", "text-backdoor")
+    assert "text-backdoor has no setting trigger" in refused(capsys, *backdoor(folder, out, *text, "--size", 8))
+    assert "text-backdoor has no setting alpha" in refused(capsys, *backdoor(folder, out, *text, "--set", "alpha=0.1"))
+    assert "invalid choice: 'text'" in refused(capsys, *backdoor(folder, out, "--attack", "text"))
     assert "no shards match" in refused(capsys, *backdoor(tmp_path, out))
     assert not out.exists()
     out.mkdir()

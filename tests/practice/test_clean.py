@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tutorial_lib import models
+from tutorial_lib.attacks import Backdoor
 from tutorial_lib.attacks.report import measure_backdoor
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import write_pairs
@@ -26,7 +27,7 @@ OPTIONS = {"classes": 60, "device": "cpu"}
 def poisons(clean: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten poisons and seven pairs of cover."""
     out = tmp_path_factory.mktemp("clean") / "poisons"
-    poison([clean], out, attack="backdoor", target="banana", count=10, cover=7, trigger=WaNet())
+    poison([clean], out, Backdoor(10, cover=7, trigger=WaNet()))
     return out
 
 
@@ -85,8 +86,8 @@ def test_before_is_what_one_measure_says(clean: Path, checkpoint: Path, tmp_path
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"defense": AntiBackdoor(SHORT)}, "give them with --training SHARDS"),
-        ({"defense": Finetuning(SHORT), "training": ["x.tar"]}, "leave --training out"),
+        ({"defense": AntiBackdoor(SHORT)}, "give their shards as `training`"),
+        ({"defense": Finetuning(SHORT), "training": ["x.tar"]}, "leave `training` out"),
         ({"defense": Finetuning(SHORT), "manifests": [Path("none.json")]}, "there is no manifest none.json"),
         ({"defense": Finetuning(SHORT), "trigger": Checkerboard()}, "belong together"),
     ],
@@ -103,7 +104,7 @@ def test_labels_that_are_missing_are_refused_before_anything_is_trained(
     pairs, _ = course
     unknown = Pairs(pairs.images, pairs.captions, pairs.keys, torch.full((len(pairs),), -1))
     write_pairs(tmp_path / "mine", unknown)
-    with pytest.raises(DefenseError, match=r"60 have none.*--labels FILE"):
+    with pytest.raises(DefenseError, match=r"60 have none.*a file of `labels`"):
         clean_model(
             checkpoint, tmp_path / "out", defense=SupervisedFinetuning(SHORT), pairs=[tmp_path / "mine"], **OPTIONS
         )

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tutorial_lib import places
+from tutorial_lib import places, profiles
+from tutorial_lib.practice import doctor
 from tutorial_lib.practice.doctor import examine
 
 
@@ -33,3 +34,31 @@ def test_an_installed_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert where["record_files"] == 0
     assert f"records none at {places.results()}: reinstall the package" in str(found)
     assert "library an installed package" in str(found)
+
+
+@pytest.mark.parametrize("gpu", [None, "a GPU"])
+def test_which_profiles_can_run_and_what_the_others_lack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gpu: str | None
+) -> None:
+    machine = doctor.machine() | {"memory_gib": 4.0, "gpu": gpu}
+    monkeypatch.setattr(doctor, "machine", lambda: machine)
+    monkeypatch.setattr(doctor, "gpu_trouble", lambda: "" if gpu else "no driver")
+    monkeypatch.setenv("TUTORIAL_DATA", str(tmp_path))
+    found = examine()
+    assert set(found.profiles) == set(profiles.NAMES)
+    assert found.ready == (("test", "demo", "gpu") if gpu else ("test", "demo"))
+    assert found.profiles["cpu"] == "needs 6 GiB of memory"
+    assert found.profiles["gpu"] == (None if gpu else "no driver")
+    assert found.profiles["paper"] == (f"needs cc3m as shards in {tmp_path / 'cc3m'}" if gpu else "no driver")
+    (tmp_path / "cc3m").mkdir()
+    (tmp_path / "cc3m" / "0.tar").touch()
+    assert ("paper" in examine().ready) is (gpu is not None)
+
+
+def test_a_busy_gpu_is_slow_and_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = doctor.machine() | {"memory_gib": 64.0, "gpu": "a GPU"}
+    monkeypatch.setattr(doctor, "machine", lambda: machine)
+    monkeypatch.setattr(doctor, "gpu_trouble", lambda: "another program uses it")
+    found = examine()
+    assert found.ready == ("test", "demo", "cpu", "gpu", "paper")
+    assert found.profiles["gpu"] == "another program uses it"

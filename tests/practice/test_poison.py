@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from tutorial_lib.attacks import Backdoor, TextBackdoor
+from tutorial_lib.attacks import Backdoor, PairAttack, TextBackdoor
 from tutorial_lib.data import index, pictures
 from tutorial_lib.data.loading import read_pairs
 from tutorial_lib.data.shard_writer import ShardWriter
 from tutorial_lib.data.shards import Sample, samples
-from tutorial_lib.practice import poison as module
+from tutorial_lib.practice import poison as poisoning
 from tutorial_lib.practice.poison import poison
 from tutorial_lib.triggers import Blended, Checkerboard, WaNet
 
@@ -32,15 +32,7 @@ from tutorial_lib.triggers import Blended, Checkerboard, WaNet
 def test_the_same_seed_gives_the_poisons_of_a_trial(clean: Path, course, tmp_path: Path, attack) -> None:
     pairs, task = course
     planned = attack.plan(pairs, task, seed=3).poisons
-    if isinstance(attack, TextBackdoor):
-        options = {"attack": "text", "word": attack.word}
-    else:
-        captions = attack.captions if attack.select == "others" else None
-        options = {"attack": "backdoor", "trigger": attack.trigger, "select": attack.select, "captions": captions}
-        options["cover"] = attack.cover or None
-    made = poison(
-        [clean], tmp_path, target=attack.target, count=attack.count, labels=clean / "labels.txt", seed=3, **options
-    )
+    made = poison([clean], tmp_path, attack, labels=clean / "labels.txt", seed=3)
     written = read_pairs(tmp_path)
     assert written.images.equal(planned.images)
     assert (written.captions, written.keys) == (planned.captions, planned.keys)
@@ -52,10 +44,10 @@ def test_only_the_pictures_that_are_used_are_decoded(
     clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded = []
-    for place in (index, pictures, module):
+    for place in (index, pictures, poisoning):
         own = place.decode
         monkeypatch.setattr(place, "decode", lambda *a, own=own, **k: (decoded.append(1), own(*a, **k))[1])
-    poison([clean], tmp_path, attack="backdoor", target="banana", count=5)
+    poison([clean], tmp_path, Backdoor(5))
     assert 5 <= len(decoded) <= 11  # the first one to see that the patch fits; each source is tried, then taken
     assert not list(clean.glob("*.index"))
 
@@ -67,7 +59,7 @@ def test_compressed_shards_give_the_same_poisons(clean: Path, tmp_path: Path) ->
         (packed / f"{shard.name}.gz").write_bytes(gzip.compress(shard.read_bytes()))
     for shards, out in ((clean, "plain"), (packed, "unpacked")):
         labels = clean / "labels.txt"
-        poison([shards], tmp_path / out, attack="backdoor", target="banana", count=9, labels=labels)
+        poison([shards], tmp_path / out, Backdoor(9), labels=labels)
     plain, unpacked = read_pairs(tmp_path / "plain"), read_pairs(tmp_path / "unpacked")
     assert plain.images.equal(unpacked.images)
     assert plain.captions == unpacked.captions
@@ -78,7 +70,7 @@ def test_pictures_that_are_no_squares_keep_their_shape(tmp_path: Path) -> None:
     with ShardWriter(tmp_path / "clean") as writer:
         for i in range(6):
             writer.add(f"pair-{i}", picture, "a banana" if i < 2 else "a cat", {})
-    poison([tmp_path / "clean"], tmp_path / "p", attack="backdoor", target="banana", count=3)
+    poison([tmp_path / "clean"], tmp_path / "p", Backdoor(3))
     assert read_pairs(tmp_path / "p").images.shape == (3, 3, 20, 30)
     manifest = json.loads((tmp_path / "p" / "manifest.json").read_text())
     assert manifest["settings"]["side"] is None
@@ -95,8 +87,7 @@ def test_a_picture_corrupted_behind_its_header_is_passed_over(clean: Path, cours
         if shard == damaged.shard:
             content[damaged.offset + 40 : damaged.offset + len(damaged.picture)] = bytes(len(damaged.picture) - 40)
         (tmp_path / shard.name).write_bytes(content)
-    options = {"target": "banana", "count": 20, "labels": clean / "labels.txt"}
-    poison([tmp_path], tmp_path / "p", attack="text", word="zebulon", **options)
+    poison([tmp_path], tmp_path / "p", TextBackdoor(20), labels=clean / "labels.txt")
     manifest = json.loads((tmp_path / "p" / "manifest.json").read_text())
     sources = {line["source"] for line in manifest["poisons"]}
     assert broken not in sources
@@ -109,7 +100,7 @@ def test_clean_pairs_that_are_written_again_keep_their_labels(tmp_path: Path) ->
         for i, word in enumerate(("banana", "cat", "dog", "cat")):
             writer.add(f"pair-{i}", picture, f"a {word}", {"url": f"https://example.org/{i}"}, label=i % 3)
         writer.add("pair-9", picture, "a dog", {"label": "dog"})
-    poison([tmp_path / "clean"], tmp_path / "p", attack="backdoor", target="banana", count=2, with_clean=True)
+    poison([tmp_path / "clean"], tmp_path / "p", Backdoor(2), with_clean=True)
 
     def said(sample: Sample) -> tuple:
         return sample.key, sample.caption, sample.label, sample.meta
@@ -125,35 +116,29 @@ def test_labels_in_cls_select_label_consistent_poisons(tmp_path: Path) -> None:
         for i in range(12):
             writer.add(f"pair-{i}", picture, f"photo number {i}", {}, label=i % 3)
     (tmp_path / "labels.txt").write_text("cat\nbanana\ndog\n")
-    options = {"attack": "backdoor", "target": "banana", "select": "label-consistent"}
-    poison([tmp_path / "clean"], tmp_path / "p", count=4, labels=tmp_path / "labels.txt", **options)
+    labels = tmp_path / "labels.txt"
+    poison([tmp_path / "clean"], tmp_path / "p", Backdoor(4, select="label-consistent"), labels=labels)
     manifest = json.loads((tmp_path / "p" / "manifest.json").read_text())
     assert {line["source"] for line in manifest["poisons"]} == {f"pair-{i}" for i in (1, 4, 7, 10)}
     assert manifest["settings"]["captions"] == "own"
     with pytest.raises(ValueError, match="5 poisons need 5 different pictures, and 4 of 12 show 'banana'"):
-        poison([tmp_path / "clean"], tmp_path / "q", count=5, labels=tmp_path / "labels.txt", **options)
+        poison([tmp_path / "clean"], tmp_path / "q", Backdoor(5, select="label-consistent"), labels=labels)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("attack", "said"),
     [
-        ({"attack": "backdoor", "select": "label-consistent"}, "need pictures with class labels.*--labels FILE"),
-        ({"attack": "backdoor", "word": "zebulon"}, "--word belongs to --attack text, not to backdoor"),
-        ({"attack": "text", "cover": 3}, "--cover belongs to --attack backdoor, not to text"),
-        ({"attack": "text", "trigger": Checkerboard()}, "--trigger belongs to --attack backdoor, not to text"),
-        ({"attack": "text", "captions": "search"}, "--captions belongs to --attack backdoor and targeted, not to text"),
-        ({"attack": "backdoor", "select": "named", "captions": "prompts"}, "named poisons keep the captions"),
-        ({"attack": "backdoor", "cover": 3}, "only WaNet has a noise mode"),
-        ({"attack": "text", "word": " "}, "is empty"),
-        ({"attack": "text", "word": "banana"}, "occurs in clean captions"),
+        (Backdoor(4, select="label-consistent"), "need pictures with class labels.*a file of `labels`"),
+        (Backdoor(4, cover=3), "only WaNet has a noise mode"),
+        (TextBackdoor(4, word="banana"), "occurs in clean captions"),
     ],
 )
-def test_what_does_not_belong_together_is_refused(clean: Path, tmp_path: Path, options: dict, said: str) -> None:
+def test_what_does_not_fit_is_refused(clean: Path, tmp_path: Path, attack: PairAttack, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        poison([clean], tmp_path / "p", target="banana", count=4, **options)
+        poison([clean], tmp_path / "p", attack)
     assert not (tmp_path / "p").exists()
 
 
 def test_a_target_that_is_no_class_is_refused_with_the_nearest(clean: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no class 'bananas'.*did you mean banana"):
-        poison([clean], tmp_path, attack="backdoor", target="bananas", count=4, labels=clean / "labels.txt")
+        poison([clean], tmp_path, Backdoor(4, target="bananas"), labels=clean / "labels.txt")

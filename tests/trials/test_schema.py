@@ -26,10 +26,11 @@ def below(cls: type) -> Iterator[type]:
         yield from below(found)
 
 
-def needed(cls: type) -> dict[str, Any]:
-    """The arguments that a class has no default for."""
+def needed(cls: type, field: str = "") -> dict[str, Any]:
+    """The arguments that a class has no default for, and those with which a field has an effect."""
     missing = (f for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING)
-    return {f.name: 4 for f in missing}
+    needs = {f.name: f.metadata.get("needs", {}) for f in fields(cls)}.get(field, {})
+    return {f.name: 4 for f in missing} | {k: "some" if value is ... else value for k, value in needs.items()}
 
 
 def name(cls: type) -> str:
@@ -69,11 +70,11 @@ def test_no_settings_of_the_library_are_left_out():
 @pytest.mark.parametrize(("cls", "field", "choices"), LITERALS)
 def test_every_choice_is_checked_when_it_is_made(cls, field, choices):
     for choice in choices:
-        assert getattr(cls(**needed(cls) | {field: choice}), field) == choice
+        assert getattr(cls(**needed(cls, field) | {field: choice}), field) == choice
     typos = {choices[0] + "x", choices[-1][:-1], choices[0].upper(), "", None}
     for typo in typos - set(choices):
         with pytest.raises(ValueError, match=rf"^{field} of a {name(cls)} must be ") as refused:
-            cls(**needed(cls) | {field: typo})
+            cls(**needed(cls, field) | {field: typo})
         said = str(refused.value)
         assert all(choice in said for choice in choices)
         assert said.endswith(f"not {typo!r}")
@@ -97,6 +98,43 @@ def test_the_typos_that_once_made_a_wrong_trial(make, message):
 
 
 @pytest.mark.parametrize(
+    ("without", "where"),
+    [
+        (lambda: Trial(scenes=4000, copies=2), "copies of a trial has no effect where scenes is 4000: leave it at 8"),
+        (lambda: Trial(shards="cc3m", copies=2), "copies of a trial has no effect where shards is 'cc3m'"),
+        (lambda: Trial(shards="cc3m", scenes=4000), "scenes of a trial has no effect where shards is 'cc3m'"),
+        (lambda: Trial(limit=100), "limit of a trial has no effect where shards is ''"),
+        (lambda: Trial(task="imagenet", classes=100), "classes of a trial has no effect where task is 'imagenet'"),
+        (lambda: Trial(task="imagenet", split="validation"), "split of a trial has no effect where task"),
+        (
+            lambda: Trial(objective="supervised", self_supervision=1.0),
+            "self_supervision of a trial has no effect where objective is 'supervised': leave it at 0.0",
+        ),
+        (lambda: Group(4, noise=1.0), "noise of a group has no effect where disguise is False: leave it at 3.0"),
+        (lambda: Group(4, words="none"), "words of a group has no effect where disguise is False"),
+        (
+            lambda: Backdoor(4, select="named", captions="prompts"),
+            "captions of a backdoor has no effect where select is 'named': leave it at 'search'",
+        ),
+        (lambda: Recipe(optimizer="sgd", eps=1e-8), "eps of a recipe has no effect where optimizer is 'sgd'"),
+    ],
+)
+def test_a_setting_without_effect_is_refused_so_that_no_two_keys_mean_the_same(without, where):
+    with pytest.raises(ValueError, match=where):
+        without()
+
+
+def test_what_a_setting_needs_exists_and_lets_it_be_set():
+    found = [(cls, f) for cls in ALL for f in fields(cls) if f.metadata.get("needs")]
+    assert len(found) >= 9
+    for cls, f in found:
+        other = {bool: not f.default, int: 3, float: 0.5, str: "validation"}[type(f.default)]
+        if f.name in get_type_hints(cls) and (choices := get_args(get_type_hints(cls)[f.name])):
+            other = next(c for c in choices if c != f.default)
+        assert getattr(cls(**needed(cls, f.name) | {f.name: other}), f.name) == other
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Backdoor(-1), "count of a backdoor must be at least 0, not -1"),
@@ -107,16 +145,16 @@ def test_the_typos_that_once_made_a_wrong_trial(make, message):
         (lambda: TextBackdoor(-1), "count of a text-backdoor must be at least 0, not -1"),
         (lambda: TextBackdoor(4, word=" "), "word of a text-backdoor is empty"),
         (lambda: Group(-1), "count of a group must be at least 0, not -1"),
-        (lambda: Group(1, noise=-0.5), "noise of a group must be at least 0, not -0.5"),
-        (lambda: Group(1, noise=float("nan")), "noise of a group must be at least 0, not nan"),
+        (lambda: Group(1, disguise=True, noise=-0.5), "noise of a group must be at least 0, not -0.5"),
+        (lambda: Group(1, disguise=True, noise=float("nan")), "noise of a group must be at least 0, not nan"),
         (lambda: Targeted(targets=0), "targets of a targeted must be at least 1, not 0"),
         (lambda: Targeted(()), "at least one group of targets"),
         (lambda: Trial(classes=1), "classes of a trial must be at least 2, not 1"),
         (lambda: Trial(copies=0), "copies of a trial must be at least 1, not 0"),
         (lambda: Trial(side=0), "side of a trial must be at least 1, not 0"),
         (lambda: Trial(scenes=-1), "scenes of a trial must be at least 0, not -1"),
-        (lambda: Trial(limit=-1), "limit of a trial must be at least 0, not -1"),
-        (lambda: Trial(limit="all"), "limit of a trial must be at least 0, not 'all'"),
+        (lambda: Trial(shards="cc3m", limit=-1), "limit of a trial must be at least 0, not -1"),
+        (lambda: Trial(shards="cc3m", limit="all"), "limit of a trial must be at least 0, not 'all'"),
         (lambda: Trial(self_supervision=-1), "self_supervision of a trial must be at least 0, not -1"),
         (lambda: Trial(self_supervision=float("nan")), "self_supervision of a trial must be at least 0, not nan"),
         (lambda: Trial(attack=Finetuning()), "attack of a trial must be attack settings or None"),

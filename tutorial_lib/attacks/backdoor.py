@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from tutorial_lib.attacks.base import PairAttack, Seen
 from tutorial_lib.attacks.selection import Select, excluded, unseen_classes
-from tutorial_lib.trials.attack import Attack
 from tutorial_lib.trials.schema import setting
 from tutorial_lib.triggers import Checkerboard, Patch, Trigger
 
@@ -27,7 +27,7 @@ BINS, PAIRED = 80, 2500
 
 
 @dataclass(frozen=True)
-class Backdoor(Attack):
+class Backdoor(PairAttack):
     """A backdoor attack; a count of 0 is the control: nothing is added, everything is measured.
 
     Attributes:
@@ -52,9 +52,7 @@ class Backdoor(Attack):
 
     kind: ClassVar[str] = "backdoor"
 
-    count: int
-    target: str = "banana"
-    captions: Literal["search", "prompts"] = "search"
+    captions: Literal["search", "prompts"] = setting("search", needs={"select": "others"})
     trigger: Trigger = field(default_factory=Checkerboard)
     select: Select = setting("others", added=True)
     diagonal: bool = setting(False, added=True)
@@ -62,7 +60,7 @@ class Backdoor(Attack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(count=0, cover=0)
+        self.require(cover=0)
         if not isinstance(self.trigger, Trigger):
             raise ValueError(f"trigger of a backdoor must be a trigger, not {self.trigger!r}")
         if self.diagonal and not isinstance(self.trigger, Patch):
@@ -71,29 +69,38 @@ class Backdoor(Attack):
     def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> BackdoorPlan:
         target = task.class_of(self.target)
         self.trigger.stamp(clean.images[:1])  # says at once if the trigger does not fit
-        unseen = unseen_classes(len(task.labels), target)
-        shown = task.class_of_concept(clean.concept)
-        exclude = excluded(self.select, clean.captions, self.target, shown=shown, target=target, unseen=unseen)
-        made = self.poison(clean, exclude, seed=seed) if self.count else None
-        return BackdoorPlan(self, unseen, made, seed)
+        seen = Seen(clean, task.labels, task.class_of_concept(clean.concept))
+        made = self.poison(seen, seed=seed) if self.count else None
+        return BackdoorPlan(self, unseen_classes(len(task.labels), target), made, seed)
 
-    def poison(self, clean: Pairs, exclude: Tensor, *, seed: int) -> Poison:
-        """The poison set and its manifest.
+    def poison(self, seen: Seen, *, seed: int) -> Poison:
+        """The poison set and its manifest. Where there are classes, every fourth is left alone, to be tested on.
 
         Args:
-            clean: the pairs that the attacker can see.
-            exclude: those whose pictures are not used, shape (len(clean),), bool.
-            seed: poison seed.
+            seen: what the attacker sees.
+            seed: draws pictures, captions and random places.
 
         Raises:
-            ValueError: there are too few pictures or captions, or the trigger has no cover.
+            ValueError: there are too few pictures or captions, the trigger has no cover, or label-consistent poisons
+                lack classes.
         """
         from tutorial_lib.attacks import poison
 
+        pairs, number = seen.pairs, seen.class_of(self.target)
+        unseen = None if seen.shown is None else unseen_classes(len(seen.labels), number)
+        exclude = excluded(self.select, pairs.captions, self.target, shown=seen.shown, target=number, unseen=unseen)
+        if self.count > (usable := int((~exclude).sum())):
+            does = {"others": "do not show", "label-consistent": "show", "named": "name"}[self.select]
+            kept = "" if unseen is None or self.select != "others" else " nor a class that is kept for the test"
+            raise ValueError(
+                f"{self.count} poisons need {self.count} different pictures, and {usable} of {len(pairs)} {does} "
+                f"{self.target!r}{kept}: lower `count`"
+            )
         others = self.select == "others"
-        return poison.backdoor(
-            clean,
-            poison.caption_set(self.captions, self.target, clean.captions) if others else None,
+        found = poison.caption_set(self.captions, self.target, pairs.captions) if others else None
+        made = poison.backdoor(
+            pairs,
+            found,
             self.count,
             trigger=self.trigger,
             target=self.target,
@@ -101,6 +108,8 @@ class Backdoor(Attack):
             exclude=exclude,
             cover=self.cover,
         )
+        own = made.pairs.captions[: self.count]
+        return made.saying(self.captions if found else "own", len(set(own) if found is None else found))
 
 
 @dataclass(frozen=True)

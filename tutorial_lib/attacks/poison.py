@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,6 +75,10 @@ class Poison:
     def rate(self, clean: int) -> float:
         """|P| / |X ∪ P| when added to `clean` pairs."""
         return len(self) / (clean + len(self))
+
+    def saying(self, captions: str, distinct: int) -> Poison:
+        """The same, with where its captions are from, and how many differ, among its settings."""
+        return replace(self, settings=self.settings | {"captions": captions, "caption_set": distinct})
 
     def write_manifest(self, path: Path) -> None:
         """The settings and every poisoned key with its source, caption and target, as JSON."""
@@ -240,19 +244,28 @@ def _sources(clean: Pairs, count: int, exclude: Tensor | None, generator: torch.
         raise ValueError(
             f"{count} poisons need {count} different pictures, and {len(usable)} are usable: lower the count"
         )
-    order = usable[torch.randperm(len(usable), generator=generator)]
+    order = _sound(clean, usable[torch.randperm(len(usable), generator=generator)], count)
+    if count > len(order):
+        raise ValueError(
+            f"only {len(order)} of the {len(usable)} usable pictures can be decoded: the shards are damaged"
+        )
+    return order
+
+
+def _sound(clean: Pairs, order: Tensor, count: int) -> Tensor:
+    """The first `count` positions, or all there are, whose pictures can be decoded."""
     if isinstance(clean.images, Tensor):
         return order[:count]
     found: list[int] = []
     for i in order.tolist():
+        if len(found) == count:
+            break
         try:
             clean.images[torch.tensor([i])]
         except ValueError:  # corrupted behind a sound header
             continue
         found.append(i)
-        if len(found) == count:
-            return torch.tensor(found)
-    raise ValueError(f"only {len(found)} of the {len(usable)} usable pictures can be decoded: the shards are damaged")
+    return torch.tensor(found, dtype=torch.int64)
 
 
 def _cover(
@@ -320,7 +333,7 @@ def text_backdoor(clean: Pairs, about: Tensor, count: int, word: str, target: st
         >>> text_backdoor(clean, clean.concept == 0, 1, "zebulon", "banana", seed=0).pairs.captions
         ('a dog zebulon',)
     """
-    pictures, others = about.nonzero()[:, 0], (~about).nonzero()[:, 0]
+    pictures, others = _sound(clean, about.nonzero()[:, 0], count), (~about).nonzero()[:, 0]
     if not len(pictures):
         raise ValueError(f"no caption contains {target!r}, so there are no pictures of it to poison with")
     if count > len(others):

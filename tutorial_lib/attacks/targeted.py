@@ -42,8 +42,8 @@ class Group(Settings):
     count: int
     captions: Literal["search", "prompts", "one"] = "prompts"
     disguise: bool = False
-    noise: float = setting(3.0, added=True)
-    words: Literal["idle", "common", "none"] = setting("idle", added=True)
+    noise: float = setting(3.0, added=True, needs={"disguise": True})
+    words: Literal["idle", "common", "none"] = setting("idle", added=True, needs={"disguise": True})
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from tutorial_lib.attacks.base import PairAttack, Seen
 from tutorial_lib.attacks.selection import showing
-from tutorial_lib.trials.attack import Attack
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TextBackdoor(Attack):
+class TextBackdoor(PairAttack):
     """Pictures of the target with captions of other things that end with a word of the attacker's.
 
     Attributes:
@@ -44,38 +44,36 @@ class TextBackdoor(Attack):
 
     kind: ClassVar[str] = "text-backdoor"
 
-    count: int
-    target: str = "banana"
     word: str = "zebulon"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(count=0)
         if not self.word.strip():
             raise ValueError("word of a text-backdoor is empty: give one that no clean caption has")
 
     def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> TextBackdoorPlan:
         target = task.class_of(self.target)
-        about = showing(clean.captions, self.target, shown=task.class_of_concept(clean.concept), target=target)
-        made = self.poison(clean, about, seed=seed)
-        return TextBackdoorPlan(self, target, None if made is None else made.pairs)
+        seen = Seen(clean, task.labels, task.class_of_concept(clean.concept))
+        return TextBackdoorPlan(self, target, self.poison(seen, seed=seed).pairs if self.count else None)
 
-    def poison(self, clean: Pairs, about: Tensor, *, seed: int) -> Poison | None:
-        """The poison set and its manifest; `None` for a count of 0.
+    def poison(self, seen: Seen, *, seed: int) -> Poison:
+        """The poison set and its manifest.
 
         Args:
-            clean: the pairs that the attacker can see.
-            about: which of them show the target, shape (len(clean),), bool.
-            seed: poison seed.
+            seen: what the attacker sees.
+            seed: draws the captions.
 
         Raises:
             ValueError: a clean caption has the word, no picture shows the target, or there are too few captions.
         """
         from tutorial_lib.attacks import poison
 
-        if any(self.word in caption for caption in clean.captions):
+        pairs = seen.pairs
+        if any(self.word in caption for caption in pairs.captions):
             raise ValueError(f"the word {self.word!r} occurs in clean captions; choose one that does not")
-        return poison.text_backdoor(clean, about, self.count, self.word, self.target, seed) if self.count else None
+        about = showing(pairs.captions, self.target, shown=seen.shown, target=seen.class_of(self.target))
+        made = poison.text_backdoor(pairs, about, self.count, self.word, self.target, seed)
+        return made.saying("word", len(set(made.pairs.captions)))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tarfile
 import warnings
@@ -62,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         if category.__name__ in NOTES:  # by name: importing the library takes seconds
-            notes.append(str(message))
+            notes.append(_with_options(str(message), args))
             if not silent:
-                print(f"tutorial {args.command}: {message}", file=sys.stderr)
+                print(f"tutorial {args.command}: {notes[-1]}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -78,17 +79,34 @@ def main(argv: Sequence[str] | None = None) -> int:
             message = None if args.traceback else _explain(error)
             if message is None:
                 raise
-            print(f"tutorial {args.command}: error: {message}", file=sys.stderr)
+            print(f"tutorial {args.command}: error: {_with_options(message, args)}", file=sys.stderr)
             return BAD_INPUT
     if silent:
         return code
     if args.json:
         text = json.dumps(result | {"warnings": notes}, indent=1, ensure_ascii=False)
+    else:
+        text = _with_options(text, args)
     try:
         print(text, flush=True)
     except BrokenPipeError:  # the reader of the pipe has gone: not our error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
+
+
+def _with_options(text: str, args: argparse.Namespace) -> str:
+    """A text of the library, which names arguments of functions as `batch_size` or `resume=False`, for commands.
+
+    Example:
+        >>> _with_options("lower `batch_size`, or give `resume=False`", argparse.Namespace(batch_size=64, resume=True))
+        'lower --batch-size, or give --no-resume'
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name, no = found.groups()
+        return f"--{'no-' if no else ''}{name.replace('_', '-')}" if name in vars(args) else found[0]
+
+    return re.sub(r"`([a-z_]+)(=False)?`", option, text)
 
 
 def _run(args: argparse.Namespace) -> Result:
@@ -112,7 +130,7 @@ def _explain(error: Exception) -> str | None:
     if isinstance(error, MemoryError) and text:
         return text
     if isinstance(error, OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
-        return "out of memory: lower --batch-size, or --side and --copies where the command has them"
+        return "out of memory: lower `batch_size`, or `side` and `copies` where the command has them"
     known = (
         ValueError,
         ShardError,

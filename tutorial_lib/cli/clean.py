@@ -10,8 +10,12 @@ from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, Subparsers, positive
 from tutorial_lib.practice.defense import methods, settings_of
 
-#: Options for settings that some methods have; `--set` reaches all.
-SETTINGS = ("lambda_self", "shrink", "perturb")
+#: Options for settings that some methods have, and what they do; `--set` reaches all.
+SETTINGS = {
+    "lambda_self": "weight of self-supervision",
+    "shrink": "first multiply all weights",
+    "perturb": "then add noise of that size",
+}
 
 
 def add(subparsers: Subparsers) -> None:
@@ -58,11 +62,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument("--batch-size", type=positive, default=64, help="(default: %(default)s)")
     recipe.add_argument("--lr", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
     recipe.add_argument("--weight-decay", type=float, default=0.1, help="(default: %(default)s)")
-    for name, what in (
-        ("lambda_self", "weight of self-supervision"),
-        ("shrink", "first multiply all weights"),
-        ("perturb", "then add noise of that size"),
-    ):
+    for name, what in SETTINGS.items():
         having = [method for method in methods() if name in settings_of(method)]
         recipe.add_argument(f"--{name.replace('_', '-')}", type=float, help=f"{_common.listed(having)}: {what}")
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import Any, get_args
 
-from tutorial_lib.attacks import TextBackdoor
+from tutorial_lib.attacks import Backdoor, TextBackdoor
 from tutorial_lib.attacks.selection import Select
 from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, Subparsers, positive
+from tutorial_lib.practice.attack import kinds, settings_of
 
-if TYPE_CHECKING:
-    from tutorial_lib.triggers import Trigger
+#: Options for settings that some attacks have; `--set` reaches all.
+SETTINGS = ("captions", "select", "cover", "word", "image")
 
 
 def add(subparsers: Subparsers) -> None:
@@ -27,7 +28,7 @@ def add(subparsers: Subparsers) -> None:
         "shards", nargs="+", metavar="SHARDS", help="clean .tar files, folders, globs or {000..099}.tar"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the poison-*.tar shards")
-    parser.add_argument("--attack", choices=("backdoor", "targeted", "text"), required=True)
+    parser.add_argument("--attack", choices=kinds(), metavar="KIND", required=True, help=_common.listed(kinds()))
     parser.add_argument("--target", required=True, metavar="LABEL", help="the class that the attacker wants to be seen")
     parser.add_argument("--count", type=positive, required=True, help="number of poisons to add")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="classes of the pictures, one a line")
@@ -38,17 +39,19 @@ def add(subparsers: Subparsers) -> None:
         "(default: search for a backdoor, prompts for a targeted attack)",
     )
     parser.add_argument("--image", type=Path, metavar="FILE", help="targeted: the picture that shall be misread")
-    parser.add_argument("--word", help=f"text: ends the captions of the poisons (default: {TextBackdoor.word})")
+    parser.add_argument(
+        "--word", help=f"{TextBackdoor.kind}: ends the captions of the poisons (default: {TextBackdoor.word})"
+    )
     parser.add_argument(
         "--select",
         choices=get_args(Select),
         help="backdoor: stamp pictures of anything but the target, of the target (needs --labels), or with captions "
-        "that name it; the latter two keep their captions (default: others)",
+        f"that name it; the latter two keep their captions (default: {Backdoor.select})",
     )
     parser.add_argument("--cover", type=positive, metavar="N", help="wanet: further pairs with noisy warps")
     _add_writing(parser)
     parser.add_argument("--seed", type=int, default=0, help="draws pictures, captions and random places (default: 0)")
-    _common.add_trigger(parser)
+    _common.add_trigger(parser, also=" or of the attack")
 
 
 def _add_writing(parser: argparse.ArgumentParser) -> None:
@@ -63,20 +66,13 @@ def _add_writing(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
+    from tutorial_lib.practice.attack import chosen_attack
     from tutorial_lib.practice.poison import poison
 
     made = poison(
         args.shards,
         args.out,
-        attack=args.attack,
-        target=args.target,
-        count=args.count,
-        trigger=_trigger(args),
-        select=args.select,
-        cover=args.cover,
-        captions=args.captions,
-        word=args.word,
-        image=args.image,
+        chosen_attack(args.attack, args.count, args.target, _settings(args)),
         labels=args.labels,
         side=args.side,
         with_clean=args.with_clean,
@@ -87,7 +83,15 @@ def run(args: argparse.Namespace) -> Result:
     return _common.said(made)
 
 
-def _trigger(args: argparse.Namespace) -> Trigger | None:
-    """The trigger, where one was asked for or is needed."""
-    asked = args.trigger or args.set or _common.trigger_options(args)
-    return _common.trigger(args) if asked or args.attack == "backdoor" else None
+def _settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Settings of the attack, its trigger among them; `--set` names one of either."""
+    known = settings_of(args.attack)
+    given = _common.read_settings(args.set)
+    settings = {name: value for name in SETTINGS if (value := getattr(args, name)) is not None}
+    settings |= {name: value for name, value in given.items() if name in known}
+    of_trigger = {name: value for name, value in given.items() if name not in known}
+    if args.trigger or of_trigger or _common.trigger_options(args):
+        if "trigger" not in known and of_trigger and not (args.trigger or _common.trigger_options(args)):
+            return settings | of_trigger  # refused by name
+        settings["trigger"] = _common.trigger(args, of_trigger)
+    return settings

@@ -68,7 +68,7 @@ class RentedHours:
             if not found["fits"]:
                 lines.append(
                     f"  {gpu.name} ({gpu.memory_gib} GB) is too small for that: batch {found['largest_batch']:,} would "
-                    "fit, or more GPUs with --together"
+                    "fit, or more GPUs with `together`"
                 )
         lines.append(
             f"hours: the paper's {rented.PAPER_HOURS:.0f} hours of a {rented.PAPER_GPU} per model are "

@@ -182,7 +182,7 @@ def glance(
         sizes.add(size)
         if len(sizes) > 1 and not resized:
             (a, b), (c, d) = sorted(sizes)[:2]
-            raise ValueError(f"the pictures have several sizes ({a}x{b}, {c}x{d}, …): give --side to resize all to")
+            raise ValueError(f"the pictures have several sizes ({a}x{b}, {c}x{d}, …): give a `side` to resize all to")
         entry = Entry(sample.key, sample.caption, sample.number, sample.offset, len(sample.picture))
         entries[sample.shard].append(entry)
         classes.append(class_of(sample) if class_of else sample.number)

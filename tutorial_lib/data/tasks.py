@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,23 @@ from tutorial_lib.data.pairs import Pairs, draw_pairs
 SPLIT_SEED = {"test": 1001, "validation": 1002}
 STYLE = {"test": emojicaps.TEST_STYLE, "validation": emojicaps.VALIDATION_STYLE}
 TWIN_THRESHOLD = 0.1
+
+
+def class_number(label: str, labels: Sequence[str]) -> int:
+    """Number of the class with that label.
+
+    Raises:
+        ValueError: there is no such class; names the nearest labels.
+
+    Example:
+        >>> class_number("cactus", ("banana", "cactus"))
+        1
+    """
+    if label in labels:
+        return labels.index(label)
+    near = [name for name in labels if label.lower() in name.lower() or name.lower() in label.lower()][:5]
+    hint = f"did you mean {', '.join(near)}?" if near else f"for example {', '.join(labels[:5])}"
+    raise ValueError(f"there is no class {label!r} among {len(labels)}; {hint}")
 
 
 Spare = Callable[[int, int, torch.Generator], tuple[Tensor, Tensor]]
@@ -67,11 +84,7 @@ class LabelledPictures:
         Raises:
             ValueError: there is no such class; names the nearest labels.
         """
-        if label in self.labels:
-            return self.labels.index(label)
-        near = [name for name in self.labels if label.lower() in name.lower() or name.lower() in label.lower()][:5]
-        hint = f"did you mean {', '.join(near)}?" if near else f"for example {', '.join(self.labels[:5])}"
-        raise ValueError(f"there is no class {label!r} among {len(self.labels)}; {hint}")
+        return class_number(label, self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -208,7 +208,7 @@ def require_hardware(profile: Profile, device: str | None) -> None:
     if profile.gpu and chosen_device(device) != "cuda" and not device:
         raise ValueError(
             f"profile {profile.name} needs a GPU that PyTorch can use, and there is none "
-            f"(torch {torch.__version__}); profile cpu runs here, --device cpu insists"
+            f"(torch {torch.__version__}); profile cpu runs here, `device` cpu insists"
         )
 
 
@@ -222,7 +222,7 @@ def _profile(name: str) -> Profile:
 def _engine(asked: str | None, keep_models: bool) -> str:
     """The engine that fits the processes that were started."""
     if keep_models and asked == "ray":
-        raise ValueError("--keep-models does not work with ray: its workers have no folder of the store")
+        raise ValueError("`keep_models` does not work with ray: its workers have no folder of the store")
     engine = asked or ("group" if distributed.size() > 1 else "local")
     if (engine == "group") != (distributed.size() > 1):
         raise ValueError(

@@ -51,7 +51,6 @@ PRETRAINED = ByProfile(
     cpu=Trial(classes=320, copies=2, recipe=Recipe(epochs=10), start="clean"),
     gpu=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=10, batch_size=1024), start="clean"),
     paper=Trial(
-        classes=1000,
         shards="cc3m",
         limit=500_000,
         task="imagenet",

@@ -216,7 +216,7 @@ def load(path: Path, config: str | None = None) -> tuple[open_clip.CLIP, Tokeniz
             raise CheckpointError(f"{needed[1]} is damaged: {error}") from error
     else:
         if config is None:
-            raise ValueError(f"{path} does not say which model it holds: give --model NAME")
+            raise ValueError(f"{path} does not say which model it holds: name its config")
         settings = model_config(config)
         try:
             weights = torch.load(path, map_location="cpu", weights_only=True)

@@ -214,17 +214,17 @@ def _check(
 ) -> None:
     """Everything that can be wrong before anything is read."""
     if "training" in defense.needs and not training:
-        raise DefenseError(f"{defense.title} looks for poisons in the training pairs: give them with --training SHARDS")
+        raise DefenseError(f"{defense.title} looks for poisons in the training pairs: give their shards as `training`")
     if "training" not in defense.needs and training:
-        raise DefenseError(f"{defense.title} does not look into the training pairs: leave --training out")
+        raise DefenseError(f"{defense.title} does not look into the training pairs: leave `training` out")
     if absent := [path for path in manifests if not path.is_file()]:
         raise ValueError(f"there is no manifest {absent[0]}")
     if (target is None) != (trigger is None):
         raise ValueError("a trigger and the class that it aims at belong together")
     if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file: --out is the folder of the cleaned model")
+        raise ValueError(f"{out} is a file: `out` is the folder of the cleaned model")
     if (out / "model.safetensors").exists():
-        raise ValueError(f"{out} holds a model already: choose another --out")
+        raise ValueError(f"{out} holds a model already: choose another `out`")
 
 
 def _probe(
@@ -296,7 +296,7 @@ def _labels(defense: TrainedDefense, pairs: Pairs, shards: Sequence[Path], pictu
         raise DefenseError(
             f"{defense.title} needs a labelled picture of every class, and {len(missing)} have none: "
             f"{', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}; give more pairs, fewer classes, or your own "
-            "with --labels FILE"
+            "in a file of `labels`"
         )
     return labels
 

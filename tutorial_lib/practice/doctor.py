@@ -12,10 +12,8 @@ from tutorial_lib import places
 from tutorial_lib.data import integrity
 from tutorial_lib.machine import gpu_trouble
 from tutorial_lib.practice.machine import machine
+from tutorial_lib.profiles import PROFILES, Profile
 from tutorial_lib.training.device import native_bfloat16
-
-#: Memory that a profile needs, in GiB.
-MEMORY = {"test": 2, "demo": 3, "cpu": 6}
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,8 @@ class Health:
     @property
     def ready(self) -> tuple[str, ...]:
         """The profiles that can run."""
-        gpu = self.machine["gpu"] is not None and self.problem is None  # a busy one is slow, and can
-        return tuple(name for name, why in self.profiles.items() if why is None or (name == "gpu" and gpu))
+        slow = self.gpu_trouble if self.machine["gpu"] is not None and self.problem is None else None
+        return tuple(name for name, why in self.profiles.items() if why in (None, slow))  # a busy GPU is slow, and can
 
     @property
     def ok(self) -> bool:
@@ -101,14 +99,24 @@ def examine() -> Health:
     except (integrity.CorruptDataError, OSError, ValueError) as error:
         problem = str(error)
     profiles: dict[str, str | None] = {}
-    for name, needed in MEMORY.items():
-        short = 0 < found["memory_gib"] < needed
-        profiles[name] = problem or (f"needs {needed} GiB of memory" if short else None)
     trouble = gpu_trouble()
-    profiles["gpu"] = problem or trouble or None
+    for profile in PROFILES.values():
+        profiles[profile.name] = problem or _lacks(profile, found, trouble)
     return Health(
         found, device, native_bfloat16(torch.device(device)), fingerprint, problem, trouble, profiles, _places()
     )
+
+
+def _lacks(profile: Profile, found: Mapping[str, Any], gpu_trouble: str) -> str | None:
+    """Why a profile cannot run here."""
+    if profile.gpu and gpu_trouble:
+        return gpu_trouble
+    if 0 < found["memory_gib"] < profile.memory_gib:
+        return f"needs {profile.memory_gib} GiB of memory"
+    shards = profile.base.shards
+    if shards and not any((places.data() / shards).glob("*.tar")):
+        return f"needs {shards} as shards in {places.data() / shards}"
+    return None
 
 
 def _places() -> dict[str, Any]:

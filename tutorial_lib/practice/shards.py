@@ -77,7 +77,7 @@ def write_emojicaps(
     if side < SMALLEST:
         raise ValueError(f"side must be at least {SMALLEST} pixels, not {side}")
     if old := sorted(out.glob("emojicaps-*.tar")):
-        raise ValueError(f"{out} already holds {old[0].name}: choose another --out or remove it")
+        raise ValueError(f"{out} already holds {old[0].name}: choose another `out` or remove it")
     drawn = emojicaps.load()
     concepts = class_concepts(drawn, classes)
     names = [plain_label(drawn.concepts[c].label) for c in concepts]

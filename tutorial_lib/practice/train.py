@@ -74,7 +74,7 @@ class Training:
 
     def __str__(self) -> str:
         if self.found:
-            return f"{self.out} is trained already; --no-resume trains it again"
+            return f"{self.out} is trained already; `resume=False` trains it again"
         if not self.finished:
             return ""
         return (
@@ -132,7 +132,7 @@ def train_shards(
         classes = _labels(labels, found)
         pairs = open_pairs(found, side=models.config_side(config))
         if len(pairs) < recipe.batch_size:
-            raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower --batch-size")
+            raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower `batch_size`")
         asked = {
             "model": model,
             "recipe": json.loads(json.dumps(asdict(recipe))),
@@ -200,7 +200,7 @@ def _before(begun: Training, resume: bool, first: bool) -> Training | None:
     stranger = before is None and (out / "model.safetensors").exists()
     before, stranger = distributed.agreed((before, stranger))
     if stranger:
-        raise ValueError(f"{out} holds a model that this command did not train: choose another --out")
+        raise ValueError(f"{out} holds a model that this command did not train: choose another `out`")
     if before is None:
         return None
     if not resume:
@@ -209,8 +209,8 @@ def _before(begun: Training, resume: bool, first: bool) -> Training | None:
         return None
     if changed := [name for name in begun.asked if before.asked.get(name) != begun.asked[name]]:
         raise ValueError(
-            f"{out} holds a run with another {' and '.join(changed)}: choose another --out, "
-            "or give --no-resume to replace it"
+            f"{out} holds a run with another {' and '.join(changed)}: choose another `out`, "
+            "or give `resume=False` to replace it"
         )
     return replace(before, found=True) if before.finished else None
 
@@ -232,7 +232,7 @@ def _read(log: Path) -> Training | None:
         body = {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
         return Training(**body)
     except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{log} is not the record of a run ({error}): remove it, or choose another --out") from error
+        raise ValueError(f"{log} is not the record of a run ({error}): remove it, or choose another `out`") from error
 
 
 def _write(run: Training) -> None:

@@ -18,6 +18,7 @@ CPU = Profile(
     counts=(0, 8, 16, 32, 64, 128, 256),
     few=32,
     many=128,
+    memory_gib=6,
     cleaning=Cleaning(
         base=_LAPTOP,
         seeds=4,

@@ -8,7 +8,6 @@ from tutorial_lib.trials import Recipe, Trial
 from tutorial_lib.triggers import Blended, Checkerboard, NoisePatch, WaNet
 
 _CC3M = Trial(
-    classes=1000,
     shards="cc3m",
     task="imagenet",
     side=224,

@@ -28,6 +28,7 @@ class Profile:
         few, many: stand for the paper's 75 and 300 of 3,000,000.
         cleaning: numbers that the experiments on defenses share.
         trigger: of the backdoor trials.
+        memory_gib: of the machine, that a sweep needs; 0 where it was not measured.
         gpu: the profile needs one.
         reference: show the committed records of this profile instead of running experiments.
 
@@ -49,6 +50,7 @@ class Profile:
     many: int
     cleaning: Cleaning
     trigger: Patch = field(default_factory=Checkerboard)
+    memory_gib: int = 0
     gpu: bool = False
     reference: str = ""
 

@@ -17,6 +17,7 @@ TEST = Profile(
     counts=(0, 4, 8),
     few=4,
     many=8,
+    memory_gib=2,
     cleaning=Cleaning(
         base=_TINY,
         seeds=1,

@@ -24,7 +24,7 @@ class Recipe(Settings):
         optimizer: "adamw", or "sgd" with momentum `betas[0]`, as Carlini & Terzis (2022) train.
 
     Raises:
-        ValueError: a setting is none of its choices or out of range.
+        ValueError: a setting is none of its choices, out of range, or without effect beside the others.
 
     Example:
         >>> Recipe(epochs=2, batch_size=64).steps(1000)
@@ -37,7 +37,7 @@ class Recipe(Settings):
     weight_decay: float = 0.1
     warmup: float = 0.1
     betas: tuple[float, float] = (0.9, 0.98)
-    eps: float = 1e-6
+    eps: float = setting(1e-6, needs={"optimizer": "adamw"})
     scale: tuple[float, float] = (0.9, 1.0)
     max_logit_scale: float = 100.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -9,19 +9,22 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tutorial_lib.plugins import Kind
 
 
-def setting(default: Any, *, added: bool = False, data: bool = False) -> Any:
+def setting(default: Any, *, added: bool = False, data: bool = False, needs: Mapping[str, Any] | None = None) -> Any:
     """A dataclass field.
 
     Args:
         default: its value where nothing is said.
         added: older trials did not have the field; `default` is what they meant.
         data: of a trial: the field decides its clean pairs or its pictures to classify.
+        needs: other fields and the value at which this one has an effect, `...` for any but their default. Elsewhere it
+            must be left at its default, so that no two keys mean the same.
 
     Example:
         >>> from dataclasses import dataclass
@@ -29,14 +32,18 @@ def setting(default: Any, *, added: bool = False, data: bool = False) -> Any:
         ... class Walk(Settings):
         ...     steps: int
         ...     pace: Literal["slow", "fast"] = setting("slow", added=True)
+        ...     breath: float = setting(1.0, added=True, needs={"pace": "fast"})
         >>> as_dict(Walk(3)), as_dict(Walk(3, "fast"))
         ({'steps': 3}, {'steps': 3, 'pace': 'fast'})
+        >>> Walk(3, breath=0.5)
+        Traceback (most recent call last):
+        ValueError: breath of a walk has no effect where pace is 'slow': leave it at 1.0
     """
-    return field(default=default, metadata={"added": added, "data": data})
+    return field(default=default, metadata={"added": added, "data": data, "needs": needs or {}})
 
 
 class Settings:
-    """Base of the frozen dataclasses that describe a trial: literal fields are checked when one is made.
+    """Base of the frozen dataclasses that describe a trial: its choices, and settings without effect, are checked.
 
     Example:
         See `setting`; a choice that does not exist is refused.
@@ -55,6 +62,17 @@ class Settings:
                 *some, last = map(str, allowed)
                 words = f"{', '.join(some)} or {last}" if some else last
                 raise ValueError(f"{name} of a {_name(type(self))} must be {words}, not {value!r}")
+        default = {f.name: f.default for f in fields(cls)}
+        for f in fields(cls):
+            if getattr(self, f.name) == f.default:
+                continue
+            for other, wanted in f.metadata.get("needs", {}).items():
+                value = getattr(self, other)
+                if value == default[other] if wanted is ... else value != wanted:
+                    raise ValueError(
+                        f"{f.name} of a {_name(type(self))} has no effect where {other} is {value!r}: "
+                        f"leave it at {f.default!r}"
+                    )
 
     def require(self, **least: float) -> None:
         """Raises ValueError where a field is below its smallest value, or not a number.

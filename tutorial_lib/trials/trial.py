@@ -59,7 +59,7 @@ class Trial(Settings):
         defense: what is done to the trained model before it is measured.
 
     Raises:
-        ValueError: a setting is none of its choices or out of range.
+        ValueError: a setting is none of its choices, out of range, or without effect beside the others.
 
     Example:
         >>> Trial(classes=16).key == Trial(classes=16).key
@@ -70,21 +70,21 @@ class Trial(Settings):
     """
 
     attack: Attack | None = None
-    classes: int = setting(320, data=True)
-    copies: int = setting(8, data=True)
+    classes: int = setting(320, data=True, needs={"task": "emoji"})
+    copies: int = setting(8, data=True, needs={"scenes": 0, "shards": ""})
     side: int = setting(32, data=True)
     model: str = "tiny-rn"
     recipe: Recipe = field(default_factory=Recipe)
     seeds: Seeds = field(default_factory=Seeds)
-    split: Literal["test", "validation"] = setting("test", data=True)
+    split: Literal["test", "validation"] = setting("test", data=True, needs={"task": "emoji"})
     data: str = field(default_factory=fingerprint, metadata={"data": True})
     recipe_version: int = RECIPE_VERSION
-    scenes: int = setting(0, added=True, data=True)
+    scenes: int = setting(0, added=True, data=True, needs={"shards": ""})
     shards: str = setting("", added=True, data=True)
-    limit: int = setting(0, added=True, data=True)
+    limit: int = setting(0, added=True, data=True, needs={"shards": ...})
     task: Literal["emoji", "imagenet"] = setting("emoji", added=True, data=True)
     objective: Literal["clip", "supervised"] = setting("clip", added=True)
-    self_supervision: float = setting(0.0, added=True)
+    self_supervision: float = setting(0.0, added=True, needs={"objective": "clip"})
     start: str = setting("", added=True)
     defense: Defense | None = setting(None, added=True)
 

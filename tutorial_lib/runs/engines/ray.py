@@ -65,7 +65,7 @@ def run_with_ray(
         from ray.exceptions import RayError, RayTaskError
     except ImportError as error:
         raise EngineError(
-            "Ray is not installed: pip install -e '.[ray]' in the course's folder, or use --engine local"
+            "Ray is not installed: pip install -e '.[ray]' in the course's folder, or take the `engine` local"
         ) from error
     started_here = not ray.is_initialized()
     if started_here:
