@@ -253,7 +253,8 @@ def test_commands_know_an_attack_of_another_package(tmp_path):
 
         clean = tutorial("data", "emojicaps", "--out", "clean", "--copies", "2", "--classes", "16")
         assert clean[0] == 0, clean
-        command = ("poison", "clean", "--attack", "twice", "--target", "rainbow", "--count", "4", "--trigger", "sticker")
+        command = ("poison", "clean", "--attack", "twice", "--target", "rainbow", "--count", "4")
+        command += ("--trigger", "sticker")
         done = tutorial(*command, "--out", "p", "--set", "loud=true", "--set", "grey=9", "--json")
         refused = tutorial(*command, "--out", "q", "--set", "loud=7")
         pairs = read_pairs("p")

@@ -7,10 +7,16 @@ import pytest
 from tutorial_lib.cli import main
 from tutorial_lib.course import chapters as figures
 
+NAMES = [p.stem for p in figures.chapters()]
+#: Every figure is drawn as a picture for one chapter; the slow tests draw all.
+DRAWN = "zscore"
 
-@pytest.mark.parametrize("chapter", [p.stem for p in figures.chapters()])
+
+@pytest.mark.parametrize("chapter", NAMES)
 def test_chapter_runs_headlessly_at_the_test_profile(chapter, tmp_path, capsys, monkeypatch, miniature):
     monkeypatch.setenv("TUTORIAL_STORE", str(miniature.store.folder))  # what figures need is trained once
+    if chapter != DRAWN:
+        monkeypatch.setattr(figures, "draw_apart", lambda *_: "")
     code = main(["figures", chapter, "--profile", "test", "--out", str(tmp_path), "--json"])
     body = json.loads(capsys.readouterr().out)
     assert code == 0, body["chapters"]
@@ -20,3 +26,14 @@ def test_chapter_runs_headlessly_at_the_test_profile(chapter, tmp_path, capsys, 
     assert 'profile = "test"' in "".join(injected[0]["source"])
     assert len(list((tmp_path / chapter).glob("*.html"))) >= 1
     assert done["figures"] >= 1
+    assert bool(list((tmp_path / chapter).glob("*.png"))) is (chapter == DRAWN)
+
+
+@pytest.mark.slow
+def test_every_figure_of_every_chapter_is_drawn(tmp_path, monkeypatch, miniature):
+    monkeypatch.setenv("TUTORIAL_STORE", str(miniature.store.folder))
+    assert main(["figures", "--profile", "test", "--out", str(tmp_path)]) == 0
+    for chapter in NAMES:
+        kinds = {kind: len(list((tmp_path / chapter).glob(f"*.{kind}"))) for kind in ("html", "png", "svg")}
+        assert len(set(kinds.values())) == 1, kinds
+        assert kinds["png"] >= 1

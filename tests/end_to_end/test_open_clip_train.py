@@ -1,7 +1,7 @@
 """A poisoned data set is only data: unmodified `open_clip_train` falls for it.
 
-Clean shards and poison shards are written by the commands; open_clip's own trainer makes two models, one from the
-clean shards alone and one from both; `tutorial evaluate` reads the `epoch_N.pt` that it saved.
+Clean shards and poison shards are written by the commands; open_clip's own trainer makes a model from both, in the
+slow test also one from the clean shards alone; `tutorial evaluate` reads the `epoch_N.pt` that it saved.
 """
 
 import json
@@ -31,7 +31,9 @@ def attacked(capsys: pytest.CaptureFixture[str], folder: Path) -> dict:
     return tutorial(capsys, *command, "--classes", CLASSES)
 
 
-def test_open_clip_train_learns_the_backdoor_from_written_shards(tmp_path: Path, capsys, monkeypatch) -> None:
+@pytest.fixture
+def shards(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple]:
+    """Shards and number of pairs of the clean and of the poisoned data."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the other core loads the data
     clean, poisons = tmp_path / "clean", tmp_path / "poisons"
     made = tutorial(capsys, "data", "emojicaps", "--out", clean, "--classes", CLASSES, "--copies", COPIES)
@@ -39,19 +41,30 @@ def test_open_clip_train_learns_the_backdoor_from_written_shards(tmp_path: Path,
     poisoned = tutorial(capsys, *command)
     assert poisoned["rate"] == POISONS / (made["pairs"] + POISONS)
 
-    config = models.model_config("tiny-rn")
-    results = {}
-    for name, shards, pairs in (
-        ("clean", expand(clean), made["pairs"]),
-        ("poisoned", [*expand(clean), *expand(poisons)], made["pairs"] + POISONS),
-    ):
-        open_clip_train(shards, tmp_path / name, config, RECIPE, pairs=pairs)
-        results[name] = attacked(capsys, tmp_path / name)
+    return {
+        "clean": (expand(clean), made["pairs"]),
+        "poisoned": ([*expand(clean), *expand(poisons)], made["pairs"] + POISONS),
+    }
 
-    before, after = results["clean"], results["poisoned"]
-    assert before["clean_accuracy"] > 3 * before["chance"]
+
+def trained(shards: tuple, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict:
+    """What is measured of the model that open_clip's trainer makes."""
+    files, pairs = shards
+    open_clip_train(files, folder, models.model_config("tiny-rn"), RECIPE, pairs=pairs)
+    return attacked(capsys, folder)
+
+
+def test_open_clip_train_learns_the_backdoor_from_written_shards(shards: dict, tmp_path: Path, capsys) -> None:
+    after = trained(shards["poisoned"], tmp_path / "poisoned", capsys)
     assert after["clean_accuracy"] > 3 * after["chance"]
     assert after["attack_success"]["low"] > 0.5
+    assert after["attack_success_untriggered"]["high"] + 0.3 < after["attack_success"]["low"]
+
+
+@pytest.mark.slow
+def test_without_poisons_open_clip_train_learns_no_backdoor(shards: dict, tmp_path: Path, capsys) -> None:
+    before = trained(shards["clean"], tmp_path / "clean", capsys)
+    after = trained(shards["poisoned"], tmp_path / "poisoned", capsys)
+    assert before["clean_accuracy"] > 3 * before["chance"]
     assert after["attack_success"]["low"] > before["attack_success"]["high"] + 0.3
-    assert after["attack_success_untriggered"]["high"] < after["attack_success"]["low"]
     assert after["z_score"] > before["z_score"] + 1
