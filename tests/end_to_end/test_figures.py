@@ -1,18 +1,37 @@
-"""papermill runs every chapter at the `test` profile, in a process of its own, and saves its figures."""
+"""papermill runs chapters at the `test` profile, in a process of its own, and saves their figures.
+
+The build of the book executes every chapter; here it is two of them, in the slow tests all. What each chapter shows of
+the experiments is drawn for all at the same profile.
+"""
 
 import json
+import re
 
 import pytest
 
+from tutorial_lib import experiments, places
 from tutorial_lib.cli import main
 from tutorial_lib.course import chapters as figures
 
 NAMES = [p.stem for p in figures.chapters()]
-#: Every figure is drawn as a picture for one chapter; the slow tests draw all.
-DRAWN = "zscore"
+#: That are run always; of the first one the figures are drawn as pictures too.
+DRAWN, OFTEN = "zscore", ("zscore", "what_makes_it_work")
+SHOWN = re.compile(r'experiments\.show\("(\w+)", profile(?:, "(\w+)")?\)')
 
 
 @pytest.mark.parametrize("chapter", NAMES)
+def test_what_a_chapter_shows_exists_at_a_profile_of_its_own(chapter, monkeypatch, miniature):
+    monkeypatch.setenv("TUTORIAL_STORE", str(miniature.store.folder))
+    text = (places.book() / f"{chapter}.md").read_text("utf-8")
+    shown = SHOWN.findall(text)
+    assert len(shown) == text.count("experiments.show(")
+    for name, part in shown:
+        assert experiments.show(name, "test", *([part] if part else [])) is not None
+
+
+@pytest.mark.parametrize(
+    "chapter", [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in NAMES]
+)
 def test_chapter_runs_headlessly_at_the_test_profile(chapter, tmp_path, capsys, monkeypatch, miniature):
     monkeypatch.setenv("TUTORIAL_STORE", str(miniature.store.folder))  # what figures need is trained once
     if chapter != DRAWN:

@@ -5,7 +5,7 @@ from tutorial_lib.profiles.profile import Profile
 from tutorial_lib.trials import Recipe, Trial
 
 _SHORT = Trial(classes=100, copies=2, recipe=Recipe(epochs=1, batch_size=64))
-_TINY = Trial(classes=16, copies=4, recipe=Recipe(epochs=2, batch_size=64))
+_TINY = Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64))
 
 TEST = Profile(
     name="test",
@@ -23,7 +23,7 @@ TEST = Profile(
         seeds=1,
         targets=("rainbow", "volcano"),
         count=8,
-        recipe=Recipe(epochs=2, batch_size=32),
+        recipe=Recipe(epochs=1, batch_size=32),
         share=0.5,
         rates=(3e-4, 1e-3),
         few_rates=(1e-3,),
