@@ -50,6 +50,7 @@ class ShardWriter:
 
     Raises:
         FileExistsError: the folder holds shards with this prefix.
+        ValueError: `shard_size` is below 1, or `codec` is neither.
 
     Example:
         >>> import tempfile
@@ -160,6 +161,7 @@ def write_pairs(
 
     Raises:
         FileExistsError: the folder holds shards with this prefix.
+        ValueError: `shard_size` is below 1, or `codec` is neither.
 
     Example:
         >>> import tempfile, torch

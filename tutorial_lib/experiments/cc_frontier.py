@@ -9,6 +9,14 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
+from tutorial_lib.defenses import (
+    AntiBackdoor,
+    CleanCLIP,
+    Finetuning,
+    SelfSupervision,
+    ShrinkAndPerturb,
+    SupervisedFinetuning,
+)
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._defended import (
@@ -35,14 +43,11 @@ PAPER = (
     "self-supervision is needed, and alone it is not enough; supervised finetuning of the picture tower removes the "
     "backdoor nearly wholly"
 )
+#: The defenses that are compared: a trial is fixed, whatever other packages register.
 METHODS = (
-    "finetune",
-    "cleanclip",
-    "self-supervised",
-    "supervised",
+    *(cls.kind for cls in (Finetuning, CleanCLIP, SelfSupervision, SupervisedFinetuning)),
     WEIGHT_DECAY,
-    "shrink-and-perturb",
-    "anti-backdoor",
+    *(cls.kind for cls in (ShrinkAndPerturb, AntiBackdoor)),
 )
 
 

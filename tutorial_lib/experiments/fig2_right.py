@@ -73,7 +73,7 @@ def accuracy_change(results: Results) -> list[float]:
     return differences(accuracies(results, counts[-1]), accuracies(results, 0))
 
 
-def label(p: Profile, count: int, pairs: int) -> str:
+def label(count: int, pairs: int) -> str:
     """Count and rate, for an axis."""
     return f"{count} ({100 * count / (pairs + count):.2g} %)"
 
@@ -91,7 +91,7 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, records) + SMALL_PRINT,
         height=420,
     )
-    axis = [label(p, c, pairs) if pairs else str(c) for c in p.counts]
+    axis = [label(c, pairs) if pairs else str(c) for c in p.counts]
     for k, (reader, name) in enumerate(READERS):
         values = [list(successes(results, c, reader).values()) for c in p.counts]
         curve(fig, axis, values, name, number=k, scale=100, bounds=(0, 1))
