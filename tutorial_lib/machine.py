@@ -26,6 +26,12 @@ class Cores:
 
     Args:
         counts: gives seconds for which any process and for which this one was running, and the time.
+
+    Example:
+        >>> counts = iter([(0.0, 0.0, 0.0), (1.0, 0.0, 1.0)])  # for a second, others kept one core busy
+        >>> cores = Cores(lambda: next(counts))
+        >>> usable_cores() - cores.free()
+        1.0
     """
 
     def __init__(self, counts: Callable[[], tuple[float, float, float]] | None = None) -> None:
@@ -53,7 +59,12 @@ class Cores:
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Cores that this process may run on.
+
+    Example:
+        >>> 1 <= usable_cores() <= os.cpu_count()
+        True
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -81,6 +92,15 @@ def fitting_threads(*, on: bool = True) -> Iterator[Callable[[], None]]:
 
     Yields:
         What looks again, to be called from time to time.
+
+    Example:
+        >>> import torch
+        >>> before = torch.get_num_threads()
+        >>> with fitting_threads() as look:
+        ...     look()
+        ...     during = torch.get_num_threads()
+        >>> 1 <= during <= before == torch.get_num_threads()
+        True
     """
     import torch
 
@@ -102,7 +122,12 @@ def fitting_threads(*, on: bool = True) -> Iterator[Callable[[], None]]:
 
 
 def memory_bytes() -> int:
-    """Memory of this machine, 0 where it cannot be found out."""
+    """Memory of this machine, 0 where it cannot be found out.
+
+    Example:
+        >>> memory_bytes() > peak_memory()
+        True
+    """
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
@@ -113,6 +138,10 @@ def peak_memory() -> int:
     """Most bytes that this process has held at once.
 
     On Linux read from the process itself: `ru_maxrss` of a child starts at what its parent held when it forked.
+
+    Example:
+        >>> peak_memory() > 1 << 20  # Python alone takes some MB
+        True
     """
     if sys.platform == "linux":
         with open("/proc/self/status") as file:
@@ -123,7 +152,14 @@ def peak_memory() -> int:
 
 
 def driver() -> str:
-    """Version of the NVIDIA driver, empty where there is none."""
+    """Version of the NVIDIA driver, empty where there is none.
+
+    Example:
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, PATH=""):  # as where no driver is installed
+        ...     driver()
+        ''
+    """
     command = shutil.which("nvidia-smi")
     if command is None:
         return ""
@@ -140,6 +176,10 @@ def chosen_device(name: str | None = None) -> str:
 
     Raises:
         ValueError: a GPU was asked for and there is none.
+
+    Example:
+        >>> chosen_device("cpu"), chosen_device() in ("cpu", "cuda")
+        ('cpu', True)
     """
     import torch
 
@@ -150,7 +190,15 @@ def chosen_device(name: str | None = None) -> str:
 
 
 def gpu_trouble() -> str:
-    """Why PyTorch cannot use a GPU here, or what will slow it down; empty if all is well."""
+    """Why PyTorch cannot use a GPU here, or what will slow it down; empty if all is well.
+
+    Example:
+        >>> from unittest import mock
+        >>> free = mock.patch("torch.cuda.mem_get_info", return_value=(10 << 30, 80 << 30))
+        >>> with mock.patch("torch.cuda.is_available", return_value=True), free:  # as on a GPU that is shared
+        ...     gpu_trouble()
+        'busy: other processes hold 70 of 80 GiB of the GPU; choose another with CUDA_VISIBLE_DEVICES'
+    """
     import torch
 
     if not torch.cuda.is_available():

@@ -27,7 +27,13 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)  # there may be millions
 class Entry:
-    """One usable pair: its key, caption and class, and where the bytes of its picture are; -1 in a compressed shard."""
+    """One usable pair: its key, caption and class, and where the bytes of its picture are; -1 in a compressed shard.
+
+    Example:
+        >>> entry = Entry("1", "a dog", -1, offset=512, length=4)
+        >>> (bytes(512) + b"RIFF" + bytes(508))[entry.offset : entry.offset + entry.length]
+        b'RIFF'
+    """
 
     key: str
     caption: str
@@ -38,7 +44,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Index:
-    """The usable pairs of a shard, and the names of those that were left out, by reason."""
+    """The usable pairs of a shard, and the names of those that were left out, by reason.
+
+    Example:
+        >>> index = Index(Path("00000.tar"), (Entry("1", "a dog", -1, 512, 300),), {"without a caption": ["2"]})
+        >>> len(index.entries), index.skipped["without a caption"]
+        (1, ['2'])
+    """
 
     shard: Path
     entries: tuple[Entry, ...]
@@ -50,6 +62,17 @@ def read_index(shard: Path) -> Index:
 
     Raises:
         ShardError: the shard is missing, truncated, compressed or no archive.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> one = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ("a dog",), ("1",), torch.tensor([-1]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (shard,) = write_pairs(Path(folder), one)
+        ...     (entry,) = read_index(shard).entries
+        ...     shard.read_bytes()[entry.offset :][:4], Path(f"{shard}.index").is_file()
+        (b'RIFF', True)
     """
     found = shard.with_name(f"{shard.name}.index")
     try:
@@ -101,6 +124,17 @@ def read_indices(shards: Sequence[Path], *, workers: int = 0) -> list[Index]:
 
     Raises:
         ShardError: a shard is damaged, or more than 1 % of all pairs cannot be used.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+        >>> two = Pairs(images, ("a dog", "a cat"), ("1", "2"), torch.tensor([-1, -1]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     shards = write_pairs(Path(folder), two, shard_size=1)
+        ...     [index.entries[0].caption for index in read_indices(shards, workers=1)]
+        ['a dog', 'a cat']
     """
     workers = min(workers or os.cpu_count() or 1, len(shards))
     if workers > 1 and not all(s.with_name(f"{s.name}.index").is_file() for s in shards):
@@ -128,6 +162,13 @@ class Glance:
         classes: class of each pair, in the order of the indices.
         sizes: widths and heights that occur.
         lossy: number of pictures whose codec does not keep every pixel.
+
+    Example:
+        >>> index = Index(Path("00000.tar"), (Entry("1", "a dog", 7, 512, 300),), {})
+        >>> Glance((index,), (7,), frozenset({(32, 32)}), lossy=0).side
+        32
+        >>> Glance((index,), (7,), frozenset({(640, 480)}), lossy=1).side is None
+        True
     """
 
     indices: tuple[Index, ...]
@@ -166,6 +207,16 @@ def glance(
     Raises:
         ShardError: a shard is damaged, or more than 1 % of all pairs cannot be used.
         ValueError: a key occurs twice, or pictures have several sizes and are not resized.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> one = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ("a dog",), ("1",), torch.tensor([7]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     found = glance(write_pairs(Path(folder), one))
+        >>> found.side, found.classes, found.lossy
+        (8, (7,), 0)
     """
     tally, seen, sizes, lossy = Tally(), set(), set(), 0
     entries: dict[Path, list[Entry]] = {shard: [] for shard in expand(paths)}

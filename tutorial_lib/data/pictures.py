@@ -20,6 +20,8 @@ from tutorial_lib.data.index import Index
 from tutorial_lib.data.shards import decode
 
 #: Decoding threads, in all sets of pictures of a process.
+#:
+#: :meta hide-value:
 WORKERS = os.cpu_count() or 1
 
 
@@ -29,6 +31,18 @@ class ShardPictures:
     Args:
         index: of the shard.
         side: shorter side is resized to it, and the centre is cut out.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from tutorial_lib.data.index import read_index
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> one = Pairs(torch.full((1, 3, 8, 8), 7, dtype=torch.uint8), ("a dog",), ("1",), torch.tensor([-1]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pictures = ShardPictures(read_index(*write_pairs(Path(folder), one)), side=4)
+        ...     pictures.read(0).shape, pictures.read(0).unique().tolist()
+        (torch.Size([3, 4, 4]), [7])
     """
 
     def __init__(self, index: Index, side: int) -> None:
@@ -68,6 +82,12 @@ class StoredPictures:
 
     Raises:
         ValueError: the pictures are of different sizes, or there are no sources.
+
+    Example:
+        >>> dark, bright = torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+        >>> pictures = StoredPictures([dark, bright])
+        >>> pictures.shape, pictures[torch.tensor([2, 0])][:, 0, 0, 0].tolist()
+        (torch.Size([3, 3, 8, 8]), [255, 0])
     """
 
     dtype, device, ndim = torch.uint8, torch.device("cpu"), 4
@@ -167,7 +187,13 @@ LARGE = 1 << 28
 
 
 def join(first: Images, second: Images) -> Images:
-    """The pictures of both: a tensor if both are, unless the copy would be large."""
+    """The pictures of both: a tensor if both are, unless the copy would be large.
+
+    Example:
+        >>> dark, bright = torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+        >>> torch.equal(join(dark, bright), join(StoredPictures([dark]), bright)[:])
+        True
+    """
     if isinstance(first, Tensor) and isinstance(second, Tensor) and first.nbytes + second.nbytes < LARGE:
         return torch.cat([first, second])
     a, b = (StoredPictures([p]) if isinstance(p, Tensor) else p for p in (first, second))

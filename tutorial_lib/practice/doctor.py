@@ -29,6 +29,11 @@ class Health:
         gpu_trouble: why no GPU can be used, or what slows it down.
         profiles: why each cannot run; `None` where it can.
         places: where things are read from and written to.
+
+    Example:
+        >>> trouble = "needs a GPU that PyTorch can use"
+        >>> Health({"gpu": None}, "cpu", False, "0123456789ab", None, trouble, {"cpu": None, "gpu": trouble}, {}).ready
+        ('cpu',)
     """
 
     machine: Mapping[str, Any]
@@ -89,7 +94,12 @@ class Health:
 
 
 def examine() -> Health:
-    """Check versions, device and data, and say which profiles this machine can run and where things lie."""
+    """Check versions, device and data, and say which profiles this machine can run and where things lie.
+
+    Example:
+        >>> examine().fingerprint == integrity.fingerprint()  # every picture is as it was shipped
+        True
+    """
     found = machine()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     fingerprint = problem = None

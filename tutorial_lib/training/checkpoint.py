@@ -11,7 +11,17 @@ from torch.optim import Optimizer
 
 
 def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, epoch: int, loss: list[float]) -> None:
-    """Write the state after an epoch; the file appears whole or not at all."""
+    """Write the state after an epoch; the file appears whole or not at all.
+
+    Example:
+        >>> import tempfile
+        >>> model = nn.Linear(2, 1)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store(Path(folder, "run.pt"), "seed 0", model, optimizer, 1, [0.5])
+        ...     restore(Path(folder, "run.pt"), "seed 0", model, optimizer, torch.device("cpu"))
+        (1, [0.5])
+    """
     state = {
         "signature": identity,
         "epoch": epoch,
@@ -34,6 +44,16 @@ def restore(
 
     Raises:
         ValueError: the file is damaged, or belongs to another run.
+
+    Example:
+        >>> import tempfile
+        >>> model = nn.Linear(2, 1)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store(Path(folder, "run.pt"), "seed 0", model, optimizer, 1, [0.5])
+        ...     restore(Path(folder, "run.pt"), "seed 1", model, optimizer, torch.device("cpu"))
+        Traceback (most recent call last):
+        ValueError: ...run.pt belongs to another run: seed 0, this one is seed 1; remove the file
     """
     try:
         state = torch.load(path, map_location=device, weights_only=True)

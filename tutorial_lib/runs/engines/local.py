@@ -23,7 +23,19 @@ def work(
     device: str | None,
     report: Report | None,
 ) -> None:
-    """Run the trials that no other process is running; those come last, and are waited for."""
+    """Run the trials that no other process is running; those come last, and are waited for.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from tutorial_lib.trials import Recipe
+        >>> trial, result = Trial(classes=16, copies=1, recipe=Recipe(epochs=1, batch_size=16)), Sweep()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = RunStore(Path(folder)).open_for_writing()
+        ...     work([trial], store, Deadline(float("inf")), result, "cpu", None)
+        ...     result.made, store.read(trial).metrics["steps"]
+        (1, 5)
+    """
     from tutorial_lib.runs.run import run
 
     queue, waited = list(todo), 0.0
@@ -107,7 +119,17 @@ def divide(
     device: str | None,
     report: Report | None,
 ) -> None:
-    """Several processes with the same list; the store's locks divide it."""
+    """Several processes with the same list; the store's locks divide it.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> result = Sweep()
+        >>> with tempfile.TemporaryDirectory() as folder:  # nothing to do, so no process is started
+        ...     divide([], RunStore(Path(folder)), Deadline(float("inf")), result, 2, "cpu", None)
+        >>> result == Sweep()
+        True
+    """
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     threads = max(1, (os.cpu_count() or 1) // jobs)
