@@ -114,7 +114,7 @@ def to_rgb(image: Image.Image, notes: Counter[str] | None = None) -> Image.Image
         image = Image.fromarray(values.round().clip(0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
-        notes[TRANSPARENT] += image.getextrema()[3][0] < 255
+        notes[TRANSPARENT] += image.getchannel("A").getextrema() != (255, 255)
         ground = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(ground, image).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from tutorial_lib import places
+from tutorial_lib.data.decoding import decode
 from tutorial_lib.data.loading import open_pairs
 from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.data.shards import decode
 from tutorial_lib.data.tasks import ZeroShotTask
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")

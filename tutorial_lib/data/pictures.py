@@ -16,8 +16,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from tutorial_lib.data.decoding import decode
 from tutorial_lib.data.index import Index
-from tutorial_lib.data.shards import decode
 
 #: Decoding threads, in all sets of pictures of a process.
 #:
@@ -51,18 +51,11 @@ class ShardPictures:
     def __len__(self) -> int:
         return len(self.index.entries)
 
-    @cached_property
-    def _file(self) -> int:
-        return os.open(self.index.shard, os.O_RDONLY)
-
-    def __del__(self) -> None:
-        if "_file" in self.__dict__:
-            os.close(self._file)
-
     def read(self, position: int) -> Tensor:
         """One picture, shape (3, side, side), uint8."""
         entry = self.index.entries[position]
-        picture = os.pread(self._file, entry.length, entry.offset)
+        with self.index.shard.open("rb", buffering=0) as file:  # kept open, many shards would be too many files
+            picture = os.pread(file.fileno(), entry.length, entry.offset)
         return torch.from_numpy(decode(picture, side=self.side)).permute(2, 0, 1)
 
     def fingerprint(self) -> bytes:

@@ -48,7 +48,9 @@ def read_text(path: Path) -> str:
     try:
         return text_of(content)
     except UnicodeDecodeError as error:
-        at = f"byte {error.start} is 0x{error.object[error.start]:02x}" if error.start < len(error.object) else "it ends"
+        at = (
+            f"byte {error.start} is 0x{error.object[error.start]:02x}" if error.start < len(error.object) else "it ends"
+        )
         raise ValueError(f"{path} is no {error.encoding.upper()} ({at}): save it as UTF-8") from error
 
 

@@ -63,7 +63,7 @@ class OnePicture(Kind):
         import torch
 
         from tutorial_lib.attacks import poison
-        from tutorial_lib.data.shards import decode
+        from tutorial_lib.data.decoding import decode
 
         path = Path(self.image)
         content = path.read_bytes()
