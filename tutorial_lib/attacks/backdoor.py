@@ -33,7 +33,7 @@ class Backdoor(PairAttack):
     Attributes:
         count: number of poisons.
         target: label of the class that triggered pictures shall be taken for.
-        captions: "search" as in the paper's section 3.3, or "prompts".
+        captions: "search" for the label as a substring, as in the paper's section 3.3, for "words", or "prompts".
         trigger: stamped on the stored pictures of the poisons.
         select: "others": pictures of anything but the target, with captions of the target; "label-consistent":
             pictures of the target, with captions that are true; "named": pictures whose caption names the target, with
@@ -52,7 +52,7 @@ class Backdoor(PairAttack):
 
     kind: ClassVar[str] = "backdoor"
 
-    captions: Literal["search", "prompts"] = setting("search", needs={"select": "others"})
+    captions: Literal["search", "words", "prompts"] = setting("search", needs={"select": "others"})
     trigger: Trigger = field(default_factory=Checkerboard)
     select: Select = setting("others", added=True)
     diagonal: bool = setting(False, added=True)

@@ -81,6 +81,8 @@ def _open(picture: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(picture), formats=FORMATS)
     except MemoryError:
         raise
+    except Image.DecompressionBombError as error:
+        raise NotAPictureError(f"a picture of far more than {MOST_PIXELS:,} pixels") from error
     except Exception as error:  # plugins raise many kinds for damaged headers
         *some, last = FORMATS
         raise NotAPictureError(f"no picture ({', '.join(some)} or {last}) that can be decoded") from error
