@@ -38,6 +38,7 @@ class Backdoor(PairAttack):
         select: "others": pictures of anything but the target, with captions of the target; "label-consistent":
             pictures of the target, with captions that are true; "named": pictures whose caption names the target, with
             that caption, which is what an attacker without labels can select (Bansal et al. 2023, label-consistent).
+            Poisons are always added; CleanCLIP's code puts label-consistent ones in the place of their pictures.
         diagonal: also measure the z-score with the patch at places from the upper left to the lower right corner.
         cover: further pairs with noisy warps and their own captions, the noise mode of WaNet.
 
