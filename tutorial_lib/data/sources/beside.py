@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +132,7 @@ class Beside:
         self.pictures: list[Member] = []
         self.used: set[str] = set()
         self.texts: dict[str, Member] = {}
+        self._others: dict[str, str] = {}
         self._by_key: dict[str, list[str]] = defaultdict(list)
         self._sharing: dict[str, int] = defaultdict(int)
         for member in members:
@@ -142,6 +143,8 @@ class Beside:
             elif suffix in (*TEXTS, CLASSES):
                 self.texts[stem + suffix] = member
                 self._by_key[key_of(member.name)].append(stem + suffix)
+            elif suffix:
+                self._others[stem] = suffix
 
     def _belonging(self, picture: Member) -> list[str]:
         stem, suffix = split_name(picture.name)
@@ -183,9 +186,12 @@ class Beside:
                     origin += ", the first line of each (further ones are translations, as in de.utf8=…)"
         return Said(caption, label, origin if caption else "", "" if caption else problem)
 
-    def alone(self) -> list[str]:
-        """Texts that belong to no picture; known when all pictures have been asked for."""
-        return [member.name for name, member in self.texts.items() if name not in self.used]
+    def alone(self) -> Iterator[tuple[str, str]]:
+        """Texts that belong to no picture, and why; known when all pictures have been asked for."""
+        for name, member in self.texts.items():
+            if name not in self.used:
+                other = self._others.get(split_name(name)[0])
+                yield member.name, f"texts beside a {other}, which is not read" if other else "texts without a picture"
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -27,7 +27,6 @@ class Found:
         read: gives the bytes of the picture.
         problem: why the pair cannot be used, as far as that is known before the picture is read.
         stamp: changes when the picture does, as far as that is known.
-        order: sorts the classes.
 
     Example:
         >>> Found("dogs/1.jpg", "pets.zip/dogs/1.jpg", problem="without a caption").read is None
@@ -41,7 +40,6 @@ class Found:
     read: Callable[[], bytes] | None = None
     problem: str = ""
     stamp: int = 0
-    order: str = ""
 
 
 class Reasons(dict[str, tuple[int, str]]):

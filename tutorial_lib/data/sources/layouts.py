@@ -8,7 +8,6 @@ used says why.
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
@@ -52,6 +51,8 @@ class Source:
     Attributes:
         layouts: what was found in it, in words.
         aside: files that are no pairs, and why.
+        classes: names of all, in the order of their numbers, where the source says it; also of those without pictures.
+        is_table: it is one, no folder and no archive.
 
     Raises:
         SourceError: there is no such file, it is nothing that can be read, or the template has no place for a class.
@@ -75,7 +76,9 @@ class Source:
         self.columns, self.root, self.template = columns or Columns(), root, template
         self.layouts: dict[str, int] = {}
         self.aside = Reasons()
-        if self.path.is_file() and not (is_table(self.path.name) or is_archive(self.path.name)):
+        self.classes: dict[str, None] = {}
+        self.is_table = self.path.is_file() and is_table(self.path.name, given=True)
+        if self.path.is_file() and not (self.is_table or is_archive(self.path.name)):
             raise SourceError(
                 f"{path} is no table (.csv, .tsv, .jsonl, .parquet), no archive (.zip, .tar, .tar.gz, …) and no folder"
             )
@@ -91,8 +94,8 @@ class Source:
         Raises:
             SourceError: the source cannot be read as a whole, or does not say what is meant.
         """
-        self.layouts, self.aside = {}, Reasons()
-        if self.path.is_file() and is_table(self.path.name):
+        self.layouts, self.aside, self.classes = {}, Reasons(), {}
+        if self.is_table:
             table = open_table(lambda: self.path.open("rb"), str(self.path))
             pictures, tree = self._pictures_of_table()
             try:
@@ -105,30 +108,33 @@ class Source:
             return
         tree = open_tree(self.path, self.inside)
         try:
-            yield from self._tree(tree, "", DEPTH)
+            yield from self._tree(tree, "", DEPTH, ())
         finally:
             tree.close()
 
-    def _tree(self, tree: Tree, prefix: str, depth: int) -> Iterator[Found]:
+    def _tree(self, tree: Tree, prefix: str, depth: int, names: tuple[str, ...]) -> Iterator[Found]:
+        names = _class_names(tree) or names
         tables = [m for m in tree.members if is_table(m.name)]
         archives = [m for m in tree.members if is_archive(m.name)]
-        used = yield from self._tables(tree, tables, prefix)
+        used = yield from self._tables(tree, tables, prefix, names)
         if not used:
             rest = [m for m in tree.members if not (is_table(m.name) or is_archive(m.name))]
             if rest or tree.links:
-                yield from self._files(tree, rest, prefix)
+                yield from self._files(tree, rest, prefix, names)
         for member in archives:
             if depth == 0:
                 raise SourceError(f"{tree.title}/{member.name} lies in too many archives: unpack some")
             inner = open_nested(tree, member)
             try:
-                yield from self._tree(inner, f"{prefix}{member.name}/", depth - 1)
+                yield from self._tree(inner, f"{prefix}{member.name}/", depth - 1, names)
             finally:
                 inner.close()
 
     # Tables
 
-    def _tables(self, tree: Tree, members: list[Member], prefix: str) -> Generator[Found, None, bool]:
+    def _tables(
+        self, tree: Tree, members: list[Member], prefix: str, names: tuple[str, ...]
+    ) -> Generator[Found, None, bool]:
         """Pairs of the tables in a folder or an archive; tables without known columns are put aside.
 
         Returns:
@@ -149,7 +155,6 @@ class Source:
             else:
                 tables.append((member, table))
         _one_part([m.name.rpartition("/")[2] for m, _ in tables], tree.title, PART_TABLES)
-        names = _class_names(tree)
         for member, table in tables:
             yield from self._table(
                 table,
@@ -182,7 +187,7 @@ class Source:
         if streamed and not table.embeds(columns.picture):
             found = iter(sorted(found, key=lambda pair: pair.stamp))
         for pair in found:
-            self.layouts[layout] = self.layouts.get(layout, 0) + 1
+            self._count(layout)
             yield replace(pair, name=prefix + pair.name)
 
     def _row(
@@ -194,7 +199,7 @@ class Source:
         names: tuple[str, ...],
         stem: str,
     ) -> Found:
-        value, caption, label = row[0], as_text(row[1]), _named(as_text(row[2]), names)
+        value, caption, label = row[0], as_text(row[1]), as_text(row[2])
         where = f"{printable(table.title)}, {table.unit} {number}"
         if isinstance(value, dict):  # Hugging Face's
             value = value.get("bytes") or value.get("path")
@@ -206,11 +211,27 @@ class Source:
             found = replace(found, where=f"{where} ({found.where})")
         else:
             found = Found(f"{stem}{number:08d}", where, problem="without a picture")
+        label, beyond = self._class(label, names)
         if not caption and label and not label.isdecimal():
             caption = self.template.replace("{}", label)
-        order = f"{names.index(label):09d}" if label in names else label
-        problem = found.problem or ("" if caption else NO_CAPTION)
-        return replace(found, caption=caption, label=label, order=order, problem=problem)
+        problem = found.problem or beyond or ("" if caption else NO_CAPTION)
+        return replace(found, caption=caption, label=label, problem=problem)
+
+    def _class(self, said: str, names: tuple[str, ...]) -> tuple[str, str]:
+        """The name of a class, also where its number is said, or why there is none."""
+        if not said or not names:
+            return said, ""
+        self.classes |= dict.fromkeys(names)
+        if said.isascii() and said.isdecimal() and said not in names:
+            return (
+                (names[int(said)], "")
+                if int(said) < len(names)
+                else ("", f"of a class beyond the {len(names)} that have names")
+            )
+        return said, ""
+
+    def _count(self, layout: str, pairs: int = 1) -> None:
+        self.layouts[layout] = self.layouts.get(layout, 0) + pairs
 
     def _pictures_of_table(self) -> tuple[Callable[[str], Found], Tree | None]:
         """What finds the pictures of a table that is a file, and the archive that they lie in."""
@@ -230,9 +251,8 @@ class Source:
 
     # Pictures with files beside them, or in class folders
 
-    def _files(self, tree: Tree, members: list[Member], prefix: str) -> Iterator[Found]:
+    def _files(self, tree: Tree, members: list[Member], prefix: str, names: tuple[str, ...]) -> Iterator[Found]:
         beside = Beside(tree, members)
-        names = _class_names(tree)
         for link in tree.links:
             if Beside(tree, [Member(link, 0, 0)]).pictures:
                 yield Found(prefix + link, printable(f"{tree.title}/{link}"), problem=A_LINK)
@@ -246,25 +266,23 @@ class Source:
         elif classes := _class_folders(beside.pictures, tree.title):
             yield from self._by_class(tree, beside.pictures, classes, prefix)
         else:
-            self.layouts["pictures without captions"] = len(beside.pictures)
+            self._count("pictures without captions", len(beside.pictures))
             yield from (self._picture(tree, m, prefix, problem=NO_CAPTION) for m in beside.pictures)
 
     def _captioned(self, tree: Tree, beside: Beside, names: tuple[str, ...], prefix: str) -> Iterator[Found]:
         for member in beside.pictures:
             said = beside.said(member)
-            label = _named(said.label, names)
+            label, beyond = self._class(said.label, names)
             caption, origin = said.caption, said.origin
             if not caption and label and not label.isdecimal():
                 caption, origin = self.template.replace("{}", label), f"captions from classes by {self.template!r}"
             if caption:
-                layout = f"pictures with {origin}"
-                self.layouts[layout] = self.layouts.get(layout, 0) + 1
-            order = f"{names.index(label):09d}" if label in names else label
-            problem = "" if caption else said.problem or NO_CAPTION
-            yield self._picture(tree, member, prefix, caption=caption, label=label, order=order, problem=problem)
-        for name in beside.alone():
+                self._count(f"pictures with {origin}")
+            problem = beyond or ("" if caption else said.problem or NO_CAPTION)
+            yield self._picture(tree, member, prefix, caption=caption, label=label, problem=problem)
+        for name, why in beside.alone():
             if name.rpartition("/")[2] not in CLASS_FILES:
-                self.aside.note("texts without a picture", printable(f"{prefix}{name}"))
+                self.aside.note(why, printable(f"{prefix}{name}"))
 
     def _by_class(self, tree: Tree, pictures: list[Member], classes: dict[str, str], prefix: str) -> Iterator[Found]:
         """By turns, so that neither shards nor the first pairs are of one class; in its order, where that is slow."""
@@ -281,10 +299,11 @@ class Source:
         ]
         if tree.streamed:
             pairs.sort(key=lambda pair: pair[0].at)
-        self.layouts[f"class folders, captions by {self.template!r}"] = len(pairs)
+        self._count(f"pictures in class folders, captions by {self.template!r}", len(pairs))
+        self.classes |= dict.fromkeys(classes.values())
         for member, folder in pairs:
             caption = self.template.replace("{}", classes[folder])
-            yield self._picture(tree, member, prefix, caption=caption, label=classes[folder], order=folder)
+            yield self._picture(tree, member, prefix, caption=caption, label=classes[folder])
 
     def _picture(self, tree: Tree, member: Member, prefix: str, **known: str) -> Found:
         found = of_member(tree, member)
@@ -319,11 +338,6 @@ def _table_in(tree: Tree, member: Member) -> Table:
         return io.BytesIO(tree.read(member, MOST_NESTED))
 
     return open_table(opened, title)
-
-
-def _named(label: str, names: tuple[str, ...]) -> str:
-    """The name of a class that is given by its number."""
-    return names[int(label)] if names and label.isascii() and label.isdecimal() and int(label) < len(names) else label
 
 
 def _lines(content: bytes, title: str) -> tuple[str, ...]:

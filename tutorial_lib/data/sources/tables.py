@@ -305,14 +305,18 @@ class Parquet(Table):
         return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
-def is_table(name: str) -> bool:
+def is_table(name: str, *, given: bool = False) -> bool:
     """Whether a file is called like a table.
 
+    Args:
+        name: of it.
+        given: somebody gave it by name, so that a `.txt` is one too, as Flickr8k's `captions.txt` is.
+
     Example:
-        >>> is_table("Train.CSV"), is_table("train.json")
-        (True, False)
+        >>> is_table("Train.CSV"), is_table("train.json"), is_table("captions.txt", given=True)
+        (True, False, True)
     """
-    return name.lower().endswith(TABLES)
+    return name.lower().endswith((*TABLES, ".txt") if given else TABLES)
 
 
 def open_table(opened: Callable[[], IO[bytes]], title: str) -> Table:

@@ -121,7 +121,8 @@ class Tree(ABC):
         try:
             content = self._content(member, most + 1)
         except (*BROKEN, RuntimeError, NotImplementedError) as error:  # the last two: zip's encryption and methods
-            raise ValueError(f"that cannot be read ({words(error)})") from error
+            why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+            raise ValueError(f"that cannot be read{why}") from error
         if len(content) > most:
             raise ValueError(too_long)
         return content
