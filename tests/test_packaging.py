@@ -27,7 +27,7 @@ from tutorial_lib.evidence.results import Results
 
 ROOT = places.PACKAGE.parent
 #: Parts of the library that may need an extra; the rest makes do with what every install brings.
-EXTRAS = {"course": "book", "bench": "bench", "runs/engines/ray.py": "ray", "data/hub.py": "data"}
+EXTRAS = {"course": "book", "bench": "bench", "runs/engines/ray.py": "ray", "data/hub.py": "data", "data/sources/arrow.py": "import"}
 
 
 def settings() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from tutorial_lib.data.sources.arrow import zstandard
 from tutorial_lib.data.sources.trees import BROKEN, MOST_TEXT, Folder, Member, SourceError, Tree, clean_name, words
 
 #: What is read from within an archive as a whole, a table or an archive, may have so many bytes.
@@ -191,14 +192,7 @@ def _plain(file: IO[bytes], how: str, title: str) -> IO[bytes]:
     if how == "xz":
         return lzma.LZMAFile(file)
     if how == "zstd":
-        try:
-            import pyarrow
-        except ImportError as error:
-            raise SourceError(
-                f"{title} is compressed by Zstandard, which needs pyarrow: pip install 'backdooring-clip[import]', "
-                "or unpack it (zstd -d)"
-            ) from error
-        return pyarrow.CompressedInputStream(file, "zstd")  # type: ignore[no-any-return]
+        return zstandard(file, title)
     return file
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
+from tutorial_lib.data.sources.arrow import parquet
 from tutorial_lib.data.sources.trees import SourceError
 from tutorial_lib.data.text import MARKS
 
@@ -265,17 +266,7 @@ class Parquet(Table):
 
     @functools.cached_property
     def _file(self) -> Any:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            raise SourceError(
-                f"{self.title} is Parquet, which needs pyarrow: pip install 'backdooring-clip[import]'"
-            ) from error
-        try:
-            return pyarrow.parquet.ParquetFile(self.opened())
-        except (OSError, ValueError) as error:  # Arrow's own errors are among these
-            raise SourceError(f"{self.title} is no Parquet file, or damaged: {error}") from error
+        return parquet(self.opened(), self.title)
 
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:

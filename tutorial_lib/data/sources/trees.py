@@ -208,8 +208,8 @@ def printable(name: str) -> str:
     """A name that can be written as UTF-8, whatever bytes it has on disk.
 
     Example:
-        >>> printable("caf" + chr(0xDCE9))
-        'caf?'
+        >>> printable("cid" + chr(0xDCE9))
+        'cid?'
     """
     return name.encode("utf-8", "replace").decode()
 
