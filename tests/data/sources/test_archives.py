@@ -1,6 +1,5 @@
 """Archives: every compression, damaged ones, links, names that lead out, bombs, and archives in archives."""
 
-import io
 import lzma
 import stat
 import tarfile
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.sources.makers import tar, zipped
-from tutorial_lib.data.sources.archives import Tar, compression, is_archive, open_nested, open_tree
+from tutorial_lib.data.sources.archives import compression, is_archive, open_nested, open_tree
 from tutorial_lib.data.sources.trees import SourceError, Tree
 
 FILES = [("a/1.jpg", b"1" * 700), ("../2.jpg", b"22"), ("._1.jpg", b"x"), ("a/1.txt", b"a dog")]

@@ -67,8 +67,8 @@ def test_names_lead_nowhere(name: str, clean: str) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")
 def test_names_that_are_no_unicode(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/a/caf\xe9.txt")).write_bytes(b"a dog")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/a/ros\xe9.txt")).write_bytes(b"a dog")
     tree = Folder(tmp_path / "a")
-    assert printable(tree.members[0].name) == "caf?.txt"
+    assert printable(tree.members[0].name) == "ros?.txt"
     assert tree.read(tree.members[0]) == b"a dog"
     assert read_file(tree.place(tree.members[0]), 1) == b"a"

@@ -68,6 +68,20 @@ class Reasons(dict[str, tuple[int, str]]):
 
 
 def of_member(tree: Tree, member: Member) -> Found:
+    """A picture of a folder or an archive.
+
+    Args:
+        tree: that holds it.
+        member: the picture.
+
+    Example:
+        >>> from tutorial_lib.data.sources.trees import Folder
+        >>> Path("pictures").mkdir()
+        >>> _ = Path("pictures/1.jpg").write_bytes(b"1")
+        >>> tree = Folder(Path("pictures"))
+        >>> of_member(tree, tree.members[0]).where
+        'pictures/1.jpg'
+    """
     problem = "" if member.size <= MOST_BYTES else f"with a file of more than {MOST_BYTES:,} bytes"
     stamp = member.at if tree.streamed else hash((member.size, member.stamp))
     where = printable(f"{tree.title}/{member.name}")
@@ -75,7 +89,19 @@ def of_member(tree: Tree, member: Member) -> Found:
 
 
 def in_tree(tree: Tree, folder: str) -> Callable[[str], Found]:
-    """Finds the pictures that a table names: beside it, or from the beginning of its archive or folder."""
+    """Finds the pictures that a table names: beside it, or from the beginning of its archive or folder.
+
+    Args:
+        tree: the archive or folder.
+        folder: of the table in it.
+
+    Example:
+        >>> from tutorial_lib.data.sources.trees import Folder
+        >>> Path("data/img").mkdir(parents=True)
+        >>> _ = Path("data/img/1.jpg").write_bytes(b"1")
+        >>> in_tree(Folder(Path("data")), "lists")("../img/1.jpg").name
+        'img/1.jpg'
+    """
 
     def picture(path: str) -> Found:
         if ADDRESS.match(path):
@@ -96,7 +122,16 @@ def in_tree(tree: Tree, folder: str) -> Callable[[str], Found]:
 
 
 def on_disk(root: Path, beside: Path) -> Callable[[str], Found]:
-    """Finds the pictures that a table names: in the root, or beside the table as long as that is below the root."""
+    """Finds the pictures that a table names: in the root, or beside the table as long as that is below the root.
+
+    Args:
+        root: folder that paths must not lead out of.
+        beside: folder of the table.
+
+    Example:
+        >>> on_disk(Path("data"), Path("data"))("../../etc/passwd").problem
+        'whose path leads out of data (`root` names another folder)'
+    """
     real = os.path.realpath(root)
 
     def picture(path: str) -> Found:

@@ -215,5 +215,11 @@ def printable(name: str) -> str:
 
 
 def words(error: BaseException) -> str:
+    """An error in one line.
+
+    Example:
+        >>> words(ValueError("a\n  b")), words(EOFError())
+        ('a b', 'EOFError')
+    """
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(said.split()) or type(error).__name__
