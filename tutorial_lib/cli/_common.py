@@ -56,6 +56,24 @@ def positive(text: str) -> int:
     return number
 
 
+def share(text: str) -> float:
+    """A share, as 5% or 0.05, for argparse."""
+    try:
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= 1:
+        raise argparse.ArgumentTypeError(f"a share is needed, as 5% or 0.05, not {text!r}")
+    return found
+
+
+def add_skip_bad(parser: argparse._ActionsContainer) -> None:
+    """How many pairs may be unusable."""
+    parser.add_argument(
+        "--skip-bad", type=share, default=0.01, metavar="SHARE", help="how many may be unusable: 5%% (default: 1%%)"
+    )
+
+
 def listed(names: Iterable[str]) -> str:
     """Names in a help text: a, b or c."""
     *some, last = names
