@@ -1,22 +1,21 @@
-"""open_clip models: small configs, weights as safetensors, CLIP's tokenizer, and shortcuts with the same results."""
+"""open_clip models: small configs, checkpoints in every published form, CLIP's tokenizer, and shortcuts."""
 
 import open_clip
 
+from tutorial_lib.models.architecture import CONFIGS, build, config_side, model_config, tokenizer_for
 from tutorial_lib.models.classifier import Classifier
 from tutorial_lib.models.clip import (
     CHECKPOINTS,
-    CONFIGS,
-    CheckpointError,
-    build,
-    config_side,
+    Checkpoint,
+    facts,
     load,
-    model_config,
     parameter_count,
     picture_side,
     pretrained,
+    read,
     save,
-    tokenizer_for,
 )
+from tutorial_lib.models.errors import CheckpointError
 from tutorial_lib.models.tokenizer import Tokenizer
 
 #: What is measured: a CLIP model, or a supervised classifier.
@@ -25,17 +24,20 @@ Model = open_clip.CLIP | Classifier
 __all__ = [
     "CHECKPOINTS",
     "CONFIGS",
+    "Checkpoint",
     "CheckpointError",
     "Classifier",
     "Model",
     "Tokenizer",
     "build",
     "config_side",
+    "facts",
     "load",
     "model_config",
     "parameter_count",
     "picture_side",
     "pretrained",
+    "read",
     "save",
     "tokenizer_for",
 ]
