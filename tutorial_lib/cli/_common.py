@@ -128,6 +128,21 @@ def trigger(args: argparse.Namespace, settings: dict[str, Any] | None = None) ->
         raise ValueError(f"a setting of the trigger has the wrong type: {error}") from error
 
 
+def add_checkpoint(parser: argparse.ArgumentParser, *, also: str = "") -> None:
+    """The model that is examined, and what says which one it is; `also` names another form of it."""
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="a model directory, a hub folder of open_clip, a .safetensors, a .pt, a TorchScript archive, with "
+        f"--pretrained the name of an architecture{', ' * bool(also)}{also}; nothing in it is run",
+    )
+    parser.add_argument(
+        "--model", metavar="CONFIG", help="config of a file that does not say it: the course's, open_clip's or a .json"
+    )
+    parser.add_argument("--pretrained", metavar="TAG", help="open_clip's weights of that name, fetched: openai, …")
+
+
 def add_pictures(parser: argparse.ArgumentParser, option: str = "--data") -> None:
     """The options that say what is classified; the one for shards may have another name."""
     data = parser.add_argument_group("pictures to classify")

@@ -3,7 +3,7 @@
 import open_clip
 
 from tutorial_lib.models.architecture import CONFIGS, build, config_side, model_config, tokenizer_for
-from tutorial_lib.models.classifier import Classifier
+from tutorial_lib.models.classifier import Classifier, is_classifier, load_classifier, save_classifier
 from tutorial_lib.models.clip import (
     CHECKPOINTS,
     Checkpoint,
@@ -32,12 +32,15 @@ __all__ = [
     "build",
     "config_side",
     "facts",
+    "is_classifier",
     "load",
+    "load_classifier",
     "model_config",
     "parameter_count",
     "picture_side",
     "pretrained",
     "read",
     "save",
+    "save_classifier",
     "tokenizer_for",
 ]

@@ -17,7 +17,11 @@ from typing import Any
 
 import open_clip
 import torch
-from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
+from open_clip.pretrained import (
+    get_pretrained_cfg,
+    list_pretrained_models_by_tag,
+    list_pretrained_tags_by_model,
+)
 from open_clip.transformer import QuickGELU
 from safetensors.torch import save_file
 
@@ -32,6 +36,7 @@ from tutorial_lib.models.architecture import (
     shapes,
 )
 from tutorial_lib.models.errors import CheckpointError
+from tutorial_lib.models.fetch import fetch
 from tutorial_lib.models.inputs import INTERPOLATION, RESIZE_MODE, Preprocessing, preprocessing_of
 from tutorial_lib.models.published import Weights, finite_types, folder_of, open_weights
 from tutorial_lib.models.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer
@@ -97,20 +102,24 @@ def has_quick_gelu(model: torch.nn.Module) -> bool:
     return any(isinstance(m, QuickGELU) for m in model.modules())
 
 
-def facts(model: torch.nn.Module, tokenizer: Tokenizer) -> dict[str, Any]:
+def facts(model: torch.nn.Module, tokenizer: Tokenizer | None = None) -> dict[str, Any]:
     """What a model's pictures and texts are prepared as, and its activation; plain data.
+
+    Args:
+        model: a CLIP model, or a classifier.
+        tokenizer: of the model, where it reads texts.
 
     Example:
         >>> facts(*load(CHECKPOINTS / "clean"))["activation"]
         'GELU'
     """
+    texts = {} if tokenizer is None else {"context_length": tokenizer.context_length, "tokens": tokenizer.vocab_size}
     return {
+        "parameters": parameter_count(model),
         "side": picture_side(model),
         **preprocessing_of(model).as_dict(),
         "activation": "QuickGELU" if has_quick_gelu(model) else "GELU",
-        "context_length": tokenizer.context_length,
-        "vocabulary": tokenizer.vocab_size,
-        "parameters": parameter_count(model),
+        **texts,
     }
 
 
@@ -227,6 +236,8 @@ def _meant(name: str) -> str:
         return f"; for open_clip's {name} name weights with `pretrained`: {', '.join(tags[:6])}"
     if name in open_clip.list_models():
         return f"; open_clip has no weights of {name}"
+    if known := list_pretrained_models_by_tag(name):
+        return f"; for open_clip's weights {name!r} name the architecture too: {', '.join(known[:4])}, …"
     if name.startswith(("hf-hub:", "hf:", "http:", "https:")):
         return ": fetch it first, and give the folder or the file"
     return ""
@@ -241,17 +252,27 @@ def _named(weights: Weights, model: str | Path | None) -> dict[str, Any]:
     """
     if model is not None:
         return model_config(model)
-    if recognise.kind_of(weights.shapes):
-        raise CheckpointError(f"{weights.path} holds no CLIP that is supported: {recognise.advice(weights.shapes)}")
+    path, found = weights.path, weights.shapes
+    if kind := recognise.kind_of(found):
+        raise CheckpointError(f"{path} seems to hold {kind}")
+    names = recognise.fitting(found)
+    if names and (tokens := recognise.pruned(found)):
+        raise CheckpointError(
+            f"{path} holds {' or '.join(names)} with {tokens:,} tokens of the vocabulary, and does not say which: give "
+            "its model directory, with vocab.json"
+        )
     if weights.quick_gelu is not None:
-        fitting = [model_config(name) for name in recognise.fitting(weights.shapes)]
-        known = [c for c in fitting if c.get("quick_gelu", False) == weights.quick_gelu] or fitting
+        configs = [model_config(name) for name in names]
+        known = [c for c in configs if c.get("quick_gelu", False) == weights.quick_gelu] or configs
         if len(known) == 1:
             return known[0]
+    if not names:
+        raise ValueError(
+            f"{path} does not say which model it holds, and fits no config of the course or of open_clip "
+            f"({recognise.some(found)}): give its own as `model`"
+        )
     said = f" (its arguments say {weights.model:.60})" if weights.model else ""
-    raise ValueError(
-        f"{weights.path} does not say which model it holds: give `model` NAME{said}; {recognise.advice(weights.shapes)}"
-    )
+    raise ValueError(f"{path} does not say which model it holds{said}: give `model` {recognise.choice(names)}")
 
 
 def _of_folder(path: Path, model: str | Path | None) -> Checkpoint:
@@ -313,9 +334,8 @@ def _assembled(weights: Weights, settings: dict[str, Any], vocab: Sequence[int] 
     if (scale := found.get("logit_scale")) == (1,):
         found = found | {"logit_scale": ()}  # older trainers kept it as a list of one
     if differs := recognise.difference(expected, found):
-        raise CheckpointError(
-            f"{weights.path} holds weights of another architecture: {differs}; {recognise.advice(found)}"
-        )
+        seeming = recognise.seeming(found)
+        raise CheckpointError(f"{weights.path} holds weights of another architecture: {differs}; {seeming}")
     tensors = weights.read()
     if odd := finite_types(tensors):
         raise CheckpointError(f"{weights.path} holds no weights of a model: {odd}")
@@ -351,14 +371,10 @@ def _fetched(name: str, tag: str, model: str | Path | None) -> Checkpoint:
     if not about:
         tags = ", ".join(list_pretrained_tags_by_model(name)) or "none"
         raise ValueError(f"open_clip has no weights {tag!r} of {name}; it has {tags}")
-    try:
-        file = download_pretrained(about)
-    except Exception as error:  # every kind of network failure
-        why = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"the weights {tag!r} of {name} could not be fetched: {why}") from error
+    file = fetch(about, f"the weights {tag!r} of {name}")
     pictures = {k: about[k] for k in Preprocessing.__dataclass_fields__ if k in about}
     settings |= {"quick_gelu": bool(about.get("quick_gelu", False)), "preprocess_cfg": pictures}
-    return _assembled(open_weights(Path(file)), settings, None, f"open_clip's weights {tag!r} of {name}")
+    return _assembled(open_weights(file), settings, None, f"open_clip's weights {tag!r} of {name}")
 
 
 def pretrained(name: str, config: str) -> tuple[open_clip.CLIP, Tokenizer]:

@@ -154,25 +154,53 @@ def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) or "one number"
 
 
-def advice(found: Shapes) -> str:
-    """What to give for weights of unknown architecture, in words that end a sentence.
+def pruned(found: Shapes) -> int:
+    """Tokens of a pruned vocabulary, 0 for CLIP's whole one.
 
     Example:
-        >>> advice({"visual.proj": (2, 2)})  # doctest: +ELLIPSIS
+        >>> pruned({"token_embedding.weight": (434, 64)}), pruned({"token_embedding.weight": (49408, 512)})
+        (434, 0)
+    """
+    tokens = found.get("token_embedding.weight", (FULL_VOCAB,))[0]
+    return 0 if tokens == FULL_VOCAB else tokens
+
+
+def choice(names: list[str]) -> str:
+    """Names of configs to choose from, and what for.
+
+    Example:
+        >>> choice(["RN50", "RN50-quickgelu"])
+        'RN50, or RN50-quickgelu for weights that were trained with QuickGELU, as OpenAI\'s'
+    """
+    quick = [
+        f"{n} for weights that were trained with QuickGELU, as OpenAI's" for n in names if n.endswith("-quickgelu")
+    ]
+    return ", or ".join([n for n in names if not n.endswith("-quickgelu")] + quick)
+
+
+def seeming(found: Shapes) -> str:
+    """What weights that were taken for another model's seem to be, in words that end a sentence.
+
+    Example:
+        >>> seeming({"visual.proj": (2, 2)})  # doctest: +ELLIPSIS
         'they seem to be the picture tower of a CLIP alone: ...'
-        >>> advice(architecture.shapes(architecture.model_config("RN50")))
-        'they fit `model` RN50 or RN50-quickgelu, which is for weights that were trained with QuickGELU, as OpenAI's'
+        >>> seeming(architecture.shapes(architecture.model_config("tiny-rn")))
+        'they are those of tiny-rn'
     """
     if kind := kind_of(found):
         return f"they seem to be {kind}"
-    names = fitting(found)
-    if not names:
-        some = ", ".join(f"{name!r:.60}" for name in list(found)[:3])
-        return f"they fit no config of the course or of open_clip ({len(found)} tensors: {some}, …)"
-    if found["token_embedding.weight"][0] != FULL_VOCAB:
-        return (
-            f"they fit {' or '.join(names)}, with a pruned vocabulary of {found['token_embedding.weight'][0]} tokens: "
-            "give the model directory, whose vocab.json says which"
-        )
-    quick = "-quickgelu, which is for weights that were trained with QuickGELU, as OpenAI's"
-    return f"they fit `model` {' or '.join(names)}".replace("-quickgelu", quick, 1)
+    if names := fitting(found):
+        tokens = pruned(found)
+        return f"they are those of {choice(names)}" + (f", with {tokens:,} tokens of its vocabulary" if tokens else "")
+    return f"they fit no config of the course or of open_clip ({some(found)})"
+
+
+def some(found: Shapes) -> str:
+    """How many weights there are, and the first names.
+
+    Example:
+        >>> some({"weight": (1,)})
+        "1 tensor: 'weight'"
+    """
+    names = [f"{name!r:.60}" for name in found][:3] + ["…"] * (len(found) > 3)
+    return f"{len(found)} tensor{'s' * (len(found) != 1)}: {', '.join(names)}"
