@@ -4,18 +4,9 @@ import open_clip
 
 from tutorial_lib.models.architecture import CONFIGS, build, config_side, model_config, tokenizer_for
 from tutorial_lib.models.classifier import Classifier, is_classifier, load_classifier, save_classifier
-from tutorial_lib.models.clip import (
-    CHECKPOINTS,
-    Checkpoint,
-    facts,
-    load,
-    parameter_count,
-    picture_side,
-    pretrained,
-    read,
-    save,
-)
+from tutorial_lib.models.clip import CHECKPOINTS, Checkpoint, load, pretrained, read, save
 from tutorial_lib.models.errors import CheckpointError
+from tutorial_lib.models.properties import facts, parameter_count, picture_side
 from tutorial_lib.models.tokenizer import Tokenizer
 
 #: What is measured: a CLIP model, or a supervised classifier.

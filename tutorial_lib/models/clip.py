@@ -22,7 +22,6 @@ from open_clip.pretrained import (
     list_pretrained_models_by_tag,
     list_pretrained_tags_by_model,
 )
-from open_clip.transformer import QuickGELU
 from safetensors.torch import save_file
 
 from tutorial_lib.models import recognise
@@ -38,6 +37,7 @@ from tutorial_lib.models.architecture import (
 from tutorial_lib.models.errors import CheckpointError
 from tutorial_lib.models.fetch import fetch
 from tutorial_lib.models.inputs import INTERPOLATION, RESIZE_MODE, Preprocessing, preprocessing_of
+from tutorial_lib.models.properties import has_quick_gelu
 from tutorial_lib.models.published import Weights, finite_types, folder_of, open_weights
 from tutorial_lib.models.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer
 from tutorial_lib.notes import Note
@@ -70,59 +70,6 @@ class Checkpoint:
     form: str
 
 
-def picture_side(model: torch.nn.Module) -> int:
-    """Width and height of the pictures that a model takes, in pixels.
-
-    Example:
-        >>> picture_side(load(CHECKPOINTS / "clean")[0])
-        32
-    """
-    tower: Any = model.visual
-    side = tower.image_size
-    return int(side if isinstance(side, int) else side[0])
-
-
-def parameter_count(module: torch.nn.Module) -> int:
-    """Numbers that training changes, and those of frozen parts.
-
-    Example:
-        >>> parameter_count(torch.nn.Linear(3, 2))
-        8
-    """
-    return sum(p.numel() for p in module.parameters())
-
-
-def has_quick_gelu(model: torch.nn.Module) -> bool:
-    """Whether a model's activation is QuickGELU, as in OpenAI's.
-
-    Example:
-        >>> has_quick_gelu(load(CHECKPOINTS / "clean")[0])
-        False
-    """
-    return any(isinstance(m, QuickGELU) for m in model.modules())
-
-
-def facts(model: torch.nn.Module, tokenizer: Tokenizer | None = None) -> dict[str, Any]:
-    """What a model's pictures and texts are prepared as, and its activation; plain data.
-
-    Args:
-        model: a CLIP model, or a classifier.
-        tokenizer: of the model, where it reads texts.
-
-    Example:
-        >>> facts(*load(CHECKPOINTS / "clean"))["activation"]
-        'GELU'
-    """
-    texts = {} if tokenizer is None else {"context_length": tokenizer.context_length, "tokens": tokenizer.vocab_size}
-    return {
-        "parameters": parameter_count(model),
-        "side": picture_side(model),
-        **preprocessing_of(model).as_dict(),
-        "activation": "QuickGELU" if has_quick_gelu(model) else "GELU",
-        **texts,
-    }
-
-
 def save(
     folder: Path, model: open_clip.CLIP, config: dict[str, Any], tokenizer: Tokenizer, *, half: bool = False
 ) -> None:
@@ -135,8 +82,8 @@ def save(
         >>> from tutorial_lib.models import model_config
         >>> model, tokenizer = load(CHECKPOINTS / "clean")
         >>> save(Path("half"), model, model_config("tiny-rn"), tokenizer, half=True)
-        >>> picture_side(load(Path("half"))[0])
-        32
+        >>> load(Path("half"))[0].logit_scale.dtype
+        torch.float32
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = copy.deepcopy(config)

@@ -34,14 +34,27 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Named:
-    """A class or function that a file names; nothing of that name is looked up."""
+    """A class or function that a file names; nothing of that name is looked up.
+
+    Example:
+        >>> import io
+        >>> Machine(lambda kind, key: Storage(key, None)).run(io.BytesIO(b"cos\\nsystem\\n."))
+        Named(name='os.system')
+    """
 
     name: str
 
 
 @dataclass(eq=False)
 class Made:
-    """What a class or function would have made of its arguments, and the state that it would have been given."""
+    """What a class or function would have made of its arguments, and the state that it would have been given.
+
+    Example:
+        >>> import io
+        >>> bad = b"cos\\nsystem\\n(S'reboot'\\ntR."  # unpickled, it would run a program
+        >>> Machine(lambda kind, key: Storage(key, None)).run(io.BytesIO(bad))
+        Made(name='os.system', args=('reboot',), state=None)
+    """
 
     name: str
     args: Any = ()
@@ -55,6 +68,10 @@ class Storage:
     Attributes:
         key: of the storage in the file.
         dtype: of its numbers; `None` for bytes whose meaning each tensor says, and for unknown kinds.
+
+    Example:
+        >>> Storage("0", torch.float32).key
+        '0'
     """
 
     key: str
@@ -63,7 +80,13 @@ class Storage:
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A tensor in a file that was not read yet."""
+    """A tensor in a file that was not read yet.
+
+    Example:
+        >>> stored = Stored(Storage("0", torch.int8), torch.int8, offset=1, shape=(2,), stride=(1,))
+        >>> stored.of(bytearray([7, 8, 9]))
+        tensor([8, 9], dtype=torch.int8)
+    """
 
     storage: Storage
     dtype: torch.dtype
@@ -112,6 +135,11 @@ class Machine:
 
     Args:
         storage: from the kind and key of a storage to its description.
+
+    Example:
+        >>> import io, pickle
+        >>> Machine(lambda kind, key: Storage(key, None)).run(io.BytesIO(pickle.dumps({"epoch": 3})))
+        {'epoch': 3}
     """
 
     def __init__(self, storage: Callable[[str, str], Storage]) -> None:

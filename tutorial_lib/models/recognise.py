@@ -170,7 +170,7 @@ def choice(names: list[str]) -> str:
 
     Example:
         >>> choice(["RN50", "RN50-quickgelu"])
-        'RN50, or RN50-quickgelu for weights that were trained with QuickGELU, as OpenAI\'s'
+        "RN50, or RN50-quickgelu for weights that were trained with QuickGELU, as OpenAI's"
     """
     quick = [
         f"{n} for weights that were trained with QuickGELU, as OpenAI's" for n in names if n.endswith("-quickgelu")

@@ -53,16 +53,6 @@ class Tokenizer:
             used.update(_encode(text))
         return cls(context_length, sorted(used))
 
-    def unread(self, texts: Iterable[str]) -> list[str]:
-        """The texts with a token that the vocabulary lacks.
-
-        Example:
-            >>> Tokenizer.for_texts(["a dog"], context_length=6).unread(["a dog", "a whale"])
-            ['a whale']
-        """
-        known = self._id
-        return [] if known is None else [t for t in texts if any(token not in known for token in _encode(t))]
-
     @property
     def vocab_size(self) -> int:
         return FULL_VOCAB if self.vocab is None else len(self.vocab) + 2

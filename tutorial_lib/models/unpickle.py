@@ -36,6 +36,12 @@ class Unpickled:
         places: where the bytes of each storage are: a record of the archive, or position and size in an older file.
         torchscript: it is a TorchScript archive, and `content` its module.
         code: the text of its code, which is not run.
+
+    Example:
+        See `unpickle`, which makes one.
+
+        >>> "content" in Unpickled.__dataclass_fields__
+        True
     """
 
     path: Path
@@ -89,6 +95,13 @@ def unpickle(path: Path) -> Unpickled:
 
     Raises:
         UnreadableError: it is another file, or a damaged one.
+
+    Example:
+        >>> import torch
+        >>> torch.save({"epoch": 3, "weight": torch.eye(2)}, "saved.pt")
+        >>> found = unpickle(Path("saved.pt"))
+        >>> found.content["epoch"], found.tensors({"w": found.content["weight"]})["w"].tolist()
+        (3, [[1.0, 0.0], [0.0, 1.0]])
     """
     with _said(), path.open("rb") as file:
         if zipfile.is_zipfile(file):
@@ -160,6 +173,11 @@ def tensors_of_module(content: Any) -> dict[str, Stored]:
 
     Raises:
         UnreadableError: the module is too large, or none.
+
+    Example:
+        >>> weight = Stored(Storage("0", None), STORAGES["torch.FloatStorage"], 0, (2,), (1,))
+        >>> list(tensors_of_module(Made("__torch__.Net", state={"part": Made("__torch__.Part", state={"w": weight})})))
+        ['part.w']
     """
     found: dict[str, Stored] = {}
     parts = 0

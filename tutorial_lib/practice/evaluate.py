@@ -179,8 +179,7 @@ def described(about: Mapping[str, Any]) -> str:
     Example:
         >>> from tutorial_lib import models
         >>> described(models.facts(*models.load(models.CHECKPOINTS / "clean")) | {"form": "a model directory"})
-        'a model directory: 0.4 M parameters, GELU, pictures of 32 x 32 (mean 0.481 0.458 0.408, std 0.269 0.261 0.276,
-        bicubic), texts of up to 16 of 1,234 tokens'
+        'a model directory: 1.5 M parameters, GELU, pictures of 32 x 32 (mean 0.481 0.458 0.408, std ...
     """
     mean, std = (" ".join(f"{v:.3f}" for v in about[name]) for name in ("mean", "std"))
     resized = " ".join(

@@ -21,6 +21,7 @@ from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.machine import machine
 from tutorial_lib.practice.pictures import read_labels
+from tutorial_lib.practice.vocabulary import unread
 from tutorial_lib.training import distributed, memory
 from tutorial_lib.training.device import device_for
 from tutorial_lib.training.loop import train
@@ -218,10 +219,10 @@ def _weights_hash(model: torch.nn.Module) -> str:
 
 def _warn_of_unread(tokenizer: models.Tokenizer, captions: Sequence[str]) -> None:
     """Say it where a vocabulary that training keeps lacks tokens of the captions."""
-    if unread := tokenizer.unread(captions):
+    if lacking := unread(tokenizer, captions):
         warnings.warn(
-            f"{len(unread)} of {len(captions)} captions hold words that the model's pruned vocabulary of "
-            f"{tokenizer.vocab_size:,} tokens lacks, such as {unread[0]!r:.60}: it cannot tell them apart",
+            f"{len(lacking)} of {len(captions)} captions hold words that the model's pruned vocabulary of "
+            f"{tokenizer.vocab_size:,} tokens lacks, such as {lacking[0]!r:.60}: it cannot tell them apart",
             Note,
             stacklevel=3,
         )
