@@ -119,6 +119,13 @@ def is_classifier(folder: Path) -> bool:
     return isinstance(body, dict) and "classes" in body
 
 
+def _labels(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(path.read_text(encoding="utf-8-sig").splitlines())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
 def load_classifier(folder: Path) -> tuple[Classifier, tuple[str, ...]]:
     """Read a classifier and the names of its classes.
 
@@ -140,7 +147,7 @@ def load_classifier(folder: Path) -> tuple[Classifier, tuple[str, ...]]:
         body = read_json(folder / "model.json")
         count = body.pop("classes")
         config = config_of(body, str(folder / "model.json"))
-        labels = tuple((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
+        labels = _labels(folder / "labels.txt")
         if type(count) is not int or count != len(labels) or not labels:
             raise ValueError(f"{folder / 'labels.txt'} names {len(labels)} classes, and model.json says {count!r:.40}")
         config |= {"text_cfg": dict(NO_TEXT)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +12,8 @@ from torch import Tensor, nn
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # open_clip's OPENAI_DATASET_MEAN
 STD = (0.26862954, 0.26130258, 0.27577711)
 
+#: No mean or standard deviation of pixels comes near it.
+LARGEST = 1e6
 #: What open_clip knows, and what the library does with pictures of another size.
 INTERPOLATIONS, RESIZE_MODES = ("bicubic", "bilinear", "nearest"), ("shortest", "longest", "squash")
 INTERPOLATION, RESIZE_MODE = "bicubic", "shortest"
@@ -44,13 +45,13 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if not _three(self.mean):
-            raise ValueError(f"mean of pictures is three numbers, not {self.mean!r}")
+            raise ValueError(f"mean of pictures is three numbers, not {self.mean!r:.80}")
         if not (_three(self.std) and min(self.std) > 0):
-            raise ValueError(f"std of pictures is three positive numbers, not {self.std!r}")
+            raise ValueError(f"std of pictures is three positive numbers, not {self.std!r:.80}")
         if self.interpolation not in INTERPOLATIONS:
-            raise ValueError(f"interpolation is one of {', '.join(INTERPOLATIONS)}, not {self.interpolation!r}")
+            raise ValueError(f"interpolation is one of {', '.join(INTERPOLATIONS)}, not {self.interpolation!r:.40}")
         if self.resize_mode not in RESIZE_MODES:
-            raise ValueError(f"resize_mode is one of {', '.join(RESIZE_MODES)}, not {self.resize_mode!r}")
+            raise ValueError(f"resize_mode is one of {', '.join(RESIZE_MODES)}, not {self.resize_mode!r:.40}")
 
     @classmethod
     def of_config(cls, body: Any) -> Preprocessing:
@@ -84,7 +85,7 @@ def _three(values: Any) -> bool:
     return (
         isinstance(values, tuple)
         and len(values) == 3
-        and all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+        and all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < LARGEST for v in values)
     )
 
 

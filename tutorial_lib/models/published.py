@@ -28,8 +28,8 @@ ATTRIBUTES = ("model.", "clip.", "clip_model.", "net.")
 #: Tensors beside the weights: OpenAI's archives tell sizes by them, and older models kept masks and positions.
 SIZES = ("input_resolution", "context_length", "vocab_size")
 BESIDE = (*SIZES, "n_averaged", "attn_mask", "text.attn_mask", "text.transformer.embeddings.position_ids")
-#: QuickGELU's constant, in the text of a TorchScript archive's code.
-QUICK = "1.702"
+#: What shows an activation in the text of a TorchScript archive's code.
+QUICK, PLAIN = ("QuickGELU", "1.702"), "torch.gelu("
 #: Files of a hub's folder, by preference.
 HUB_CONFIG = "open_clip_config.json"
 HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
@@ -117,7 +117,7 @@ def _torch_file(path: Path, opened: Unpickled) -> Weights:
     quick: bool | None = None
     if opened.torchscript:
         form = "a TorchScript archive"
-        quick = True if sizes or QUICK in opened.code else False if "gelu" in opened.code else None
+        quick = True if sizes or any(q in opened.code for q in QUICK) else False if PLAIN in opened.code else None
     elif sizes or hints.get("force_quick_gelu") is True or hints.get("pretrained") == "openai":
         quick = True
 

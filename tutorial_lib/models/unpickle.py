@@ -143,18 +143,19 @@ def _record(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 def _of_legacy(path: Path, file: IO[bytes]) -> Unpickled:
     """A file of torch.save before version 1.6: five pickles, then the numbers of every storage."""
     known: dict[str, Storage] = {}
+    pickles = io.BytesIO(file.read(LONGEST_PICKLE))  # what asks for more bytes than there are gets none of them
 
     def storage(kind: str, key: str) -> Storage:
         return known.setdefault(key, Storage(key, STORAGES.get(kind)))
 
-    if Machine(storage).run(file) != LEGACY:
+    if Machine(storage).run(pickles) != LEGACY:
         raise UnreadableError("is a pickle, but not one of torch.save: only weights that torch.save wrote are read")
     for _ in ("protocol", "machine"):
-        Machine(storage).run(file)
-    content = Machine(storage).run(file)
-    keys = Machine(storage).run(file)
+        Machine(storage).run(pickles)
+    content = Machine(storage).run(pickles)
+    keys = Machine(storage).run(pickles)
     places: dict[str, str | tuple[int, int]] = {}
-    at, end = file.tell(), path.stat().st_size
+    at, end = pickles.tell(), path.stat().st_size
     for key in keys if isinstance(keys, list) else []:
         dtype = known[key].dtype if key in known else None
         if dtype is None:
