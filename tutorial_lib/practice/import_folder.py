@@ -40,6 +40,7 @@ class Progress:
         sizes: smallest and largest width and height as stored.
         notes: what conventions differ on.
         converted: pictures that were to keep their bytes, and whose format no trainer reads.
+        labelled: pairs that have a class.
 
     Example:
         >>> progress = Progress(shards={"pairs-00000.tar": 3})
@@ -56,6 +57,7 @@ class Progress:
     sizes: tuple[int, int, int, int] = (0, 0, 0, 0)
     notes: dict[str, int] = field(default_factory=dict)
     converted: int = 0
+    labelled: int = 0
 
     @property
     def pairs(self) -> int:

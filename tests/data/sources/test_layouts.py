@@ -100,8 +100,8 @@ def test_linked_pictures_are_counted(tmp_path: Path) -> None:
     (source / "l.png").symlink_to(source / "p000.png")
     (source / "l.txt").symlink_to(source / "p000.txt")
     found = Source(source)
-    assert [p.problem for p in found.pairs()] == ["that are links, which are not followed", "", ""]
-    assert found.aside["that are links, which are not followed"] == (1, "l.txt")
+    assert [p.problem for p in found.pairs()] == ["that are links or sparse files, which are not read", "", ""]
+    assert found.aside["that are links or sparse files, which are not read"] == (1, "l.txt")
 
 
 @pytest.mark.parametrize(

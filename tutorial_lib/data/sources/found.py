@@ -76,11 +76,11 @@ def of_member(tree: Tree, member: Member) -> Found:
 
     Example:
         >>> from tutorial_lib.data.sources.trees import Folder
-        >>> Path("pictures").mkdir()
-        >>> _ = Path("pictures/1.jpg").write_bytes(b"1")
-        >>> tree = Folder(Path("pictures"))
+        >>> Path("one").mkdir()
+        >>> _ = Path("one/1.jpg").write_bytes(b"1")
+        >>> tree = Folder(Path("one"))
         >>> of_member(tree, tree.members[0]).where
-        'pictures/1.jpg'
+        'one/1.jpg'
     """
     problem = "" if member.size <= MOST_BYTES else f"with a file of more than {MOST_BYTES:,} bytes"
     stamp = member.at if tree.streamed else hash((member.size, member.stamp))
@@ -129,8 +129,9 @@ def on_disk(root: Path, beside: Path) -> Callable[[str], Found]:
         beside: folder of the table.
 
     Example:
-        >>> on_disk(Path("data"), Path("data"))("../../etc/passwd").problem
-        'whose path leads out of data (`root` names another folder)'
+        >>> _ = Path("secret.jpg").write_bytes(b"1")
+        >>> on_disk(Path("lists"), Path("lists"))("../secret.jpg").problem
+        'whose path leads out of lists (`root` names another folder)'
     """
     real = os.path.realpath(root)
 

@@ -36,7 +36,7 @@ DEPTH = 3
 IMAGENET, IMAGENET_TWICE = re.compile(r"n\d{8}"), {744: "projectile", 836: "sunglass"}
 
 #: Reasons that several layouts have.
-NO_CAPTION, A_LINK = "without a caption", "that are links, which are not followed"
+NO_CAPTION, A_LINK = "without a caption", "that are links or sparse files, which are not read"
 
 
 class Source:
