@@ -121,7 +121,8 @@ class ImportFolder:
 
     def __exit__(self, *_: object) -> None:
         if self._tar is not None:
-            self._tar.close()
+            with contextlib.suppress(OSError):  # of a full disk, again
+                self._tar.close()
             self._path(".part").unlink(missing_ok=True)
         kept = len(_lines(self.part / "journal")) > 1  # some shard is complete
         self._lock.release()

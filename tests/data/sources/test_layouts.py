@@ -88,6 +88,13 @@ def test_tables_that_are_none_are_put_aside(tmp_path: Path) -> None:
     }
 
 
+def test_pictures_that_no_table_names_are_told(tmp_path: Path) -> None:
+    files = [*images(pairs(3)), ("a.csv", rows(pairs(2))), ("more/1.jpg", b"0")]
+    for source in (Source(folder(tmp_path / "a", files)), Source(zipped(tmp_path / "a.zip", files))):
+        assert len(list(source.pairs())) == 2
+        assert source.aside == {"pictures that no table names": (2, "img/p002.png")}
+
+
 def test_pictures_without_anything(tmp_path: Path) -> None:
     files = [(f"{p.name}.png", p.encoded()) for p in pairs(3)]
     assert problems(Source(folder(tmp_path / "a", files))) == {"without a caption"}
@@ -108,7 +115,7 @@ def test_linked_pictures_are_counted(tmp_path: Path) -> None:
     ("path", "said"),
     [
         ("nowhere", "there is no file or folder nowhere"),
-        ("https://example.org/a.tar", "is an address: fetch it first"),
+        ("https://example.org/a.tar", "https://example.org/a.tar is an address: fetch it first"),
         ("a.json", "is no table .*, no archive .* and no folder"),
     ],
 )
@@ -132,10 +139,3 @@ def test_archives_in_archives_have_an_end(tmp_path: Path) -> None:
     assert len(list(Source(tmp_path / "3.zip").pairs())) == 1
     with pytest.raises(SourceError, match="lies in too many archives: unpack some"):
         list(Source(path).pairs())
-
-
-def test_imagenet_gets_its_names(tmp_path: Path) -> None:
-    files = [(f"n{i:08d}/1.png", b"0") for i in range(1000)]
-    source = Source(folder(tmp_path / "val", files))
-    assert [p.label for p in source.pairs()][:2] == ["tench", "goldfish"]
-    assert len(source.classes) == 1000
