@@ -150,7 +150,8 @@ def import_pairs(
         out: folder of `pairs-*.tar`, `labels.txt` where the classes have names, and `import.json`. An interrupted call
             with the same arguments goes on.
         columns: of tables, where they are not the usual ones.
-        root: folder or archive in which a table's pictures lie; by default the folder of the table.
+        root: folder or archive in which a table's pictures lie, and that no path may lead out of; by default the folder
+            of the table, or wherever an absolute path leads.
         template: makes a caption of a class where there is none.
         side: resize pictures to it, and cut out the centre.
         keep_codec: store the files' own bytes; otherwise pictures are stored as WebP without loss.

@@ -76,6 +76,18 @@ def test_a_table_with_its_pictures_elsewhere(tmp_path: Path) -> None:
         assert problems(Source(path, root=root)) == {""}
 
 
+def test_absolute_paths_are_followed_where_no_root_is_given(tmp_path: Path) -> None:
+    folder(tmp_path / "b", images(pairs(3)))
+    body = rows(pairs(3)).replace(b"img/", f"{tmp_path}/b/img/".encode())
+    path = folder(tmp_path / "a", [("a.csv", body)]) / "a.csv"
+    assert problems(Source(path)) == problems(Source(path, root=tmp_path / "b")) == {""}
+    for source in (
+        Source(path, root=tmp_path / "a"),
+        Source(tmp_path / "a"),
+    ):  # a folder that somebody else may have made
+        assert not any(pair.read for pair in source.pairs())
+
+
 def test_tables_that_are_none_are_put_aside(tmp_path: Path) -> None:
     files = [*with_texts(pairs(3)), ("notes.csv", b"a,b\n1,2\n"), ("x.csv", b"url,caption\nhttps://a/1.jpg,a dog\n")]
     source = Source(folder(tmp_path / "a", files))

@@ -121,12 +121,13 @@ def in_tree(tree: Tree, folder: str) -> Callable[[str], Found]:
     return picture
 
 
-def on_disk(root: Path, beside: Path) -> Callable[[str], Found]:
+def on_disk(root: Path, beside: Path, *, absolute: bool = False) -> Callable[[str], Found]:
     """Finds the pictures that a table names: in the root, or beside the table as long as that is below the root.
 
     Args:
         root: folder that paths must not lead out of.
         beside: folder of the table.
+        absolute: absolute paths may lead anywhere, as in tables that people wrote on their machine.
 
     Example:
         >>> _ = Path("secret.jpg").write_bytes(b"1")
@@ -149,7 +150,7 @@ def on_disk(root: Path, beside: Path) -> Callable[[str], Found]:
                     found = os.lstat(place)
                 except (OSError, ValueError):
                     continue
-                if os.path.commonpath((real, place)) != real:
+                if os.path.commonpath((real, place)) != real and not (absolute and os.path.isabs(path)):
                     outside = True
                 elif not stat.S_ISREG(found.st_mode):
                     return Found(name, printable(path), problem="whose path is no regular file")

@@ -43,7 +43,8 @@ class Source:
     Args:
         path: of it.
         columns: of tables, where they are not the usual ones.
-        root: folder or archive in which a table's pictures lie; by default the folder of the table.
+        root: folder or archive in which a table's pictures lie, and that no path may lead out of; by default the folder
+            of the table, or wherever an absolute path leads.
         template: makes a caption of a class where there is none.
 
     Attributes:
@@ -240,7 +241,7 @@ class Source:
     def _pictures_of_table(self) -> tuple[Callable[[str], Found], Tree | None]:
         """What finds the pictures of a table that is a file, and the archive that they lie in."""
         if self.root is None:
-            return on_disk(self.path.parent, self.path.parent), None
+            return on_disk(self.path.parent, self.path.parent, absolute=True), None
         root, inside = _located(self.root.expanduser())
         if root.is_dir():
             return on_disk(root, self.path.parent), None
