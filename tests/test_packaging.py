@@ -32,6 +32,7 @@ EXTRAS = {
     "bench": "bench",
     "runs/engines/ray.py": "ray",
     "data/hub.py": "data",
+    "data/remote.py": "remote",
     "data/sources/arrow.py": "import",
 }
 
@@ -183,7 +184,9 @@ def test_a_wheel_tells_version_extras_and_command(wheel: Path) -> None:
     assert wheel.name == f"backdooring_clip-{tutorial_lib.__version__}-py3-none-any.whl"
     (found,) = importlib.metadata.distributions(path=[str(wheel)])
     assert found.version == tutorial_lib.__version__
-    assert set(found.metadata.get_all("Provides-Extra") or []) == {"book", "bench", "data", "dev", "import", "ray"}
+    assert set(found.metadata.get_all("Provides-Extra") or []) == {
+        "book", "bench", "data", "dev", "import", "ray", "remote",
+    }  # fmt: skip
     assert [point.value for point in found.entry_points.select(name="tutorial")] == ["tutorial_lib.cli:main"]
 
 

@@ -62,7 +62,7 @@ def test_evaluate_bad_input(folder: Path, tmp_path: Path, capsys: pytest.Capture
     assert "there is no checkpoint at" in refused(capsys, *command)
     (tmp_path / "weights.pt").write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")
     command[1] = tmp_path / "weights.pt"
-    assert "does not say which model it holds: give --model NAME" in refused(capsys, *command)
-    assert "cannot be read as weights" in refused(capsys, *command, "--model", "tiny-rn")
+    assert "only weights that torch.save wrote are read" in refused(capsys, *command)
+    assert "only weights that torch.save wrote are read" in refused(capsys, *command, "--model", "tiny-rn")
     torch.save({"state_dict": {"logit_scale": torch.zeros(())}}, tmp_path / "weights.pt")
     assert "weights of another architecture" in refused(capsys, *command, "--model", "tiny-rn")

@@ -26,9 +26,15 @@ def test_numbers_are_those_of_the_report(checkpoint: Path) -> None:
     assert body["embedding_distance"] == report.embedding_distance > 0
     assert body["clean_accuracy"] == report.clean_accuracy.rate
     assert body["computed_on"]["attack_success_control"]["trigger"] == as_dict(TRIGGER.control())
-    assert body["computed_on"].keys() == body.keys() - {"checkpoint", "target", "trigger", "chance", "interval"} - {
-        "computed_on"
-    }
+    assert body["computed_on"].keys() == body.keys() - {
+        "checkpoint",
+        "model",
+        "target",
+        "trigger",
+        "unread_classes",
+        "chance",
+        "interval",
+    } - {"computed_on"}
     assert f"attack success, 'banana': {report.attack_success}" in str(measured)
 
 

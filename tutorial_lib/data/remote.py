@@ -57,7 +57,10 @@ def fetched(address: str) -> Path:
         return path
     if not address.startswith("pipe:") and (bad := re.search(r"[\s'\"`$\\;&|<>]", address)):
         raise FetchError(f"{address} cannot be fetched: {bad[0]!r} is no part of an address")
-    from webdataset.gopen import gopen
+    try:
+        from webdataset.gopen import gopen
+    except ImportError as error:
+        raise FetchError(f"{address} is read by webdataset: pip install 'backdooring-clip[remote]'") from error
 
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
