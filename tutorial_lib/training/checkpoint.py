@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from tutorial_lib.files import whole
+
 
 def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, epoch: int, loss: list[float]) -> None:
-    """Write the state after an epoch; the file appears whole or not at all."""
+    """Write the state after an epoch; the file appears whole or not at all, and an older one stays until then.
+
+    Raises:
+        NotWrittenError: the disk is full or the folder cannot be written.
+    """
     state = {
         "signature": identity,
         "epoch": epoch,
@@ -19,9 +24,11 @@ def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, 
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    part = path.with_suffix(path.suffix + ".part")
-    torch.save(state, part)
-    os.replace(part, path)
+    with (
+        whole(path, alone=True) as part,
+        part.open("wb") as file,
+    ):  # a file of ours: its errors say what the system said
+        torch.save(state, file)
 
 
 def restore(
