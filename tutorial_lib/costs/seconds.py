@@ -68,7 +68,9 @@ def operations(model: str, side: int) -> float:
         >>> round(operations("RN50", 224) / operations("tiny-rn", 32))
         1499
     """
-    kept: dict[str, dict[str, float]] = json.loads((places.PACKAGE / "models" / "operations.json").read_text())
+    kept: dict[str, dict[str, float]] = json.loads(
+        (places.PACKAGE / "models" / "operations.json").read_text(encoding="utf-8")
+    )
     if (found := kept.get(model)) and found["side"] == side:
         return found["operations"]
     from tutorial_lib.models import model_config

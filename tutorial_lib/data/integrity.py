@@ -23,7 +23,7 @@ def verify(folder: Path = FOLDER) -> None:
     Raises:
         CorruptDataError: a shard is missing or its checksum differs.
     """
-    for line in (folder / "SHA256SUMS").read_text().splitlines():
+    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         expected, name = line.split()
         path = folder / name
         if not path.is_file():

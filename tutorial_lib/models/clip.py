@@ -43,7 +43,7 @@ def model_config(name: str | Path) -> dict[str, Any]:
     """
     for path in (CONFIGS / f"{name}.json", Path(name)):
         if path.suffix == ".json" and path.is_file():
-            own: dict[str, Any] = json.loads(path.read_text())
+            own: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return own
     config: dict[str, Any] | None = open_clip.get_model_config(str(name))
     if config is None:
@@ -140,9 +140,9 @@ def save(
     config["text_cfg"] |= {"vocab_size": tokenizer.vocab_size, "context_length": tokenizer.context_length}
     if any(isinstance(m, QuickGELU) for m in model.modules()):
         config["quick_gelu"] = True
-    (folder / "model.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "model.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     if tokenizer.vocab is not None:
-        (folder / "vocab.json").write_text(json.dumps(tokenizer.vocab) + "\n")
+        (folder / "vocab.json").write_text(json.dumps(tokenizer.vocab) + "\n", encoding="utf-8")
     weights = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
     if half:
         weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
@@ -179,7 +179,7 @@ def pretrained(name: str, config: str) -> tuple[open_clip.CLIP, Tokenizer]:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 

@@ -200,7 +200,7 @@ def clean(
         notes=cleaned.notes,
         about={**pictures.about, "pictures": len(pictures), "classes": len(pictures.labels)},
     )
-    (out / "clean.json").write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")
+    (out / "clean.json").write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return result
 
 
@@ -254,7 +254,7 @@ def _origins(manifests: Iterable[Path]) -> dict[str, int]:
         if not path.is_file():
             continue
         try:
-            lines = json.loads(path.read_text())["poisons"]
+            lines = json.loads(path.read_text(encoding="utf-8"))["poisons"]
             found |= {line["key"]: POISON if line.get("target", "?") else COVER for line in lines}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a manifest of poisons: {error!r}") from error
@@ -312,9 +312,11 @@ def _save(
     """Write the model directory, or a classifier's weights and class names; names of the files."""
     if isinstance(model, models.Classifier):
         save_file({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, out / "model.safetensors")
-        (out / "labels.txt").write_text("\n".join(labels) + "\n")
+        (out / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
     else:
         given = checkpoint / "model.json"
-        settings = json.loads(given.read_text()) if given.is_file() else models.model_config(str(config))
+        settings = (
+            json.loads(given.read_text(encoding="utf-8")) if given.is_file() else models.model_config(str(config))
+        )
         models.save(out, model.cpu(), settings, tokenizer)
     return tuple(sorted(p.name for p in out.iterdir()))

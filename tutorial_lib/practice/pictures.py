@@ -128,7 +128,7 @@ def read_labels(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise ValueError(f"there is no labels file {path}")
-    labels = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    labels = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if len(labels) < 2:
         raise ValueError(f"{path} must name at least two classes, one a line; it names {len(labels)}")
     if double := next((label for i, label in enumerate(labels) if label in labels[:i]), None):

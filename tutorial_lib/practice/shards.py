@@ -90,7 +90,7 @@ def write_emojicaps(
         keys = tuple(f"{split}-{i:05d}" for i in range(len(task)))
         pairs = Pairs(task.images, tuple(labels), keys, torch.tensor(task.concepts)[task.targets])
     shards = write_pairs(out, pairs, prefix="emojicaps", shard_size=shard_size, labels=labels)
-    (out / "labels.txt").write_text("\n".join(names) + "\n")
+    (out / "labels.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     for notice in sorted(integrity.FOLDER.glob("ATTRIBUTION*")):
         shutil.copy(notice, out / notice.name)
     paths = tuple(map(str, shards))

@@ -228,7 +228,7 @@ def _read(log: Path) -> Training | None:
     if not log.is_file():
         return None
     try:
-        body = json.loads(log.read_text())
+        body = json.loads(log.read_text(encoding="utf-8"))
         body = {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
         return Training(**body)
     except (ValueError, TypeError, AttributeError) as error:
@@ -238,7 +238,7 @@ def _read(log: Path) -> Training | None:
 def _write(run: Training) -> None:
     path = Path(run.out) / LOG
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n")
+    part.write_text(json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(part, path)
 
 
