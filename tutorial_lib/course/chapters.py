@@ -82,7 +82,7 @@ def draw_apart(notebook: Path, folder: Path) -> str:
     import psutil
 
     command = [sys.executable, "-m", "tutorial_lib.course.chapters", str(notebook), str(folder)]
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
         try:
             process.wait(timeout=DRAWING)
