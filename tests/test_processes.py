@@ -96,9 +96,13 @@ def test_they_end_without_the_kernels_help(tmp_path: Path, monkeypatch: pytest.M
 
 def test_an_interrupt_is_not_lost_while_processes_start() -> None:
     done = []
+
+    def start() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        done.append("started")  # and the interrupt is heard later
+
     with pytest.raises(KeyboardInterrupt), processes.starting():
-        signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # what starts processes now hears it later
-        done.append("started")
+        start()
     assert done == ["started"]
 
 

@@ -108,8 +108,8 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
     """Folders of the groups that limit a resource of this process, from its own to the top that can be seen."""
     own: dict[str, str] = {}  # "" is the one tree of version 2
     for line in _lines(root / "proc/self/cgroup"):
-        _, names, group = ([*line.split(":", 2), "", ""])[:3]
-        own |= dict.fromkeys(names.split(","), group)
+        if len(parts := line.split(":", 2)) == 3:
+            own |= dict.fromkeys(parts[1].split(","), parts[2])
     for line in _lines(root / "proc/self/mountinfo"):
         fields, _, system = line.partition(" - ")
         kind, _, options = ([*system.split(" ", 2), "", ""])[:3]
