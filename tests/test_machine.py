@@ -293,6 +293,15 @@ def test_devices_that_are_there_are_taken(devices) -> None:
     assert (machine.chosen_device(), machine.chosen_device("mps")) == ("cpu", "mps"), "a Mac's GPU only when asked for"
 
 
+def test_the_environment_names_a_device_for_who_names_none(devices, monkeypatch) -> None:
+    devices(gpus=2)
+    monkeypatch.setenv("TUTORIAL_DEVICE", "cuda:1")
+    assert (machine.chosen_device(), machine.chosen_device("cpu")) == ("cuda:1", "cpu")
+    monkeypatch.setenv("TUTORIAL_DEVICE", "tpu")
+    with pytest.raises(ValueError, match="not 'tpu'"):
+        machine.chosen_device()
+
+
 @pytest.mark.parametrize(
     ("there", "asked", "said"),
     [

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 LOOK, SHORT = 0.1, 0.05
 #: Share of a GPU's memory that others may hold before it counts as busy.
 BUSY = 0.5
-#: How devices are named, and above which number of bytes a limit is none: version 1 of cgroups writes 2**63 or nearly.
-DEVICE, UNLIMITED = re.compile(r"cpu|mps|cuda(:\d+)?"), 1 << 60
+#: What names a device for all that is not told one, how devices are named, and above which number of bytes a limit is none: version 1 of cgroups writes 2**63 or nearly.
+ASKED, DEVICE, UNLIMITED = "TUTORIAL_DEVICE", re.compile(r"cpu|mps|cuda(:\d+)?"), 1 << 60
 
 
 class Cores:
@@ -220,7 +220,7 @@ def driver() -> str:
 
 
 def chosen_device(name: str | None = None) -> str:
-    """The device of that name; by default the GPU if there is one that CUDA or ROCm sees.
+    """The device of that name; by default that of `$TUTORIAL_DEVICE`, or the GPU if there is one for CUDA or ROCm.
 
     Args:
         name: "cpu", "cuda", "cuda:1" for the second GPU, or "mps" for the one of a Mac.
@@ -231,6 +231,7 @@ def chosen_device(name: str | None = None) -> str:
     import torch
 
     there = torch.cuda.is_available()
+    name = name or os.environ.get(ASKED)
     if not name:
         return "cuda" if there else "cpu"
     if not DEVICE.fullmatch(name):

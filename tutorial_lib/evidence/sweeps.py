@@ -237,14 +237,14 @@ def _written(seconds: float) -> str:
 
 
 def require_hardware(profile: Profile, device: str | None) -> None:
-    """Check before long work that the profile can run here.
+    """Check before long work that the device is there and that the profile can run here.
 
     Raises:
-        ValueError: it needs a GPU and there is none.
+        ValueError: there is no such device, or the profile needs a GPU and there is none.
     """
     import torch
 
-    if profile.gpu and chosen_device(device) != "cuda" and not device:
+    if chosen_device(device) == "cpu" and profile.gpu and not device:
         raise ValueError(
             f"profile {profile.name} needs a GPU that PyTorch can use, and there is none "
             f"(torch {torch.__version__}); profile cpu runs here, `device` cpu insists"

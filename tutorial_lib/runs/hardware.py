@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from tutorial_lib.machine import chosen_device
 from tutorial_lib.training import distributed
 
 
@@ -18,9 +19,10 @@ def hardware(device: str | None = None) -> str:
         >>> "cores" in hardware("cpu")
         True
     """
-    if torch.cuda.is_available() and device not in ("cpu", "mps"):
+    chosen = chosen_device(device)
+    if chosen.startswith("cuda"):
         together = distributed.size()
-        name = torch.cuda.get_device_name(*([device] if device and ":" in device else []))
+        name = torch.cuda.get_device_name(*([chosen] if ":" in chosen else []))
         return (f"{together} x " if together > 1 else "") + name
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -31,4 +33,4 @@ def hardware(device: str | None = None) -> str:
             if line.startswith("model name")
         ]
         model = names[0] if names else model
-    return f"{model}, {os.cpu_count()} cores" + (", MPS" if device == "mps" else "")
+    return f"{model}, {os.cpu_count()} cores" + (", MPS" if chosen == "mps" else "")

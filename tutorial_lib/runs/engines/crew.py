@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from tutorial_lib import processes
-from tutorial_lib.machine import usable_cores
+from tutorial_lib.machine import chosen_device, usable_cores
 from tutorial_lib.notes import Note
 from tutorial_lib.runs.engines.base import Attempt, Deadline, EngineError, Report, Sweep
 from tutorial_lib.runs.engines.local import attempt, threads_for_children
@@ -230,7 +230,7 @@ def _work(pipe: Connection, store: RunStore, device: str | None, threads: int, n
 
     tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a process that is killed leaves
     torch.set_num_threads(threads)
-    if device in (None, "cuda") and torch.cuda.is_available():
+    if chosen_device(device) == "cuda":
         device = f"cuda:{number % torch.cuda.device_count()}"  # processes take turns on the GPUs
     with contextlib.suppress(EOFError):  # there is nothing left to do
         while True:
