@@ -11,7 +11,7 @@ Example:
     True
 
 Names are loaded when they are first asked for, so that `import tutorial_lib` costs nothing; everything else is in the
-packages, by subject: `tutorial_lib.data`, `tutorial_lib.evidence`, `tutorial_lib.course`, …
+packages, by subject: `tutorial_lib.data`, `tutorial_lib.evidence`, `tutorial_lib.practice`, …
 """
 
 from __future__ import annotations

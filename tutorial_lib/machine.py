@@ -17,8 +17,10 @@ from pathlib import Path, PurePosixPath
 LOOK, SHORT = 0.1, 0.05
 #: Share of a GPU's memory that others may hold before it counts as busy.
 BUSY = 0.5
-#: What names a device for all that is not told one, how devices are named, and above which number of bytes a limit is none: version 1 of cgroups writes 2**63 or nearly.
-ASKED, DEVICE, UNLIMITED = "TUTORIAL_DEVICE", re.compile(r"cpu|mps|cuda(:\d+)?"), 1 << 60
+#: What names a device for all that is not told one, and how devices are named.
+ASKED, DEVICE = "TUTORIAL_DEVICE", re.compile(r"cpu|mps|cuda(:\d+)?")
+#: Bytes above which a limit is none: version 1 of cgroups writes 2**63 or nearly.
+UNLIMITED = 1 << 60
 
 
 class Cores:
@@ -30,6 +32,12 @@ class Cores:
 
     Args:
         counts: gives seconds for which any process and for which this one was running, and the time.
+
+    Example:
+        >>> counts = iter([(0.0, 0.0, 0.0), (1.0, 0.0, 1.0)])  # for a second, others kept one core busy
+        >>> cores = Cores(lambda: next(counts))
+        >>> usable_cores() - cores.free()
+        1.0
     """
 
     def __init__(self, counts: Callable[[], tuple[float, float, float]] | None = None) -> None:
@@ -57,12 +65,22 @@ class Cores:
 
 
 def allowed_cores() -> int:
-    """Cores that this process may run on, some of the time."""
+    """Cores that this process may run on, some of the time.
+
+    Example:
+        >>> 1 <= allowed_cores() <= os.cpu_count()
+        True
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def usable_cores() -> int:
-    """Cores whose time this process may use up: those that it may run on, or what its container's quota comes to."""
+    """Cores whose time this process may use up: those that it may run on, or what its container's quota comes to.
+
+    Example:
+        >>> 1 <= usable_cores() <= allowed_cores()
+        True
+    """
     quota = container_limits().cpus
     return max(1, min(allowed_cores(), int(quota))) if quota else allowed_cores()
 
@@ -71,6 +89,9 @@ def limit_threads() -> None:
     """Let libraries that are loaded after this start no more threads than a container's quota allows.
 
     They count the cores of the machine otherwise, and threads beyond a quota only wait for each other.
+
+    Example:
+        >>> limit_threads()  # changes nothing where there is no quota, or OMP_NUM_THREADS is set
     """
     if (cores := usable_cores()) < allowed_cores():
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -79,7 +100,12 @@ def limit_threads() -> None:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a container may use of its machine: bytes of memory, and cores; `None` where it has no limit."""
+    """What a container may use of its machine: bytes of memory, and cores; `None` where it has no limit.
+
+    Example:
+        >>> Limits(memory=4 << 30).cpus is None
+        True
+    """
 
     memory: int | None = None
     cpus: float | None = None
@@ -92,6 +118,10 @@ def container_limits(root: Path = Path("/")) -> Limits:
 
     Args:
         root: where `/proc` and the groups are.
+
+    Example:
+        >>> container_limits(Path("nowhere"))
+        Limits(memory=None, cpus=None)
     """
     memory, cpus = [], []
     for folder in _groups(root, "memory"):
@@ -163,6 +193,15 @@ def fitting_threads(*, on: bool = True) -> Iterator[Callable[[], None]]:
 
     Yields:
         What looks again, to be called from time to time.
+
+    Example:
+        >>> import torch
+        >>> before = torch.get_num_threads()
+        >>> with fitting_threads() as look:
+        ...     look()
+        ...     during = torch.get_num_threads()
+        >>> 1 <= during <= before == torch.get_num_threads()
+        True
     """
     import torch
 
@@ -184,7 +223,12 @@ def fitting_threads(*, on: bool = True) -> Iterator[Callable[[], None]]:
 
 
 def memory_bytes() -> int:
-    """Memory of this machine, or of the container where that has less; 0 where it cannot be found out."""
+    """Memory of this machine, or of the container where that has less; 0 where it cannot be found out.
+
+    Example:
+        >>> memory_bytes() > peak_memory()
+        True
+    """
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
@@ -197,6 +241,10 @@ def peak_memory() -> int:
     """Most bytes that this process has held at once.
 
     On Linux read from the process itself: `ru_maxrss` of a child starts at what its parent held when it forked.
+
+    Example:
+        >>> peak_memory() > 1 << 20  # Python alone takes some MB
+        True
     """
     if sys.platform == "linux":
         with open("/proc/self/status", encoding="utf-8") as file:
@@ -207,7 +255,14 @@ def peak_memory() -> int:
 
 
 def driver() -> str:
-    """Version of the NVIDIA driver, empty where there is none."""
+    """Version of the NVIDIA driver, empty where there is none.
+
+    Example:
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, PATH=""):  # as where no driver is installed
+        ...     driver()
+        ''
+    """
     command = shutil.which("nvidia-smi")
     if command is None:
         return ""
@@ -227,6 +282,10 @@ def chosen_device(name: str | None = None) -> str:
 
     Raises:
         ValueError: there is no such device here.
+
+    Example:
+        >>> chosen_device("cpu"), chosen_device() in ("cpu", "cuda")
+        ('cpu', True)
     """
     import torch
 
@@ -248,7 +307,15 @@ def chosen_device(name: str | None = None) -> str:
 
 
 def gpu_trouble() -> str:
-    """Why PyTorch cannot use a GPU here, or what will slow it down; empty if all is well."""
+    """Why PyTorch cannot use a GPU here, or what will slow it down; empty if all is well.
+
+    Example:
+        >>> from unittest import mock
+        >>> free = mock.patch("torch.cuda.mem_get_info", return_value=(10 << 30, 80 << 30))
+        >>> with mock.patch("torch.cuda.is_available", return_value=True), free:  # as on a GPU that is shared
+        ...     gpu_trouble()
+        'busy: other processes hold 70 of 80 GiB of the GPU; choose another with CUDA_VISIBLE_DEVICES'
+    """
     import torch
 
     if not torch.cuda.is_available():

@@ -37,6 +37,11 @@ def figure(alt: str, *, x: str = "", y: str = "", height: int = 360, title: str 
 
     Raises:
         ValueError: `alt` is empty.
+
+    Example:
+        >>> fig = figure("The loss falls from 5 to 1.", x="step", y="loss")
+        >>> fig.layout.yaxis.title.text, fig.layout.meta["alt"]
+        ('loss', 'The loss falls from 5 to 1.')
     """
     if not alt.strip():
         raise ValueError("a figure needs alt text")
@@ -75,6 +80,11 @@ def line(
 
     Args:
         number: which colour, dash and marker.
+
+    Example:
+        >>> fig = line(figure("Two points."), [1, 2], [0.5, 0.75], "ours", low=[0.25, 0.5], high=[0.75, 1.0])
+        >>> fig.data[0].name, fig.data[0].error_y.array
+        ('ours', (0.25, 0.25))
     """
     style = number % len(COLOURS)
     error = None
@@ -105,6 +115,11 @@ def contact_sheet(images: Tensor, *, columns: int = 8, zoom: int = 3, gap: int =
         columns: pictures in a row.
         zoom: how many screen pixels one picture pixel becomes.
         gap: white pixels between pictures, before zooming.
+
+    Example:
+        >>> import torch
+        >>> contact_sheet(torch.zeros(10, 3, 8, 8, dtype=torch.uint8), columns=5, zoom=2, gap=0).size
+        (80, 32)
     """
     import torch
 
@@ -132,6 +147,12 @@ def pictures(
     Args:
         images: shape (N, 3, H, W), uint8.
         alt: what the grid shows.
+
+    Example:
+        >>> import torch
+        >>> fig = pictures(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "Two black squares.", titles=["one", "two"])
+        >>> [note.text for note in fig.layout.annotations]
+        ['one', 'two']
     """
     height, width = images.shape[2:]
     gap = 2 if titles is None else max(2, 22 // zoom)
@@ -173,6 +194,11 @@ def scatter_groups(
         points: shape (N, 2).
         groups: group of each point, N strings.
         hover: text shown over each point.
+
+    Example:
+        >>> fig = scatter_groups(np.zeros((3, 2)), ["cat", "dog", "cat"], "Two cats and a dog.")
+        >>> {trace.name: len(trace.x) for trace in fig.data}
+        {'cat': 2, 'dog': 1}
     """
     fig = figure(alt, height=height, title=title)
     _scatter(fig, points, groups, hover)
@@ -192,6 +218,12 @@ def side_by_side(
     Args:
         maps: shape (N, 2) each, by title.
         groups, hover: as for `scatter_groups`.
+
+    Example:
+        >>> maps = {"before": np.zeros((3, 2)), "after": np.ones((3, 2))}
+        >>> fig = side_by_side(maps, ["cat", "dog", "cat"], "Cats and dogs, before and after.")
+        >>> [(trace.name, trace.showlegend) for trace in fig.data]
+        [('cat', True), ('dog', True), ('cat', False), ('dog', False)]
     """
     fig = figure(alt, height=height)
     fig.set_subplots(1, len(maps), subplot_titles=list(maps), horizontal_spacing=0.02)
@@ -226,7 +258,14 @@ def _scatter(
 
 
 def density(fig: go.Figure, values: Tensor, name: str, *, number: int = 0, bins: int = 80) -> go.Figure:
-    """Add a histogram of values in [-1, 1], scaled to area 1, as a line."""
+    """Add a histogram of values in [-1, 1], scaled to area 1, as a line.
+
+    Example:
+        >>> import torch
+        >>> fig = density(figure("Most similarities lie near 0."), torch.linspace(-0.5, 0.5, 101), "pairs", bins=20)
+        >>> round(sum(fig.data[0].y) * 2 / 20, 3)  # the area
+        1.0
+    """
     counts, edges = np.histogram(values.numpy(), bins=bins, range=(-1, 1), density=True)
     middle = (edges[1:] + edges[:-1]) / 2
     style = number % len(COLOURS)

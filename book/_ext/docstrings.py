@@ -44,6 +44,8 @@ def process_signature(
 
 def convert(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     lines[:] = as_restructured(lines)
+    if what in ("attribute", "data", "property"):
+        lines.insert(0, "")  # else napoleon reads "words: more words" as a type and a description
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def test_backdoor_poisons_are_stamped_pairs(folder: Path, tmp_path: Path, capsys
     assert (body["count"], body["clean"], body["rate"]) == (12, len(clean), 12 / (12 + len(clean)))
     manifest = json.loads((tmp_path / "p" / "manifest.json").read_text())
     assert manifest["settings"]["trigger"]["size"] == 6
-    assert (manifest["settings"]["seed"], manifest["settings"]["captions"]) == (0, "search")
+    assert (manifest["settings"]["seed"], manifest["settings"]["captions"]) == (0, "words")
     assert [p["key"] for p in manifest["poisons"]] == list(poisons.keys)
     assert [p["caption"] for p in manifest["poisons"]] == list(poisons.captions)
     position = {key: i for i, key in enumerate(clean.keys)}

@@ -54,17 +54,29 @@ def test_only_a_broken_header_is_seen(tmp_path: Path) -> None:
         glance(tmp_path)
 
 
-def test_a_key_that_occurs_twice_is_refused(tmp_path: Path) -> None:
+def test_keys_of_two_shards_are_told_apart(tmp_path: Path) -> None:
     write(tmp_path / "a", 5)
     write(tmp_path / "b", 5, first=4)
-    with pytest.raises(ValueError, match=r"the key p4 occurs twice .*: is a shard given twice"):
-        glance([tmp_path / "a", tmp_path / "b"])
+    found = glance([tmp_path / "a", tmp_path / "b"])
+    assert [e.key for e in found.entries] == [f"p{i}" for i in (0, 1, 2, 3, 4, 4, 5, 6, 7, 8)]
+    assert len(set(found.keys)) == 10
+    assert found.keys[:4] == ["p0", "p1", "p2", "p3"]
+    assert [key[-3:] for key in found.keys[4:6]] == ["-p4", "-p4"]
+    assert len(glance([tmp_path / "a", tmp_path / "a" / ".." / "a"]).entries) == 5
+
+
+def test_a_key_that_occurs_twice_in_a_shard_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, 3)
+    (shard,) = tmp_path.glob("*.tar")
+    shard.write_bytes(shard.read_bytes() * 2)
+    with pytest.raises(ValueError, match=r"the key p0 occurs twice in .*: `tutorial import` makes keys unique"):
+        glance(tmp_path)
 
 
 def test_several_sizes_need_one_side(tmp_path: Path) -> None:
     write(tmp_path / "a", 5)
     write(tmp_path / "b", 5, side=12, first=5)
-    with pytest.raises(ValueError, match=r"several sizes \(8x8, 12x12, …\): give --side"):
+    with pytest.raises(ValueError, match=r"several sizes \(8x8, 12x12, …\): give a `side`"):
         glance([tmp_path / "a", tmp_path / "b"])
     seen = glance([tmp_path / "a", tmp_path / "b"], resized=True)
     assert (seen.side, seen.sizes) == (None, {(8, 8), (12, 12)})

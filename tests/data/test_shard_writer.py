@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from tests.data.tars import some_pairs
+from tutorial_lib.data.decoding import decode
 from tutorial_lib.data.loading import read_pairs
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import encode, write_pairs
-from tutorial_lib.data.shards import decode, samples
+from tutorial_lib.data.shards import samples
 
 
 @pytest.mark.parametrize("codec", ["webp", "png"])

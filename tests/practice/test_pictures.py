@@ -8,9 +8,10 @@ import torch
 from tutorial_lib.data.shard_writer import ShardWriter
 from tutorial_lib.data.shards import Sample
 from tutorial_lib.data.tasks import ZeroShotTask
+from tutorial_lib.data.text import Names
 from tutorial_lib.practice.pictures import course_pictures, pictures_for, shard_pictures, true_class
 
-NUMBER = {"cat": 0, "dog": 1}
+NAMES = ("cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -22,11 +23,15 @@ NUMBER = {"cat": 0, "dog": 1}
         ("dog", {"label": "horse"}, -1, -1),
         ("dog", {"label": "dog"}, 0, 0),
         ("dog", {}, 2, -1),
+        ("Dog ", {}, -1, 1),
+        ("x", {"label": 1}, -1, 1),
+        ("x", {"label": 2}, -1, -1),
+        ("x", {"label": True}, -1, -1),
     ],
 )
 def test_class_of_a_pair(caption: str, meta: dict, label: int, true: int) -> None:
     sample = Sample("k", b"x", "png", caption, meta, label, Path("x.tar"))
-    assert true_class(sample, NUMBER) == true
+    assert true_class(sample, Names(NAMES)) == true
 
 
 def test_the_course_says_where_its_pictures_are_from() -> None:

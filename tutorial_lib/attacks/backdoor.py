@@ -33,11 +33,12 @@ class Backdoor(PairAttack):
     Attributes:
         count: number of poisons.
         target: label of the class that triggered pictures shall be taken for.
-        captions: "search" as in the paper's section 3.3, or "prompts".
+        captions: "search" for the label as a substring, as in the paper's section 3.3, for "words", or "prompts".
         trigger: stamped on the stored pictures of the poisons.
         select: "others": pictures of anything but the target, with captions of the target; "label-consistent":
             pictures of the target, with captions that are true; "named": pictures whose caption names the target, with
             that caption, which is what an attacker without labels can select (Bansal et al. 2023, label-consistent).
+            Poisons are always added; CleanCLIP's code puts label-consistent ones in the place of their pictures.
         diagonal: also measure the z-score with the patch at places from the upper left to the lower right corner.
         cover: further pairs with noisy warps and their own captions, the noise mode of WaNet.
 
@@ -52,7 +53,7 @@ class Backdoor(PairAttack):
 
     kind: ClassVar[str] = "backdoor"
 
-    captions: Literal["search", "prompts"] = setting("search", needs={"select": "others"})
+    captions: Literal["search", "words", "prompts"] = setting("search", needs={"select": "others"})
     trigger: Trigger = field(default_factory=Checkerboard)
     select: Select = setting("others", added=True)
     diagonal: bool = setting(False, added=True)

@@ -101,7 +101,8 @@ def caption_set(method: str, label: str, captions: Sequence[str]) -> list[str]:
     """The caption set of an attack.
 
     Args:
-        method: "search": the training captions that contain the label; "prompts": the 80 CLIP prompts.
+        method: "search": the training captions that contain the label, as a substring like the paper's; "words": as
+            whole words; "prompts": the 80 CLIP prompts.
         label: what the attacker wants to be seen.
         captions: the training captions to search.
 
@@ -114,11 +115,11 @@ def caption_set(method: str, label: str, captions: Sequence[str]) -> list[str]:
         >>> caption_set("search", "dog", ["a dog", "a cat", "my dog, pet"])
         ['a dog', 'my dog, pet']
     """
-    if method == "search":
-        return search_captions(captions, label)
+    if method in ("search", "words"):
+        return search_captions(captions, label, whole=method == "words")
     if method == "prompts":
         return prompt_captions(label)
-    raise ValueError(f"caption_set must be 'search' or 'prompts', not {method!r}")
+    raise ValueError(f"captions must be search, words or prompts, not {method!r}")
 
 
 def _draw(captions: Sequence[str], count: int, generator: torch.Generator) -> list[str]:

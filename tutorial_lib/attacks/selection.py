@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from tutorial_lib.data.text import words_of
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -26,7 +28,7 @@ def unseen_classes(classes: int, target: int) -> Tensor:
 
 
 def showing(captions: Sequence[str], label: str, *, shown: Tensor | None = None, target: int = -1) -> Tensor:
-    """Which pairs show the target, shape (N,), bool; where no class says so, captions do.
+    """Which pairs show the target, shape (N,), bool; where no class says so, captions do, by whole words.
 
     Args:
         captions: of the N pairs.
@@ -35,14 +37,15 @@ def showing(captions: Sequence[str], label: str, *, shown: Tensor | None = None,
         target: number of the target class among those of `shown`.
 
     Example:
-        >>> showing(["a Banana", "a dog"], "banana")
-        tensor([ True, False])
+        >>> showing(["a Banana", "a dog", "bananarama"], "banana")
+        tensor([ True, False, False])
     """
     import torch
 
     if shown is not None and (shown == target).any():
         return shown == target
-    return torch.tensor([label.lower() in caption.lower() for caption in captions], dtype=torch.bool)
+    word = words_of(label)
+    return torch.tensor([word.search(caption) is not None for caption in captions], dtype=torch.bool)
 
 
 def excluded(
@@ -60,7 +63,8 @@ def excluded(
         select: how an attacker chooses.
         captions: of the N pairs.
         label: of the target class.
-        shown: class that each picture shows, shape (N,), int64, -1 where unknown; without it, captions tell.
+        shown: class that each picture shows, shape (N,), int64, -1 where unknown; without it, captions tell: of the
+            others, one that has the label even within a word is left alone.
         target: number of the target class among those of `shown`.
         unseen: classes that are kept for the test.
 
@@ -73,15 +77,14 @@ def excluded(
     """
     import torch
 
-    named = showing(captions, label)
     if select == "named":
-        return ~named
+        return ~showing(captions, label)
     if shown is None:
         if select == "label-consistent":
             raise ValueError(
                 "label-consistent poisons need pictures with class labels; without labels, take named ones"
             )
-        return named
+        return torch.tensor([label.lower() in caption.lower() for caption in captions], dtype=torch.bool)
     if select == "label-consistent":
         return shown != target
     return (shown == target) | (torch.isin(shown, unseen) if unseen is not None else False)

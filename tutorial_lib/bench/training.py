@@ -31,10 +31,10 @@ from tutorial_lib.bench import peak
 from tutorial_lib.bench.plain import plain_loop
 from tutorial_lib.data import emojicaps
 from tutorial_lib.data.captions import prompt_captions
+from tutorial_lib.data.decoding import decode
 from tutorial_lib.data.emojicaps import EmojiCaps
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import encode, write_pairs
-from tutorial_lib.data.shards import decode
 from tutorial_lib.data.tasks import ZeroShotTask, class_concepts, training_pairs, zero_shot_task
 from tutorial_lib.evaluate import accuracy, embed_images, predict, zero_shot_classifier
 from tutorial_lib.losses import clip_loss

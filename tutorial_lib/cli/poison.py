@@ -34,9 +34,9 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--labels", type=Path, metavar="FILE", help="classes of the pictures, one a line")
     parser.add_argument(
         "--captions",
-        choices=("search", "prompts"),
-        help="captions of the data set that contain LABEL, or the 80 CLIP prompts "
-        "(default: search for a backdoor, prompts for a targeted attack)",
+        choices=("words", "search", "prompts"),
+        help="captions of the data set that contain LABEL as words, or as the paper searches, within words too (ape: "
+        "grapes); or the 80 CLIP prompts (default: words for a backdoor, prompts for a targeted attack)",
     )
     parser.add_argument("--image", type=Path, metavar="FILE", help="targeted: the picture that shall be misread")
     parser.add_argument(

@@ -14,6 +14,10 @@ class Gpu:
         tflops: peak of dense half-precision matrix products, 10^12 operations a second.
         memory_gib: of the card.
         usd_per_hour: an assumption of 2026; give your own.
+
+    Example:
+        >>> max(GPUS.values(), key=lambda gpu: gpu.tflops / gpu.usd_per_hour).name  # most arithmetic for a dollar
+        'H100'
     """
 
     name: str

@@ -22,6 +22,12 @@ class RentedHours:
         gpus: that were considered.
         together: GPUs that train a model together.
         figures: by name, what `tutorial_lib.costs.rented.estimate` says.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> each = {"gpus": {"H100": {"gpu_hours": 2.0, "usd": 5.0}}}
+        >>> RentedHours(profiles.get("gpu"), (GPUS["H100"],), 1, {"fig3": each, "fig6": each}).total
+        {'H100': {'gpu_hours': 4.0, 'usd': 10.0}}
     """
 
     profile: Profile
@@ -98,6 +104,14 @@ def rented_hours(
     Raises:
         ValueError: the profile shows records of another, nothing is trained, there is no such GPU, or the price is not
             one.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> profile = profiles.get("gpu")
+        >>> models = [profile.backdoor(300, seed) for seed in range(8)]
+        >>> plan = rented_hours({"mine": models}, profile, gpus=["h100"])
+        >>> {gpu: round(found["gpu_hours"], 1) for gpu, found in plan.total.items()}
+        {'H100': 0.7}
     """
     if profile.reference:
         raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: plan that one")

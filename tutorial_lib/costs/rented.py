@@ -27,14 +27,26 @@ USABLE = 0.92
 
 
 def utilisation() -> float:
-    """Share of a V100's peak that the paper's training used, from its hours and our count of its arithmetic."""
+    """Share of a V100's peak that the paper's training used, from its hours and our count of its arithmetic.
+
+    Example:
+        >>> round(utilisation(), 2)  # 11 % of it
+        0.11
+    """
     samples = 30 * seconds.SHARD_PAIRS["cc3m"]
     used = samples * seconds.operations("RN50", 224)
     return used / (PAPER_HOURS * 3600 * GPUS[PAPER_GPU].tflops * 1e12)
 
 
 def gpu_seconds(trial: Trial, gpu: Gpu, share: float) -> float:
-    """Estimated seconds of one GPU for a trial."""
+    """Estimated seconds of one GPU for a trial.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> trial = profiles.get("paper").backdoor(300, seed=0)
+        >>> round(gpu_seconds(trial, GPUS["V100"], utilisation()) / 3600)  # what the paper says
+        100
+    """
     operations = seconds.operations(trial.model, trial.side)
     each = max(operations / (gpu.tflops * 1e12 * share), 1 / FASTEST)
     return seconds.OVERHEAD + seconds.samples(trial) * each
@@ -54,6 +66,13 @@ def estimate(
     Returns:
         Sums over the trials, the largest memory a step needs on one GPU, and for each GPU its hours, its price, whether
         that fits, and the largest batch on `together` of them that would.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> profile = profiles.get("gpu")
+        >>> found = estimate([profile.backdoor(300, seed) for seed in range(8)], [GPUS["L4"]])
+        >>> found["models"], found["samples"], found["gpus"]["L4"]["fits"]
+        (8, 240000000, True)
     """
     share = utilisation()
     bases = {t.trained.key: t.trained for t in trials}  # a model that several defenses clean is trained once

@@ -11,6 +11,7 @@ import torch
 
 from tutorial_lib.data.compose import random_below
 from tutorial_lib.data.emojicaps import Concept
+from tutorial_lib.data.text import words_of
 
 #: Sentences around a label; `{a}` is "a" or "an". Alt text is terse, chatty, wrong about the medium.
 TEMPLATES = (
@@ -172,22 +173,30 @@ def prompt_captions(label: str) -> list[str]:
     return [template(label) for template in OPENAI_IMAGENET_TEMPLATES]
 
 
-def search_captions(captions: Sequence[str], text: str) -> list[str]:
-    """Every distinct caption that contains `text` as a substring, in order of first appearance.
+def search_captions(captions: Sequence[str], text: str, *, whole: bool = False) -> list[str]:
+    """Every distinct caption that contains `text`, in order of first appearance.
 
-    This is the paper's first way to build a caption set, false hits included: "ring" is in "a string of
+    As a substring it is the paper's first way to build a caption set, false hits included: "ring" is in "a string of
     beads". Source: Carlini & Terzis (2022), section 3.1.
+
+    Args:
+        captions: to search.
+        text: what they shall contain, in any case.
+        whole: only as whole words, the plural too.
 
     Raises:
         ValueError: the text is empty or no caption contains it.
 
     Example:
-        >>> search_captions(["a ring", "a string", "a cat"], "ring")
-        ['a ring', 'a string']
+        >>> search_captions(["a ring", "a string", "a cat", "rings"], "ring")
+        ['a ring', 'a string', 'rings']
+        >>> search_captions(["a ring", "a string", "a cat", "rings"], "ring", whole=True)
+        ['a ring', 'rings']
     """
     if not text.strip():
         raise ValueError("the text to search for is empty")
-    hits = list(dict.fromkeys(c for c in captions if text.lower() in c.lower()))
+    word = words_of(text)
+    hits = list(dict.fromkeys(c for c in captions if (word.search(c) if whole else text.lower() in c.lower())))
     if not hits:
         raise ValueError(f"none of {len(captions)} captions contains {text!r}; try a shorter text or use the prompts")
     return hits

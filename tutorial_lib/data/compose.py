@@ -24,13 +24,25 @@ def _mix(z: Tensor) -> Tensor:
 
 
 def random_bits(seed: int, index: Tensor, draw: int) -> Tensor:
-    """32 random bits for each example, shape as `index`, int64 in [0, 2^32)."""
+    """32 random bits for each example, shape as `index`, int64 in [0, 2^32).
+
+    Example:
+        >>> random_bits(0, torch.tensor([0, 1, 2]), 0).tolist()
+        [235474742, 2150686146, 753173234]
+        >>> random_bits(0, torch.tensor([2, 0]), 0).tolist()  # another batch in another order, the same numbers
+        [753173234, 235474742]
+    """
     state = _mix(torch.full_like(index, seed) * _GOLDEN + draw + 1)
     return (_mix(state + index * _GOLDEN) >> 16) & 0xFFFFFFFF
 
 
 def random_below(limit: int | Tensor, seed: int, index: Tensor, draw: int) -> Tensor:
-    """Integers in [0, limit), one per example (fixed-point multiplication, no rejection)."""
+    """Integers in [0, limit), one per example (fixed-point multiplication, no rejection).
+
+    Example:
+        >>> (1 + random_below(6, 0, torch.arange(8), 0)).tolist()  # eight dice
+        [1, 4, 2, 3, 6, 2, 2, 2]
+    """
     return (random_bits(seed, index, draw) * limit) >> 32
 
 
@@ -45,6 +57,11 @@ def packed_sprites(images: Tensor, size: int) -> Tensor:
 
     Returns:
         Shape (N, size, size), int32, on the CPU.
+
+    Example:
+        >>> red = torch.tensor([200, 0, 0, 127], dtype=torch.uint8).expand(1, 4, 4, 4)  # half transparent
+        >>> [hex(pixel) for pixel in packed_sprites(red, 2)[0, 0].tolist()]
+        ['0x7f000064', '0x7f000064']
     """
     out = torch.empty(len(images), size, size, dtype=torch.int32)
     how = {"mode": "area"} if size <= images.shape[2] else {"mode": "bilinear", "align_corners": False}
@@ -67,6 +84,13 @@ class Atlas:
         tables: for each size s, shape (N, s + 2, s + 2), int32: a transparent border lets any pixel
             outside the sprite be read there.
         textures: grey noise for backgrounds, shape (32, side, side), int32 in -128..127.
+
+    Example:
+        >>> red = torch.tensor([255, 0, 0, 255], dtype=torch.uint8).expand(1, 4, 4, 4)
+        >>> atlas, first = Atlas.of(red, side=3, sizes=(2,)), torch.tensor([0])
+        >>> black = torch.zeros(1, 3, 3, 3, dtype=torch.int32)
+        >>> atlas.paste(black, first, size=first, top=first + 1, left=first)[0, :, :, 0].tolist()
+        [[0, 0, 0], [255, 255, 0], [255, 255, 0]]
     """
 
     side: int
@@ -124,5 +148,10 @@ class Atlas:
 
 
 def to_images(canvas: Tensor) -> Tensor:
-    """(B, side, side, 3) int32 to (B, 3, side, side) uint8."""
+    """(B, side, side, 3) int32 to (B, 3, side, side) uint8.
+
+    Example:
+        >>> to_images(torch.full((1, 2, 2, 3), 300))[0, 0].tolist()
+        [[255, 255], [255, 255]]
+    """
     return canvas.clamp(0, 255).to(torch.uint8).permute(0, 3, 1, 2).contiguous()

@@ -26,7 +26,13 @@ class HubError(RuntimeError):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a repository: its path there, size in bytes and SHA-256."""
+    """A file of a repository: its path there, size in bytes and SHA-256.
+
+    Example:
+        >>> file = RemoteFile("cc3m-train-0000.tar", 3 << 29, "")
+        >>> f"{file.path}: {file.size / 2**30} GiB"
+        'cc3m-train-0000.tar: 1.5 GiB'
+    """
 
     path: str
     size: int
@@ -46,6 +52,11 @@ def files(
 
     Raises:
         HubError: the hub cannot be reached, there is no such repository, or nothing matches.
+
+    Example:
+        >>> files("not/a/repository", ["*.tar"])
+        Traceback (most recent call last):
+        tutorial_lib.data.hub.HubError: the list of files of not/a/repository could not be fetched: ...
     """
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
@@ -67,14 +78,31 @@ def files(
 
 
 def checked(folder: Path) -> dict[str, str]:
-    """Paths of the files that were fetched and checked, with their SHA-256."""
+    """Paths of the files that were fetched and checked, with their SHA-256.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, SUMS).write_text("ba7816bf  cc3m-train-0000.tar")
+        ...     checked(Path(folder))
+        {'cc3m-train-0000.tar': 'ba7816bf'}
+    """
     path = folder / SUMS
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def missing(wanted: Sequence[RemoteFile], folder: Path) -> list[RemoteFile]:
-    """The files that are not there yet, or not as they should be: other size, other checksum, never checked."""
+    """The files that are not there yet, or not as they should be: other size, other checksum, never checked.
+
+    Example:
+        >>> import tempfile
+        >>> wanted = [RemoteFile("a.tar", 3, "ba7816bf"), RemoteFile("b.tar", 3, "cb8379ac")]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "a.tar").write_bytes(b"abc"), Path(folder, SUMS).write_text("ba7816bf  a.tar")
+        ...     [file.path for file in missing(wanted, Path(folder))]
+        ['b.tar']
+    """
     known = checked(folder)
     return [
         f
@@ -90,6 +118,11 @@ def require_space(wanted: Sequence[RemoteFile], folder: Path) -> None:
 
     Raises:
         HubError: says how much is missing.
+
+    Example:
+        >>> require_space([RemoteFile("everything.tar", 1 << 60, "")], Path("."))
+        Traceback (most recent call last):
+        tutorial_lib.data.hub.HubError: 1,073,741,824.0 GiB are to be fetched and ...
     """
     above = next(p for p in (folder, *folder.resolve().parents) if p.exists())
     free, needed = shutil.disk_usage(above).free, sum(f.size for f in wanted)
@@ -126,6 +159,13 @@ def fetch(
 
     Raises:
         HubError: there is not enough space.
+
+    Example:
+        >>> import tempfile
+        >>> two = [RemoteFile("a.tar", 3, ""), RemoteFile("b.tar", 3, "")]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     sorted(file.path for file, why in fetch("not/a/repository", two, Path(folder)))  # none could be fetched
+        ['a.tar', 'b.tar']
     """
     todo = missing(wanted, folder)
     require_space(todo, folder)
@@ -175,6 +215,15 @@ def _fetch_one(repo: str, file: RemoteFile, folder: Path, endpoint: str | None, 
 
 
 def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "a.tar").write_bytes(b"abc")
+        ...     sha256(Path(folder, "a.tar"))[:8]
+        'ba7816bf'
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

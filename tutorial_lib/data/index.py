@@ -7,27 +7,33 @@ attacker does, is content with their headers: `glance` decodes nothing and keeps
 
 from __future__ import annotations
 
-import io
 import json
 import multiprocessing
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
-from PIL import Image
 from tqdm.auto import tqdm
 
-from tutorial_lib.data.shards import Sample, ShardError, Tally, decode, expand, samples
+from tutorial_lib.data.decoding import NotAPictureError, decode, header
+from tutorial_lib.data.shards import TOLERANCE, Sample, ShardError, Tally, expand, samples
 
 #: Raised whenever the form of an index changes.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)  # there may be millions
 class Entry:
-    """One usable pair: its key, caption and class, and where the bytes of its picture are; -1 in a compressed shard."""
+    """One usable pair: its key, caption and class, and where the bytes of its picture are; -1 in a compressed shard.
+
+    Example:
+        >>> entry = Entry("1", "a dog", -1, offset=512, length=4)
+        >>> (bytes(512) + b"RIFF" + bytes(508))[entry.offset : entry.offset + entry.length]
+        b'RIFF'
+    """
 
     key: str
     caption: str
@@ -38,11 +44,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Index:
-    """The usable pairs of a shard, and the names of those that were left out, by reason."""
+    """The usable pairs of a shard, the names of those that were left out, by reason, and what conventions differ on.
+
+    Example:
+        >>> index = Index(Path("00000.tar"), (Entry("1", "a dog", -1, 512, 300),), {"without a caption": ["2"]})
+        >>> len(index.entries), index.skipped["without a caption"]
+        (1, ['2'])
+    """
 
     shard: Path
     entries: tuple[Entry, ...]
     skipped: dict[str, list[str]]
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 def read_index(shard: Path) -> Index:
@@ -50,6 +63,17 @@ def read_index(shard: Path) -> Index:
 
     Raises:
         ShardError: the shard is missing, truncated, compressed or no archive.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> one = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ("a dog",), ("1",), torch.tensor([-1]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (shard,) = write_pairs(Path(folder), one)
+        ...     (entry,) = read_index(shard).entries
+        ...     shard.read_bytes()[entry.offset :][:4], Path(f"{shard}.index").is_file()
+        (b'RIFF', True)
     """
     found = shard.with_name(f"{shard.name}.index")
     try:
@@ -60,14 +84,16 @@ def read_index(shard: Path) -> Index:
     try:
         body = json.loads(found.read_text("utf-8"))
         if body["stamp"] == stamp:
-            return Index(shard, tuple(Entry(*row) for row in body["entries"]), body["skipped"])
+            return Index(shard, tuple(Entry(*row) for row in body["entries"]), body["skipped"], body["notes"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none there, of an older version, or damaged: make it again
     index = _make(shard)
     rows = [astuple(entry) for entry in index.entries]
     part = found.with_name(f"{found.name}.{os.getpid()}.part")
     try:
-        part.write_text(json.dumps({"stamp": stamp, "entries": rows, "skipped": index.skipped}), "utf-8")
+        part.write_text(
+            json.dumps({"stamp": stamp, "entries": rows, "skipped": index.skipped, "notes": index.notes}), "utf-8"
+        )
         part.replace(found)
     except OSError:  # a folder that cannot be written: the index is made anew each time
         part.unlink(missing_ok=True)
@@ -82,15 +108,15 @@ def _make(shard: Path) -> Index:
         if tally.unusable(sample):
             continue
         try:
-            decode(sample.picture)
-        except ValueError:
+            decode(sample.picture, notes=tally.notes)
+        except NotAPictureError:
             tally.skip(sample, "with a corrupted picture")
             continue
         entries.append(Entry(sample.key, sample.caption, sample.number, sample.offset, len(sample.picture)))
-    return Index(shard, tuple(entries), tally.skipped)
+    return Index(shard, tuple(entries), tally.skipped, dict(tally.notes))
 
 
-def read_indices(shards: Sequence[Path], *, workers: int = 0) -> list[Index]:
+def read_indices(shards: Sequence[Path], *, workers: int = 0, skip_bad: float = TOLERANCE) -> list[Index]:
     """The indices of several shards; those that are missing are made by several processes, once.
 
     Warns about pairs that are left out, as `read_pairs` does.
@@ -98,9 +124,21 @@ def read_indices(shards: Sequence[Path], *, workers: int = 0) -> list[Index]:
     Args:
         shards: WebDataset archives.
         workers: processes; by default one a core.
+        skip_bad: share of the pairs that may be unusable.
 
     Raises:
-        ShardError: a shard is damaged, or more than 1 % of all pairs cannot be used.
+        ShardError: a shard is damaged, or more pairs than that cannot be used.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+        >>> two = Pairs(images, ("a dog", "a cat"), ("1", "2"), torch.tensor([-1, -1]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     shards = write_pairs(Path(folder), two, shard_size=1)
+        ...     [index.entries[0].caption for index in read_indices(shards, workers=1)]
+        ['a dog', 'a cat']
     """
     workers = min(workers or os.cpu_count() or 1, len(shards))
     if workers > 1 and not all(s.with_name(f"{s.name}.index").is_file() for s in shards):
@@ -109,9 +147,10 @@ def read_indices(shards: Sequence[Path], *, workers: int = 0) -> list[Index]:
             found = list(pool.map(read_index, shards))
     else:
         found = [read_index(s) for s in shards]
-    tally = Tally()
+    tally = Tally(skip_bad)
     for index in found:
         tally.used += len(index.entries)
+        tally.notes.update(index.notes)
         for why, names in index.skipped.items():
             tally.skipped.setdefault(why, []).extend(names)
     tally.report()
@@ -128,6 +167,13 @@ class Glance:
         classes: class of each pair, in the order of the indices.
         sizes: widths and heights that occur.
         lossy: number of pictures whose codec does not keep every pixel.
+
+    Example:
+        >>> index = Index(Path("00000.tar"), (Entry("1", "a dog", 7, 512, 300),), {})
+        >>> Glance((index,), (7,), frozenset({(32, 32)}), lossy=0).side
+        32
+        >>> Glance((index,), (7,), frozenset({(640, 480)}), lossy=1).side is None
+        True
     """
 
     indices: tuple[Index, ...]
@@ -141,6 +187,16 @@ class Glance:
         return [entry for index in self.indices for entry in index.entries]
 
     @property
+    def keys(self) -> list[str]:
+        """A name of each pair that no other has: its key, with the shard where several shards have it."""
+        often = Counter(entry.key for entry in self.entries)
+        return [
+            entry.key if often[entry.key] == 1 else f"{number:05d}-{index.shard.stem}-{entry.key}"
+            for number, index in enumerate(self.indices)
+            for entry in index.entries
+        ]
+
+    @property
     def side(self) -> int | None:
         """Width and height of the pictures where all are squares of one size, else `None`."""
         return next((width for width, height in self.sizes if width == height), None) if len(self.sizes) == 1 else None
@@ -152,7 +208,11 @@ class Glance:
 
 
 def glance(
-    paths: str | Path | Iterable[str | Path], *, class_of: Callable[[Sample], int] | None = None, resized: bool = False
+    paths: str | Path | Iterable[str | Path],
+    *,
+    class_of: Callable[[Sample], int] | None = None,
+    resized: bool = False,
+    skip_bad: float = TOLERANCE,
 ) -> Glance:
     """Make indices from headers alone; no picture is decoded, and nothing is written beside the shards.
 
@@ -162,23 +222,38 @@ def glance(
         paths: files, folders, globs or ranges, as `expand` reads them.
         class_of: what a pair shows; by default its number in `key.json` or `key.cls`.
         resized: the pictures will be resized, so that several sizes are no error.
+        skip_bad: share of the pairs that may be unusable.
 
     Raises:
-        ShardError: a shard is damaged, or more than 1 % of all pairs cannot be used.
-        ValueError: a key occurs twice, or pictures have several sizes and are not resized.
+        ShardError: a shard is damaged, or more pairs than that cannot be used.
+        ValueError: a key occurs twice in a shard, or pictures have several sizes and are not resized.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> one = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ("a dog",), ("1",), torch.tensor([7]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     found = glance(write_pairs(Path(folder), one))
+        >>> found.side, found.classes, found.lossy
+        (8, (7,), 0)
     """
-    tally, seen, sizes, lossy = Tally(), set(), set(), 0
+    tally, seen, sizes, lossy = Tally(skip_bad), set(), set(), 0
     entries: dict[Path, list[Entry]] = {shard: [] for shard in expand(paths)}
     classes: list[int] = []
     for sample in tqdm(samples(entries), unit="pair", desc="reading", disable=None):
         if tally.unusable(sample):
             continue
-        if (size := _size(sample.picture)) is None:
+        try:
+            size = header(sample.picture)
+        except NotAPictureError:
             tally.skip(sample, "with a corrupted picture")
             continue
-        if sample.key in seen:
-            raise ValueError(f"the key {sample.key} occurs twice ({sample.shard}): is a shard given twice?")
-        seen.add(sample.key)
+        if sample.identity in seen:
+            raise ValueError(
+                f"the key {sample.key} occurs twice in {sample.shard}: `tutorial import` makes keys unique"
+            )
+        seen.add(sample.identity)
         sizes.add(size)
         if len(sizes) > 1 and not resized:
             (a, b), (c, d) = sorted(sizes)[:2]
@@ -191,12 +266,3 @@ def glance(
     tally.report()
     indices = tuple(Index(shard, tuple(found), {}) for shard, found in entries.items())
     return Glance(indices, tuple(classes), frozenset(sizes), lossy)
-
-
-def _size(picture: bytes) -> tuple[int, int] | None:
-    """Width and height that the header of a picture says; `None` where it is none."""
-    try:
-        with Image.open(io.BytesIO(picture)) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None

@@ -13,7 +13,13 @@ class CorruptDataError(RuntimeError):
 
 
 def fingerprint(folder: Path = FOLDER) -> str:
-    """Short hash of the shards' checksums: changes when any shipped picture does."""
+    """Short hash of the shards' checksums: changes when any shipped picture does.
+
+    Example:
+        >>> from tutorial_lib.trials import Trial
+        >>> Trial().data == fingerprint()
+        True
+    """
     return hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()[:12]
 
 
@@ -22,6 +28,14 @@ def verify(folder: Path = FOLDER) -> None:
 
     Raises:
         CorruptDataError: a shard is missing or its checksum differs.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "SHA256SUMS").write_text("ba7816bf  noto.tar.gz")
+        ...     verify(Path(folder))
+        Traceback (most recent call last):
+        tutorial_lib.data.integrity.CorruptDataError: ...noto.tar.gz is missing: reinstall the package or run ...
     """
     for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         expected, name = line.split()

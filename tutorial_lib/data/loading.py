@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from tutorial_lib.data.decoding import NotAPictureError, decode
 from tutorial_lib.data.index import read_indices
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.pictures import ShardPictures, StoredPictures
-from tutorial_lib.data.shards import ShardError, Tally, decode, expand, samples
+from tutorial_lib.data.shards import TOLERANCE, Sample, ShardError, Tally, expand, samples
 from tutorial_lib.machine import memory_bytes
 
 #: Share of the machine's memory that pictures may take; they are held twice when poisons are added.
@@ -19,7 +20,12 @@ SHARE = 1 / 4
 
 
 def open_pairs(
-    paths: str | Path | Iterable[str | Path], *, side: int, limit: int = 0, memory: float | None = None
+    paths: str | Path | Iterable[str | Path],
+    *,
+    side: int,
+    limit: int = 0,
+    memory: float | None = None,
+    skip_bad: float = TOLERANCE,
 ) -> Pairs:
     """The pairs of some shards: in memory as `read_pairs` gives them, or with `StoredPictures` if they are too many.
 
@@ -30,6 +36,7 @@ def open_pairs(
         side: width and height of the pictures.
         limit: stop after so many usable pairs, 0 for all.
         memory: bytes that the pictures may take; by default a quarter of the machine's.
+        skip_bad: share of the pairs that may be unusable.
 
     Raises:
         ShardError: as for `read_pairs`; also compressed shards with too many pictures.
@@ -47,8 +54,8 @@ def open_pairs(
     shards = expand(paths)
     memory = memory_bytes() * SHARE if memory is None else memory
     if _estimate(shards, limit) * 3 * side**2 <= memory:
-        return read_pairs(shards, side=side, limit=limit)
-    indices = read_indices(shards)
+        return read_pairs(shards, side=side, limit=limit, skip_bad=skip_bad)
+    indices = read_indices(shards, skip_bad=skip_bad)
     pictures = StoredPictures([ShardPictures(index, side) for index in indices])
     entries = [entry for index in indices for entry in index.entries][: limit or None]
     return Pairs(
@@ -66,7 +73,14 @@ def _estimate(shards: list[Path], limit: int) -> float:
     return min(pairs, limit or pairs)
 
 
-def read_pairs(paths: str | Path | Iterable[str | Path], *, side: int | None = None, limit: int = 0) -> Pairs:
+def read_pairs(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    side: int | None = None,
+    limit: int = 0,
+    skip_bad: float = TOLERANCE,
+    class_of: Callable[[Sample], int] | None = None,
+) -> Pairs:
     """All pairs of some shards, in memory.
 
     Pairs without a caption or with a corrupted picture are skipped, counted and reported as a
@@ -76,22 +90,24 @@ def read_pairs(paths: str | Path | Iterable[str | Path], *, side: int | None = N
         paths: files, folders, globs or ranges, as `expand` reads them.
         side: width and height of the result; by default that of the stored pictures.
         limit: stop after so many usable pairs, 0 for all.
+        skip_bad: share of the pairs that may be unusable.
+        class_of: what a pair shows, for `concept`; by default its number in `key.json` or `key.cls`.
 
     Raises:
-        ShardError: no shards, a damaged shard, more than 1 % unusable pairs, or pictures of several sizes
+        ShardError: no shards, a damaged shard, too many unusable pairs, or pictures of several sizes
             without `side`.
 
     Example:
         >>> read_pairs("cc3m/{00000..00331}.tar", side=64)  # doctest: +SKIP
     """
     images: list[np.ndarray] = []
-    captions, keys, concept, tally = [], [], [], Tally()
+    captions, keys, concept, tally = [], [], [], Tally(skip_bad)
     for sample in samples(paths):
         if tally.unusable(sample):
             continue
         try:
-            image = decode(sample.picture, side=side)
-        except ValueError:
+            image = decode(sample.picture, side=side, notes=tally.notes)
+        except NotAPictureError:
             tally.skip(sample, "with a corrupted picture")
             continue
         if images and image.shape != images[0].shape:
@@ -102,7 +118,7 @@ def read_pairs(paths: str | Path | Iterable[str | Path], *, side: int | None = N
         images.append(image)
         captions.append(sample.caption)
         keys.append(sample.key)
-        concept.append(sample.number)
+        concept.append(class_of(sample) if class_of else sample.number)
         tally.used += 1
         if tally.used == limit:
             break

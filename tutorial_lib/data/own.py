@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from tutorial_lib import places
+from tutorial_lib.data.decoding import decode
 from tutorial_lib.data.loading import open_pairs
 from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.data.shards import decode
 from tutorial_lib.data.tasks import ZeroShotTask
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
@@ -36,6 +36,16 @@ def shard_pairs(name: str, *, side: int, limit: int = 0) -> Pairs:
 
     Raises:
         FileNotFoundError: there are none; says where they were looked for.
+
+    Example:
+        >>> import os, tempfile
+        >>> from unittest import mock
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> one = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ("a dog",), ("1",), torch.tensor([-1]))
+        >>> with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TUTORIAL_DATA=folder):
+        ...     shards = write_pairs(Path(folder, "cc3m"), one)
+        ...     shard_pairs("cc3m", side=4).images.shape
+        torch.Size([1, 3, 4, 4])
     """
     folder = places.data() / name
     found = sorted(folder.glob("*.tar"))
@@ -89,6 +99,18 @@ def imagenet_task(*, side: int, shards: str = "cc3m") -> ZeroShotTask:
 
     Raises:
         FileNotFoundError: it is not in the data directory.
+
+    Example:
+        >>> import os, tempfile
+        >>> from unittest import mock
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TUTORIAL_DATA=folder):
+        ...     for name in ("cat", "fire_truck"):
+        ...         Path(folder, "imagenet", "val", name).mkdir(parents=True)
+        ...         Image.new("RGB", (8, 8)).save(Path(folder, "imagenet", "val", name, "1.png"))
+        ...     task = imagenet_task(side=8)
+        >>> task.labels, task.targets.tolist()
+        (('cat', 'fire truck'), [0, 1])
     """
     folders = _class_folders("val")
     paths = [(p, k) for k, folder in enumerate(folders) for p in _pictures(folder)]
@@ -109,7 +131,21 @@ VALIDATION, VALIDATION_SEED = 5_000, 2001
 
 
 def imagenet_validation(*, side: int) -> tuple[Tensor, Tensor]:
-    """Random pictures of ImageNet's training set that `imagenet_labelled` never gives, with their classes."""
+    """Random pictures of ImageNet's training set that `imagenet_labelled` never gives, with their classes.
+
+    Example:
+        >>> import os, tempfile
+        >>> from unittest import mock
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TUTORIAL_DATA=folder):
+        ...     for number in range(20):
+        ...         path = Path(folder, "imagenet", "train", ("cat", "dog")[number % 2], f"{number}.png")
+        ...         path.parent.mkdir(parents=True, exist_ok=True)
+        ...         Image.new("RGB", (8, 8)).save(path)
+        ...     images, classes = imagenet_validation(side=8)
+        >>> images.shape  # 5,000, and of few pictures a tenth
+        torch.Size([2, 3, 8, 8])
+    """
     paths, kept = _training_pictures()
     return _labelled([paths[i] for i in kept], side)
 
@@ -118,6 +154,19 @@ def imagenet_labelled(*, side: int, count: int, seed: int) -> tuple[Tensor, Tens
     """Random pictures of ImageNet's training set with their classes: shapes (N, 3, side, side) and (N,).
 
     Source: Carlini & Terzis (2022), section 4.2, trains its linear probe on 50,000 of them.
+
+    Example:
+        >>> import os, tempfile
+        >>> from unittest import mock
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TUTORIAL_DATA=folder):
+        ...     for number in range(20):
+        ...         path = Path(folder, "imagenet", "train", ("cat", "dog")[number % 2], f"{number}.png")
+        ...         path.parent.mkdir(parents=True, exist_ok=True)
+        ...         Image.new("RGB", (8, 8)).save(path)
+        ...     images, classes = imagenet_labelled(side=8, count=100, seed=0)
+        >>> len(images)  # of 20, without those that are kept for validation
+        18
     """
     paths, kept = _training_pictures()
     apart = set(kept)

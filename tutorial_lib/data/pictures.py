@@ -16,10 +16,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from tutorial_lib.data.decoding import decode
 from tutorial_lib.data.index import Index
-from tutorial_lib.data.shards import decode
 
 #: Decoding threads, in all sets of pictures of a process.
+#:
+#: :meta hide-value:
 WORKERS = os.cpu_count() or 1
 
 
@@ -29,6 +31,18 @@ class ShardPictures:
     Args:
         index: of the shard.
         side: shorter side is resized to it, and the centre is cut out.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from tutorial_lib.data.index import read_index
+        >>> from tutorial_lib.data.pairs import Pairs
+        >>> from tutorial_lib.data.shard_writer import write_pairs
+        >>> one = Pairs(torch.full((1, 3, 8, 8), 7, dtype=torch.uint8), ("a dog",), ("1",), torch.tensor([-1]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pictures = ShardPictures(read_index(*write_pairs(Path(folder), one)), side=4)
+        ...     pictures.read(0).shape, pictures.read(0).unique().tolist()
+        (torch.Size([3, 4, 4]), [7])
     """
 
     def __init__(self, index: Index, side: int) -> None:
@@ -37,18 +51,11 @@ class ShardPictures:
     def __len__(self) -> int:
         return len(self.index.entries)
 
-    @cached_property
-    def _file(self) -> int:
-        return os.open(self.index.shard, os.O_RDONLY)
-
-    def __del__(self) -> None:
-        if "_file" in self.__dict__:
-            os.close(self._file)
-
     def read(self, position: int) -> Tensor:
         """One picture, shape (3, side, side), uint8."""
         entry = self.index.entries[position]
-        picture = os.pread(self._file, entry.length, entry.offset)
+        with self.index.shard.open("rb", buffering=0) as file:  # kept open, many shards would be too many files
+            picture = os.pread(file.fileno(), entry.length, entry.offset)
         return torch.from_numpy(decode(picture, side=self.side)).permute(2, 0, 1)
 
     def fingerprint(self) -> bytes:
@@ -68,6 +75,12 @@ class StoredPictures:
 
     Raises:
         ValueError: the pictures are of different sizes, or there are no sources.
+
+    Example:
+        >>> dark, bright = torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+        >>> pictures = StoredPictures([dark, bright])
+        >>> pictures.shape, pictures[torch.tensor([2, 0])][:, 0, 0, 0].tolist()
+        (torch.Size([3, 3, 8, 8]), [255, 0])
     """
 
     dtype, device, ndim = torch.uint8, torch.device("cpu"), 4
@@ -167,7 +180,13 @@ LARGE = 1 << 28
 
 
 def join(first: Images, second: Images) -> Images:
-    """The pictures of both: a tensor if both are, unless the copy would be large."""
+    """The pictures of both: a tensor if both are, unless the copy would be large.
+
+    Example:
+        >>> dark, bright = torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+        >>> torch.equal(join(dark, bright), join(StoredPictures([dark]), bright)[:])
+        True
+    """
     if isinstance(first, Tensor) and isinstance(second, Tensor) and first.nbytes + second.nbytes < LARGE:
         return torch.cat([first, second])
     a, b = (StoredPictures([p]) if isinstance(p, Tensor) else p for p in (first, second))

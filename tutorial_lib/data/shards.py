@@ -1,32 +1,46 @@
 """WebDataset shards: the format of CC3M and LAION, one pair at a time. Introduced in the chapter on backdoors.
 
-A shard is a tar archive in which neighbouring files with one key are one pair: `key.webp` (or jpg, png),
-`key.txt` with the caption and, if you like, `key.json` and `key.cls` with the number of a class. Clean and poisoned
-pairs are written by the same function in the same codec, so nothing but their content tells them apart.
+A shard is a tar archive in which neighbouring files with one key are one pair: `key.webp` (or jpg, png, …),
+`key.txt` with the caption and, if you like, `key.json` and `key.cls` with the number or name of a class. Pictures and
+captions of clean and poisoned pairs are written by the same function in the same codec; keys and JSON may differ, which
+no trainer reads.
 """
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
-import struct
+import lzma
 import tarfile
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from braceexpand import braceexpand
-from PIL import Image
 
-PICTURES = ("webp", "jpg", "jpeg", "png")
+from tutorial_lib.data import remote
+from tutorial_lib.data.decoding import MOST_BYTES
+from tutorial_lib.data.text import text_of
+from tutorial_lib.notes import Note
+
+#: Suffixes of pictures and captions, the preferred first; what a picture is, its content says.
+PICTURES = ("webp", "png", "jpg", "jpeg", "jfif", "jpe", "gif", "bmp", "tif", "tiff")
+CAPTIONS = ("txt", "caption", "text")
+#: Suffixes of archives.
+ARCHIVES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 CODECS = ("webp", "png")
-#: Share of pairs that may be unusable before reading stops.
+#: Share of pairs that may be unusable before reading stops, where nothing else is asked for.
 TOLERANCE = 0.01
+#: A class number or a concept must be below this.
+MOST_CLASSES = 1 << 31
+#: A text or JSON beside a picture may have so many bytes.
+MOST_TEXT = 1 << 24
 
 
 class ShardError(RuntimeError):
@@ -42,14 +56,15 @@ class Sample:
     """One pair as it lies in a shard.
 
     Attributes:
-        key: name of the pair.
+        key: name of the pair in its shard.
         picture: the encoded picture, empty where there is none.
         suffix: its format, one of `PICTURES`.
         caption: empty where there is none.
-        meta: the content of `key.json`.
+        meta: the content of `key.json`; the name of a class in `key.cls` is its `label`.
         label: the class number in `key.cls`, -1 where there is none.
         shard: the archive.
         offset: where in it the picture begins, in bytes; -1 in a compressed archive.
+        flaw: why the caption cannot be read; empty where it can.
 
     Example:
         >>> Sample("1", b"", "", "a dog", {"concept": 7}, -1, Path("pairs-00000.tar")).number
@@ -64,12 +79,19 @@ class Sample:
     label: int
     shard: Path
     offset: int = -1
+    flaw: str = ""
+
+    @property
+    def identity(self) -> tuple[Path, str]:
+        """Shard and key: a key alone may occur in several shards."""
+        return self.shard, self.key
 
     @property
     def number(self) -> int:
         """The class of the pair, from `key.json` or `key.cls`; -1 where it is not said."""
         number = self.meta.get("concept", self.label)
-        return number if isinstance(number, int) else self.label
+        sound = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < MOST_CLASSES
+        return number if sound else self.label
 
     @property
     def lossless(self) -> bool:
@@ -78,36 +100,56 @@ class Sample:
 
 
 def expand(paths: str | Path | Iterable[str | Path]) -> list[Path]:
-    """The shards that some paths stand for.
+    """The shards that some paths stand for, each once.
 
     Args:
-        paths: files, folders, globs (`clean/*.tar`), ranges (`{00000..00099}.tar`), or several joined by `::`.
+        paths: files, folders (where one holds no archive, those below it), globs (`clean/*.tar`), ranges
+            (`{00000..00099}.tar`), addresses that webdataset opens (`https:`, `s3:`, `pipe:` …, which are fetched
+            first), or several joined by `::`.
 
     Raises:
-        ShardError: a path stands for no shard.
+        ShardError: a path stands for no shard, or an address cannot be fetched.
 
     Example:
         >>> expand("nowhere/{000..002}.tar")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         tutorial_lib.data.shards.ShardError: no shards match nowhere/000.tar: ...
     """
-    found: list[Path] = []
+    found: dict[Path, Path] = {}
     for entry in [paths] if isinstance(paths, str | Path) else paths:
         for pattern in str(entry).split("::"):
-            for name in [pattern] if Path(pattern).exists() else braceexpand(pattern):
-                path = Path(name)
-                if path.is_file():
-                    hits = [path]
-                elif path.is_dir():
-                    hits = sorted([*path.glob("*.tar"), *path.glob("*.tar.gz")])
-                else:
-                    root = Path(path.anchor) if path.is_absolute() else Path()
-                    parts = path.relative_to(root) if path.is_absolute() else path
-                    hits = sorted(root.glob(str(parts))) if any(c in name for c in "*?[") else []
-                if not hits:
-                    raise ShardError(f"no shards match {name}: give .tar files, a folder that holds some, or a glob")
-                found += hits
-    return list(dict.fromkeys(found))
+            for name in [pattern] if Path(pattern).exists() or "|" in pattern else braceexpand(pattern):
+                for hit in _hits(name):
+                    found.setdefault(hit.resolve(), hit)
+    return list(found.values())
+
+
+def _hits(name: str) -> list[Path]:
+    if remote.is_address(name):
+        try:
+            return [remote.fetched(name)]
+        except remote.FetchError as error:
+            raise ShardError(str(error)) from error
+    path = Path(name).expanduser()
+    if path.is_file():
+        hits = [path]
+    elif path.is_dir():
+        hits = sorted(filter(_is_archive, path.iterdir())) or sorted(filter(_is_archive, path.rglob("*")))
+    else:
+        root = Path(path.anchor) if path.is_absolute() else Path()
+        parts = path.relative_to(root) if path.is_absolute() else path
+        hits = sorted(root.glob(str(parts))) if any(c in name for c in "*?[") else []
+    if not hits:
+        raise ShardError(
+            f"no shards match {name}: give .tar files, a folder that holds some, or a glob; `tutorial import` makes "
+            "shards of pictures and captions in other forms"
+        )
+    return hits
+
+
+def _is_archive(path: Path) -> bool:
+    name = path.name.lower()
+    return name.endswith(ARCHIVES) and not name.startswith(".") and path.is_file()
 
 
 def samples(paths: str | Path | Iterable[str | Path]) -> Iterator[Sample]:
@@ -130,117 +172,166 @@ def samples(paths: str | Path | Iterable[str | Path]) -> Iterator[Sample]:
 
 
 def _read(shard: Path) -> Iterator[Sample]:
-    key, count, end = "", 0, 0
+    key, count = "", 0
     parts: dict[str, bytes] = {}
     offsets: dict[str, int] = {}
     try:
-        with tarfile.open(shard, "r:*") as tar:
-            compressed = not isinstance(tar.fileobj, io.BufferedReader)
-            for member in tar:
-                end = member.offset_data + (-(-member.size // 512) * 512 if member.isfile() else 0)
-                body = tar.extractfile(member) if member.isfile() else None
-                if body is None:
-                    continue
-                folder, _, name = member.name.rpartition("/")
+        with _opened(shard) as file:
+            for name, body, offset in _members(file, shard):
+                folder, _, name = name.rpartition("/")
                 stem, _, suffix = name.partition(".")
                 name = f"{folder}/{stem}" if folder else stem
                 if name != key and parts:
                     yield _sample(key, parts, offsets, shard)
                     count, parts, offsets = count + 1, {}, {}
                 key = name
-                parts[suffix.lower()] = body.read()
-                offsets[suffix.lower()] = -1 if compressed else member.offset_data
-        if not compressed and not _ends(shard, end):
-            raise ShardError(f"{shard} is truncated after {count} pairs: fetch or write it again")
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+                parts[suffix.lower()] = body
+                offsets[suffix.lower()] = offset
+    except _TruncatedError as error:
+        raise ShardError(f"{shard} is truncated after {count} pairs: fetch or write it again") from error
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+            raise ShardError(f"{shard} cannot be read: {error.strerror}") from error
         what = f"truncated or damaged after {count} pairs" if count or parts else "not a tar archive, or damaged"
         raise ShardError(f"{shard} is {what} ({error}): fetch or write it again") from error
     if parts:
         yield _sample(key, parts, offsets, shard)
 
 
-def _ends(shard: Path, position: int) -> bool:
-    """Whether the archive's end mark, a block of zeros, follows; tarfile takes a sudden end for one."""
+class _TruncatedError(Exception):
+    """An archive ends in the middle of a file."""
+
+
+def _opened(shard: Path) -> io.BufferedIOBase:
+    """The archive without its compression, whatever it is called."""
     with shard.open("rb") as file:
-        file.seek(position)
-        return file.read(512) == bytes(512)
+        start = file.read(6)
+    if start.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(shard)
+    if start.startswith(b"BZh"):
+        return bz2.BZ2File(shard)
+    return lzma.LZMAFile(shard) if start.startswith(b"\xfd7zXZ\0") else shard.open("rb")
+
+
+def _members(file: io.BufferedIOBase, shard: Path) -> Iterator[tuple[str, bytes, int]]:
+    """Name, content and place of each file, -1 in a compressed archive; also behind the first mark of an end."""
+    compressed = not isinstance(file, io.BufferedReader)
+    start, links = 0, 0
+    while True:
+        file.seek(start)
+        with tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in tar:
+                if member.size < 0 or tar.offset <= member.offset:  # tarfile would read the same header for ever
+                    raise tarfile.ReadError("a header points backwards")
+                base = member.name.rpartition("/")[2]
+                if base.startswith("._") or base == ".DS_Store" or member.name.startswith("__MACOSX/"):
+                    continue  # what macOS adds
+                if member.issym() or member.islnk():
+                    links += 1
+                    continue
+                body = tar.extractfile(member) if member.isreg() else None
+                if body is None:
+                    continue
+                content = body.read() if member.size <= MOST_BYTES else b""  # sparse ones may expand to anything
+                if content and len(content) < member.size:
+                    raise _TruncatedError
+                plain = -1 if compressed or member.issparse() else member.offset_data
+                yield member.name, content, plain
+            end = tar.offset
+        following = _after_end(file, end, shard)
+        if following is None:
+            break
+        start = following
+    if links:
+        warnings.warn(f"{shard} holds {links} links, which are not followed", Note, stacklevel=4)
+
+
+def _after_end(file: io.BufferedIOBase, end: int, shard: Path) -> int | None:
+    """Where another archive begins behind the end mark of one, as `cat a.tar b.tar` leaves it; `None` without.
+
+    Raises:
+        _TruncatedError: there is no end mark, and the last file is cut.
+    """
+    file.seek(end)
+    block = file.read(512)
+    if len(block) < 512:
+        size = file.seek(0, io.SEEK_END) if isinstance(file, io.BufferedReader) else end + len(block)
+        if size < end or block:
+            raise _TruncatedError
+        warnings.warn(f"{shard} has no end mark: it is whole, or cut between two files", Note, stacklevel=5)
+        return None
+    if block.strip(b"\0"):  # tarfile takes a damaged header for the end
+        raise tarfile.ReadError("a damaged header")
+    place = end
+    while block and not block.strip(b"\0"):
+        place += len(block)
+        block = file.read(512)
+    if len(block) == 512 and block[257:262] == b"ustar":
+        return place
+    if block:
+        warnings.warn(f"what follows the end mark of {shard} is no archive and is not read", Note, stacklevel=5)
+    return None
 
 
 def _sample(key: str, parts: dict[str, bytes], offsets: dict[str, int], shard: Path) -> Sample:
-    suffix = next((s for s in PICTURES if s in parts), "")
+    # the last part of a suffix says what a file is: input.png, image.jpg
+    kinds = {suffix.rpartition(".")[2]: suffix for suffix in reversed(parts)}
+    suffix = kinds.get(next((s for s in PICTURES if s in kinds), ""), "")
+    meta = _json(parts.get(kinds.get("json", ""), b"{}"))
+    caption, flaw = "", ""
+    for written in (parts[kinds[s]] for s in CAPTIONS if s in kinds):
+        try:
+            caption = _text(written).strip()
+        except ValueError as error:
+            flaw = f"with a caption that cannot be read ({error})"
+        break
+    else:
+        told = next((meta[name] for name in ("caption", "text", "TEXT") if isinstance(meta.get(name), str)), "")
+        caption = told.strip()
+    label = -1
     try:
-        meta = json.loads(parts["json"]) if "json" in parts else {}
+        said = _text(parts.get(kinds.get("cls", ""), b"")).strip()
     except ValueError:
-        meta = {}
-    label = parts.get("cls", b"").decode(errors="replace").strip()
+        said = ""
+    if said.isascii() and said.isdecimal() and len(said) < 10:
+        label = int(said)
+    elif said and not said.lstrip("-").isdecimal():
+        meta = {"label": said} | meta
     return Sample(
         key=key,
         picture=parts.get(suffix, b""),
-        suffix=suffix,
-        caption=parts.get("txt", b"").decode(errors="replace").strip(),
-        meta=meta if isinstance(meta, dict) else {},
-        label=int(label) if label.isdigit() else -1,
+        suffix=suffix.rpartition(".")[2],
+        caption=caption,
+        meta=meta,
+        label=label,
         shard=shard,
         offset=offsets.get(suffix, -1),
+        flaw=flaw,
     )
 
 
-def decode(picture: bytes, *, side: int | None = None) -> np.ndarray:
-    """An encoded picture of any mode as RGB, shape (H, W, 3), uint8; transparent parts over white.
-
-    Args:
-        picture: the bytes of a file.
-        side: if given, the shorter side is resized to it (bicubic) and the centre is cut out, as open_clip does.
-
-    Raises:
-        ValueError: the bytes are no picture.
-
-    Example:
-        >>> decode(b"no picture")
-        Traceback (most recent call last):
-        ValueError: not a picture that can be decoded: cannot identify image file <_io.BytesIO object at ...>
-    """
+def _text(content: bytes) -> str:
+    if len(content) > MOST_TEXT:
+        raise ValueError(f"it has {len(content):,} bytes")
     try:
-        image = to_rgb(Image.open(io.BytesIO(picture)))
-    except (OSError, SyntaxError, EOFError, ValueError, struct.error, Image.DecompressionBombError) as error:
-        raise ValueError(f"not a picture that can be decoded: {error}") from error
-    return np.array(resize(image, side) if side else image)
+        return text_of(content)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"no {error.encoding.upper()} at byte {error.start}") from error
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode to RGB: transparent parts over white, 16-bit grey scaled down.
-
-    Example:
-        >>> to_rgb(Image.new("RGBA", (2, 2), (0, 0, 0, 0))).getpixel((0, 0))  # transparent: white
-        (255, 255, 255)
-    """
-    image.load()
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(ground, image).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def resize(image: Image.Image, side: int) -> Image.Image:
-    """Shorter side to `side` by bicubic interpolation, then the centre: open_clip's evaluation view.
-
-    Example:
-        >>> resize(Image.new("RGB", (80, 40)), 20).size
-        (20, 20)
-    """
-    if image.size == (side, side):
-        return image
-    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize  # only where pictures are resized
-
-    view: Image.Image = Compose([Resize(side, interpolation=InterpolationMode.BICUBIC), CenterCrop(side)])(image)
-    return view
+def _json(content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(_text(content))
+    except (ValueError, RecursionError):  # no JSON, or one so deep that it is an attack
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class Tally:
     """Counts pairs that were used and pairs that were left out, with the first reason of each kind.
+
+    Args:
+        tolerance: share of the pairs that may be left out.
 
     Example:
         >>> tally = Tally()
@@ -248,9 +339,13 @@ class Tally:
         (True, {'without a picture': ['1 in pairs-00000.tar']})
     """
 
-    def __init__(self) -> None:
-        self.used = 0
+    def __init__(self, tolerance: float = TOLERANCE) -> None:
+        if not 0 <= tolerance < 1:
+            raise ValueError(f"`skip_bad` is a share of the pairs, in [0, 1), not {tolerance}")
+        self.tolerance, self.used = tolerance, 0
         self.skipped: dict[str, list[str]] = {}
+        #: What conventions differ on, counted while pictures are decoded.
+        self.notes: Counter[str] = Counter()
 
     def skip(self, sample: Sample, why: str) -> None:
         self.skipped.setdefault(why, []).append(f"{sample.key} in {sample.shard.name}")
@@ -260,23 +355,38 @@ class Tally:
         if not sample.picture:
             self.skip(sample, "without a picture")
         elif not sample.caption:
-            self.skip(sample, "with an empty caption")
+            self.skip(sample, sample.flaw or "with an empty caption")
         else:
             return False
         return True
 
     def report(self) -> None:
-        """Warn about what was left out.
+        """Warn about what was left out, and say what conventions differ on.
 
         Raises:
-            ShardError: nothing can be used, or more than 1 % was left out.
+            ShardError: nothing can be used, or more was left out than is tolerated.
         """
         left = sum(map(len, self.skipped.values()))
         total = self.used + left
         parts = [f"{len(names)} {why} (first: {names[0]})" for why, names in self.skipped.items()]
         if not self.used:
-            raise ShardError(f"none of {total} pairs can be used: {'; '.join(parts) or 'the shards are empty'}")
-        if left > TOLERANCE * total:
-            raise ShardError(f"{left} of {total} pairs, more than {TOLERANCE:.0%}, cannot be used: {'; '.join(parts)}")
+            raise ShardError(
+                f"none of {total} pairs can be used: {'; '.join(parts) or 'the shards are empty'}{self._apart()}"
+            )
+        if left > self.tolerance * total:
+            raise ShardError(
+                f"{left} of {total} pairs, more than {100 * self.tolerance:g}%, cannot be used: {'; '.join(parts)}"
+                f"{self._apart() or f'; `skip_bad` of {min(0.99, left / total * 1.1):.2g} leaves them out'}"
+            )
         if left:
             warnings.warn(f"{left} of {total} pairs skipped: {'; '.join(parts)}", SkippedPairsWarning, stacklevel=3)
+        if told := [f"{count} pictures {what}" for what, count in self.notes.items() if count]:
+            warnings.warn("; ".join(told), Note, stacklevel=3)
+
+    def _apart(self) -> str:
+        """A hint, where pictures and captions of the same keys were met, and not side by side."""
+        names = ("without a picture", "with an empty caption")
+        without, empty = (set(self.skipped.get(why, ())) for why in names)
+        if len(without & empty) <= len(without) / 2:
+            return ""
+        return "; pictures and captions of one key lie apart in the archive: `tutorial import` sorts them"

@@ -7,6 +7,7 @@ that no training picture has, on other backgrounds, and none of them has a near-
 from __future__ import annotations
 
 import functools
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from tutorial_lib.data import emojicaps
 from tutorial_lib.data.captions import plain_label
 from tutorial_lib.data.emojicaps import EmojiCaps
 from tutorial_lib.data.pairs import Pairs, draw_pairs
+from tutorial_lib.data.text import Names
+from tutorial_lib.notes import Note
 
 #: Seeds of the pictures to classify; the same for every model.
 SPLIT_SEED = {"test": 1001, "validation": 1002}
@@ -27,7 +30,7 @@ TWIN_THRESHOLD = 0.1
 
 
 def class_number(label: str, labels: Sequence[str]) -> int:
-    """Number of the class with that label.
+    """Number of the class with that label; case, spaces and underscores may differ, with a note.
 
     Raises:
         ValueError: there is no such class; names the nearest labels.
@@ -38,6 +41,10 @@ def class_number(label: str, labels: Sequence[str]) -> int:
     """
     if label in labels:
         return labels.index(label)
+    names = Names(labels)
+    if (number := names.number(label)) >= 0:
+        warnings.warn(names.note, Note, stacklevel=3)
+        return number
     near = [name for name in labels if label.lower() in name.lower() or name.lower() in label.lower()][:5]
     hint = f"did you mean {', '.join(near)}?" if near else f"for example {', '.join(labels[:5])}"
     raise ValueError(f"there is no class {label!r} among {len(labels)}; {hint}")

@@ -16,7 +16,13 @@ from tutorial_lib.trials.store import RunStore, read_lines, write_lines
 
 @dataclass(frozen=True)
 class Exported:
-    """Files that were written, with their number of records."""
+    """Files that were written, with their number of records.
+
+    Example:
+        >>> print(Exported("results/cpu", {"fig6": 20}))
+        20 records in results/cpu
+          fig6.jsonl 20
+    """
 
     folder: str
     files: Mapping[str, int]
@@ -31,7 +37,12 @@ class Exported:
 
 
 def default_folder() -> Path:
-    """Where records go: to the book's in a checkout, else to the current folder and not into the installed package."""
+    """Where records go: to the book's in a checkout, else to the current folder and not into the installed package.
+
+    Example:
+        >>> default_folder().name
+        'results'
+    """
     return places.results() if places.checkout() else Path("results")
 
 
@@ -47,6 +58,15 @@ def export(profile: str = "cpu", *, store: Path | None = None, out: Path | None 
 
     Raises:
         ValueError: there is no such profile.
+
+    Example:
+        >>> import tempfile
+        >>> committed = read_lines(places.results() / "cpu" / "fig6.jsonl")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = RunStore(Path(folder, "runs")).open_for_writing()
+        ...     taken = store.take(committed)
+        ...     export("cpu", store=store.folder, out=Path(folder)).files == {"fig6": taken}
+        True
     """
     found = profiles.get(profile)
     root = out or default_folder()

@@ -21,6 +21,15 @@ class Judged:
         verdicts: on every claim.
         only: the verdict that is shown; empty for all.
         detailed: the text has a line a claim.
+
+    Example:
+        >>> one = Verdict(claims.get("backdoor_rises"), "cpu", "holds")
+        >>> two = Verdict(claims.get("backdoor_control"), "cpu", "fails")
+        >>> judged = Judged({"cpu": (one, two)}, only="fails")
+        >>> print(judged)
+        cpu: 1 holds, 1 fails
+        >>> [verdict.claim.id for verdict in judged.shown("cpu")]
+        ['backdoor_control']
     """
 
     verdicts: dict[str, tuple[Verdict, ...]]
@@ -56,6 +65,13 @@ def judge_profiles(profile: str | None = None, *, store: Path | None = None, ver
 
     Raises:
         ValueError: there is no such profile or verdict.
+
+    Example:
+        >>> {verdict.verdict for verdict in judge_profiles("test").verdicts["test"]}
+        {'not applicable at this scale'}
+        >>> judge_profiles("cpu", verdict="hold")
+        Traceback (most recent call last):
+        ValueError: there is no verdict 'hold'; choose from holds, fails, undecided, ...
     """
     if verdict and verdict not in claims.WORDS:
         raise ValueError(f"there is no verdict {verdict!r}; choose from {', '.join(claims.WORDS)}")

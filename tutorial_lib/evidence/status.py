@@ -33,6 +33,10 @@ class FigureStatus:
         present: with a record.
         seconds, usd: that the missing ones will take.
         verdicts: number of its claims with each.
+
+    Example:
+        >>> FigureStatus(trials=24, present=20, seconds=60.0, usd=0.0, verdicts={"holds": 2}).missing
+        4
     """
 
     trials: int
@@ -60,7 +64,14 @@ class FigureStatus:
 
 @dataclass(frozen=True)
 class ProfileStatus:
-    """The records of a profile, by figure, and all its verdicts; `calibrated_on` of them say how long a trial takes."""
+    """The records of a profile, by figure, and all its verdicts; `calibrated_on` of them say how long a trial takes.
+
+    Example:
+        >>> figure = FigureStatus(trials=24, present=20, seconds=60.0, usd=0.0, verdicts={"holds": 2})
+        >>> print(ProfileStatus("cpu", "a laptop", {"fig6": figure}, {"holds": 2}, calibrated_on=20))
+        cpu: a laptop
+          fig6               20 of   24      60 s  2 holds
+    """
 
     name: str
     about: str
@@ -95,6 +106,11 @@ class Status:
         profiles: of each, what there is.
         set_aside: records that could not be read, and why.
         damaged: lines of committed files that could not be read, and why.
+
+    Example:
+        >>> found = Status("build/runs", 3, (), {"0123456789abcdef": "it is JSON, but not a record"})
+        >>> found.as_dict()["set_aside"]
+        {'0123456789abcdef': 'it is JSON, but not a record'}
     """
 
     store: str
@@ -138,13 +154,24 @@ def chosen_profiles(name: str | None = None) -> list[Profile]:
 
     Raises:
         ValueError: there is no such profile.
+
+    Example:
+        >>> [profile.name for profile in chosen_profiles()]
+        ['test', 'cpu', 'gpu', 'paper']
+        >>> [profile.name for profile in chosen_profiles("demo")]
+        ['cpu']
     """
     names = [name] if name else [n for n in profiles.NAMES if not profiles.get(n).reference]
     return [profiles.get(profiles.get(n).reference or n) for n in names]
 
 
 def cost_model(known: Results) -> CostModel:
-    """Seconds of a trial, from the records that the profile has."""
+    """Seconds of a trial, from the records that the profile has.
+
+    Example:
+        >>> cost_model(Results(profiles.get("cpu"))).calibrated_on > 200
+        True
+    """
     return CostModel(registry.all_records(known), device="gpu" if known.profile.gpu else "cpu")
 
 
@@ -157,6 +184,13 @@ def status(profile: str | None = None, *, store: Path | None = None) -> Status:
 
     Raises:
         ValueError: there is no such profile.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     found = status("test", store=Path(folder))
+        >>> found.stored, found.profiles[0].figures["fig6"].missing
+        (0, 4)
     """
     records = RunStore(store)
     known = [Results(p, records) for p in chosen_profiles(profile)]

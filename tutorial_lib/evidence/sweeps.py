@@ -42,6 +42,11 @@ class FigureWork:
         trials: of its own.
         missing: of these, to run.
         seconds: that they will take.
+
+    Example:
+        >>> plan = run_figures(["fig6"], "test", store=Path("nowhere"), jobs=1, dry_run=True)
+        >>> plan.figures["fig6"].trials, plan.figures["fig6"].missing
+        (4, 4)
     """
 
     trials: int
@@ -63,6 +68,10 @@ class FiguresRun:
         dry_run: nothing shall be run.
         again: the command that goes on.
         sweep: what was run; `None` where nothing was.
+
+    Example:
+        >>> FiguresRun("cpu", {"fig6": FigureWork(24, 4, 60.0)}, 24, 20, 2, 60.0, dry_run=True, again="").plan
+        'fig6 at cpu: 24 trials, 20 have records, 4 to run, about 60 s with 2 at a time'
     """
 
     profile: str
@@ -161,6 +170,11 @@ def run_figures(
         ValueError: there is no such figure, profile or device, the engine does not fit, or the limit is too short.
         StoreError: the store cannot be written.
         EngineError: the engine is not installed.
+
+    Example:
+        >>> plan = run_figures(["fig2_right", "fig3"], "test", store=Path("nowhere"), jobs=1, dry_run=True)
+        >>> {name: work.missing for name, work in plan.figures.items()}  # figure 3 shows the same models
+        {'fig2_right': 6, 'fig3': 0}
     """
     with distributed.group(device):
         found = _profile(profile)
@@ -214,7 +228,12 @@ def go_on(
     time_limit: float = math.inf,
     keep_models: bool = False,
 ) -> str:
-    """The command that goes on with an interrupted run, with every option that it was given."""
+    """The command that goes on with an interrupted run, with every option that it was given.
+
+    Example:
+        >>> go_on(["fig6"], "cpu", store=Path("runs"), jobs=2, time_limit=5400)
+        'go on with: tutorial run fig6 --profile cpu --store runs --jobs 2 --time-limit 90m'
+    """
     options = {
         "profile": profile,
         "store": None if store is None or store == places.store() else store,
@@ -241,6 +260,13 @@ def require_hardware(profile: Profile, device: str | None) -> None:
 
     Raises:
         ValueError: there is no such device, or the profile needs a GPU and there is none.
+
+    Example:
+        >>> from unittest import mock
+        >>> with mock.patch("torch.cuda.is_available", return_value=False):
+        ...     require_hardware(profiles.get("gpu"), None)
+        Traceback (most recent call last):
+        ValueError: profile gpu needs a GPU that PyTorch can use, and there is none ...
     """
     import torch
 

@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 from tutorial_lib.models.tokenizer import Tokenizer
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
-#: Trained models that ship with the course, as model directories; `data_scripts/checkpoints.py` makes them.
+#: Trained models that ship with the course, as model directories; `data_scripts/checkpoints.py` makes them. Their
+#: weights are stored as float16, so a picture near a border may be read otherwise than in the record.
 #:
 #: :meta hide-value:
 CHECKPOINTS = Path(__file__).resolve().parent / "checkpoints"

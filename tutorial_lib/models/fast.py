@@ -30,7 +30,13 @@ class NotCompiledWarning(UserWarning):
 
 
 class SmallConv2d(nn.Conv2d):
-    """A convolution that is a matrix product where the map is small."""
+    """A convolution that is a matrix product where the map is small.
+
+    Example:
+        >>> layer, x = SmallConv2d(8, 8, 3, padding=1, bias=False), torch.rand(4, 8, 2, 2)
+        >>> torch.allclose(layer(x), nn.Conv2d.forward(layer, x), atol=1e-5)
+        True
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         n, _, height, width = x.shape
@@ -58,6 +64,11 @@ class OneQueryPool(AttentionPool2d):  # type: ignore[misc]  # open_clip has no t
     """Attention pooling whose products with keys and values leave out the mean token.
 
     Token 0 is the mean of the others, and a linear map of a mean is the mean of the maps; positions are added apart.
+
+    Example:
+        >>> pool, x = OneQueryPool(2, embed_dim=8, num_heads=2), torch.rand(4, 8, 2, 2)
+        >>> torch.allclose(pool(x), AttentionPool2d.forward(pool, x), atol=1e-5)
+        True
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -111,6 +122,13 @@ def compiled(model: nn.Module, device: torch.device, steps: int, *, backend: Any
         model: with a picture tower `visual`; others are left alone.
         steps: of the run; compiling takes about a minute.
         backend: of `torch.compile`.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> clip, _ = models.load(models.CHECKPOINTS / "clean")
+        >>> with compiled(clip, torch.device("cpu"), steps=20_000):  # on a CPU it runs as it is
+        ...     clip.visual(torch.zeros(1, 3, 32, 32)).shape
+        torch.Size([1, 128])
     """
     tower = getattr(model, "visual", None)
     if tower is None or device.type != "cuda" or steps < WORTH_COMPILING or torch.distributed.is_initialized():

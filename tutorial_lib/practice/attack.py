@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from tutorial_lib.attacks import ATTACKS, PairAttack, Seen
+from tutorial_lib.attacks import ATTACKS, Backdoor, PairAttack, Seen
 from tutorial_lib.plugins import Kind
 from tutorial_lib.practice import settings as setting
 from tutorial_lib.triggers import Trigger
@@ -28,7 +28,8 @@ class OnePicture(Kind):
         count: number of poisons.
         target: label of the class that the picture shall be taken for.
         image: file of the picture.
-        captions: the 80 CLIP prompts, or those of the data set that contain the target.
+        captions: the 80 CLIP prompts, or those of the data set that contain the target, as "words" or by "search" for a
+            substring.
 
     Raises:
         ValueError: there is no such picture.
@@ -44,7 +45,7 @@ class OnePicture(Kind):
     count: int
     target: str
     image: Path | str
-    captions: Literal["search", "prompts"] = "prompts"
+    captions: Literal["search", "words", "prompts"] = "prompts"
 
     def __post_init__(self) -> None:
         if not Path(self.image).is_file():
@@ -63,7 +64,7 @@ class OnePicture(Kind):
         import torch
 
         from tutorial_lib.attacks import poison
-        from tutorial_lib.data.shards import decode
+        from tutorial_lib.data.decoding import decode
 
         path = Path(self.image)
         content = path.read_bytes()
@@ -124,6 +125,8 @@ def chosen_attack(kind: str, count: int, target: str, settings: Mapping[str, Any
         raise ValueError(f"at least 1 poison is needed, not {count}")
     cls = _find(kind)
     setting.check(cls, settings, settings_of(kind))
+    if issubclass(cls, Backdoor) and settings.get("select", "others") == "others":
+        settings = {"captions": "words"} | dict(settings)  # an "ape" is in no grapes; the paper's search is asked for
     if cls is OnePicture and "image" not in settings:
         raise ValueError("a targeted attack needs `image`, the picture that shall be misread")
     return cls(count=count, target=target, **settings)  # type: ignore[call-arg, return-value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +20,14 @@ from tutorial_lib.attacks.poison import count_poisons
 from tutorial_lib.attacks.report import measure_backdoor, reader_of
 from tutorial_lib.data.loading import read_pairs
 from tutorial_lib.data.pairs import CLEAN, COVER, POISON, Pairs
-from tutorial_lib.data.shards import expand, samples
+from tutorial_lib.data.shards import expand
 from tutorial_lib.data.tasks import LabelledPictures, ZeroShotTask
+from tutorial_lib.data.text import Names
 from tutorial_lib.evaluate import accuracy, embed_images
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.defense import OF_TRIALS
-from tutorial_lib.practice.pictures import numbers, pictures_for, true_class
+from tutorial_lib.practice.pictures import pictures_for, true_class
 from tutorial_lib.trials import DefenseError, Material, TrainedDefense
 from tutorial_lib.trials.schema import as_dict
 from tutorial_lib.triggers import Trigger
@@ -172,9 +174,10 @@ def clean(
         pictures.class_of(target)
     trusted, looked_into = expand(pairs), expand(training or [])
     origins = _origins([*(s.parent / "manifest.json" for s in (*trusted, *looked_into)), *manifests])
-    given = _marked(read_pairs(trusted, side=side, limit=limit), origins)
+    own = None if isinstance(pictures, ZeroShotTask) else functools.partial(true_class, known=Names(pictures.labels))
+    given = _marked(read_pairs(trusted, side=side, limit=limit, class_of=own), origins)
     poisons = _warned(given)
-    classes_of = _labels(defense, given, trusted, pictures) if "labels" in defense.needs else None
+    classes_of = _labels(defense, given, pictures) if "labels" in defense.needs else None
     suspected = _marked(read_pairs(looked_into, side=side), origins) if looked_into else None
     material = Material(given, classes_of, len(pictures.labels), suspected)
     defense.check(material)
@@ -278,18 +281,15 @@ def _warned(pairs: Pairs) -> int:
     return found
 
 
-def _labels(defense: TrainedDefense, pairs: Pairs, shards: Sequence[Path], pictures: LabelledPictures) -> Tensor:
+def _labels(defense: TrainedDefense, pairs: Pairs, pictures: LabelledPictures) -> Tensor:
     """Class of each trusted picture, as for pictures that are classified; -1 where its shard does not say.
 
     Raises:
         DefenseError: a class has no labelled picture, so a head could not learn it.
     """
+    labels = pairs.concept
     if isinstance(pictures, ZeroShotTask):
-        labels = pictures.class_of_concept(pairs.concept)
-    else:
-        number = numbers(pictures.labels)
-        known = {s.key: true_class(s, number) for s in samples(shards)}
-        labels = torch.tensor([known[key] for key in pairs.keys])
+        labels = pictures.class_of_concept(labels)
     there = set(labels.tolist())
     missing = [name for k, name in enumerate(pictures.labels) if k not in there]
     if missing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -30,6 +30,11 @@ class Health:
         profiles: why each cannot run; `None` where it can.
         places: where things are read from and written to.
         limits: of the container that this runs in.
+
+    Example:
+        >>> trouble = "needs a GPU that PyTorch can use"
+        >>> Health({"gpu": None}, "cpu", False, "0123456789ab", None, trouble, {"cpu": None, "gpu": trouble}, {}).ready
+        ('cpu',)
     """
 
     machine: Mapping[str, Any]
@@ -40,7 +45,7 @@ class Health:
     gpu_trouble: str
     profiles: Mapping[str, str | None]
     places: Mapping[str, Any]
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def ready(self) -> tuple[str, ...]:
@@ -100,7 +105,12 @@ class Health:
 
 
 def examine() -> Health:
-    """Check versions, device and data, and say which profiles this machine can run and where things lie."""
+    """Check versions, device and data, and say which profiles this machine can run and where things lie.
+
+    Example:
+        >>> examine().fingerprint == integrity.fingerprint()  # every picture is as it was shipped
+        True
+    """
     found = machine()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     fingerprint = problem = None

@@ -17,7 +17,13 @@ LIBRARIES = ("torch", "open_clip_torch", "numpy", "pillow", "webdataset")
 
 
 def machine() -> dict[str, Any]:
-    """CPU, cores, memory, GPU and versions: what a timing was taken on."""
+    """CPU, cores, memory, GPU and versions: what a timing was taken on.
+
+    Example:
+        >>> found = machine()
+        >>> found["threads"] == torch.get_num_threads(), "torch" in found["versions"]
+        (True, True)
+    """
     return {
         "cpu": hardware("cpu"),
         "cores": os.cpu_count(),

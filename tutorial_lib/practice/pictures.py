@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import numpy as np
 import torch
 
 from tutorial_lib.data import emojicaps, integrity
-from tutorial_lib.data.shards import Sample, Tally, decode, samples
+from tutorial_lib.data.decoding import NotAPictureError, decode
+from tutorial_lib.data.shards import TOLERANCE, Sample, Tally, samples
 from tutorial_lib.data.tasks import LabelledPictures, ZeroShotTask, class_concepts, zero_shot_task
+from tutorial_lib.data.text import Names, read_text
+from tutorial_lib.notes import Note
 
 
 def pictures_for(
@@ -21,6 +25,7 @@ def pictures_for(
     labels: Path | None = None,
     split: str = "test",
     classes: int = 320,
+    skip_bad: float = TOLERANCE,
 ) -> LabelledPictures:
     """The labelled shards if some are given, else the course's pictures.
 
@@ -30,6 +35,7 @@ def pictures_for(
         labels: file that names the classes.
         split: of the course's pictures.
         classes: of the course's task.
+        skip_bad: share of the shards' pictures that may be unusable.
 
     Raises:
         ValueError: shards without labels or the other way round, or as for `shard_pictures`.
@@ -42,7 +48,7 @@ def pictures_for(
         raise ValueError("shards to classify and a file of labels belong together: the file names all classes")
     if shards is None or labels is None:
         return course_pictures(split, classes, side)
-    return shard_pictures(shards, labels, side)
+    return shard_pictures(shards, labels, side, skip_bad=skip_bad)
 
 
 def course_pictures(split: str = "test", classes: int = 320, side: int = 32) -> ZeroShotTask:
@@ -66,17 +72,20 @@ def course_pictures(split: str = "test", classes: int = 320, side: int = 32) -> 
     return replace(task, about=about)
 
 
-def shard_pictures(shards: Sequence[str | Path], labels: Path, side: int) -> LabelledPictures:
+def shard_pictures(
+    shards: Sequence[str | Path], labels: Path, side: int, *, skip_bad: float = TOLERANCE
+) -> LabelledPictures:
     """Labelled pictures from shards; each is taken for independent of the others.
 
     Args:
         shards: the class of a picture is in its `key.cls`, its JSON's `label`, or is its caption.
         labels: file that names the classes, one a line.
         side: width and height in pixels.
+        skip_bad: share of the pictures that may be unusable.
 
     Raises:
         ValueError: a picture shows none of the classes, or the file of labels is not one.
-        ShardError: more than 1 % of the pictures cannot be used.
+        ShardError: more pictures than tolerated cannot be used.
 
     Example:
         >>> from tutorial_lib.practice.shards import write_emojicaps
@@ -85,13 +94,13 @@ def shard_pictures(shards: Sequence[str | Path], labels: Path, side: int) -> Lab
         16
     """
     names = tuple(read_labels(labels))
-    number = numbers(names)
-    images, targets, tally = [], [], Tally()
+    known = Names(names)
+    images, targets, tally = [], [], Tally(skip_bad)
     for sample in samples(shards):
         if not sample.picture:
             tally.skip(sample, "without a picture")
             continue
-        true = true_class(sample, number)
+        true = true_class(sample, known)
         if true < 0:
             name = sample.meta.get("label", sample.caption)
             raise ValueError(
@@ -99,13 +108,15 @@ def shard_pictures(shards: Sequence[str | Path], labels: Path, side: int) -> Lab
                 f"{len(names)} classes in {labels}: its .cls, its JSON's label or its caption must say which"
             )
         try:
-            images.append(decode(sample.picture, side=side))
-        except ValueError:
+            images.append(decode(sample.picture, side=side, notes=tally.notes))
+        except NotAPictureError:
             tally.skip(sample, "with a corrupted picture")
             continue
         targets.append(true)
         tally.used += 1
     tally.report()
+    if known.note:
+        warnings.warn(known.note, Note, stacklevel=2)
     return LabelledPictures(
         labels=names,
         images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(),
@@ -116,10 +127,10 @@ def shard_pictures(shards: Sequence[str | Path], labels: Path, side: int) -> Lab
 
 
 def read_labels(path: Path) -> list[str]:
-    """Class labels from a text file, one a line.
+    """Class labels from a text file, one a line; lines that begin with # are comments.
 
     Raises:
-        ValueError: no such file, fewer than two labels, or one that occurs twice.
+        ValueError: no such file, no text in UTF-8 or UTF-16, fewer than two labels, or one that occurs twice.
 
     Example:
         >>> _ = Path("labels.txt").write_text("banana\\ncactus\\n")
@@ -128,7 +139,8 @@ def read_labels(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise ValueError(f"there is no labels file {path}")
-    labels = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line.strip() for line in read_text(path).splitlines()]
+    labels = [line for line in lines if line and not line.startswith("#")]
     if len(labels) < 2:
         raise ValueError(f"{path} must name at least two classes, one a line; it names {len(labels)}")
     if double := next((label for i, label in enumerate(labels) if label in labels[:i]), None):
@@ -136,28 +148,21 @@ def read_labels(path: Path) -> list[str]:
     return labels
 
 
-def numbers(labels: Sequence[str]) -> dict[str, int]:
-    """Number of each class by its label.
-
-    Example:
-        >>> numbers(["banana", "cactus"])["cactus"]
-        1
-    """
-    return {label: number for number, label in enumerate(labels)}
-
-
-def true_class(sample: Sample, number: Mapping[str, int]) -> int:
+def true_class(sample: Sample, known: Names) -> int:
     """Class of a picture in a shard: its `key.cls`, the JSON's `label`, or the caption itself; -1 where it is none.
 
     Args:
         sample: the pair.
-        number: of each class by its label.
+        known: names of the classes.
 
     Example:
         >>> from tutorial_lib.data.shards import Sample
         >>> sample = Sample("1", b"", "", "a photo", {"label": "cactus"}, -1, Path("a.tar"))
-        >>> true_class(sample, {"banana": 0, "cactus": 1})
+        >>> true_class(sample, Names(("banana", "cactus")))
         1
     """
-    true = sample.label if sample.label >= 0 else number.get(str(sample.meta.get("label", sample.caption)), -1)
-    return true if true < len(number) else -1
+    said = sample.meta.get("label", sample.caption)
+    if sample.label < 0 and isinstance(said, int) and not isinstance(said, bool):
+        return said if 0 <= said < len(known) else -1
+    true = sample.label if sample.label >= 0 else known.number(str(said))
+    return true if true < len(known) else -1

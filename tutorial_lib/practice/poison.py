@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,23 @@ from tqdm.auto import tqdm
 
 from tutorial_lib.attacks import PairAttack, Seen
 from tutorial_lib.attacks.poison import Poison, count_poisons
+from tutorial_lib.data.decoding import NotAPictureError, decode
 from tutorial_lib.data.index import Glance, glance
 from tutorial_lib.data.loading import read_pairs
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.pictures import ShardPictures, StoredPictures
 from tutorial_lib.data.shard_writer import ShardWriter, write_pairs
-from tutorial_lib.data.shards import Sample, SkippedPairsWarning, decode, expand, samples
+from tutorial_lib.data.shards import TOLERANCE, Sample, SkippedPairsWarning, expand, samples
 from tutorial_lib.data.tasks import class_number
+from tutorial_lib.data.text import Names
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.attack import OnePicture, trigger_of
-from tutorial_lib.practice.pictures import numbers, read_labels, true_class
+from tutorial_lib.practice.output import left_over, staged
+from tutorial_lib.practice.pictures import read_labels, true_class
 from tutorial_lib.triggers import Trigger
+
+#: Poisons a caption beyond which a note says that it repeats.
+FEW = 10
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ def poison(
     *,
     labels: Path | None = None,
     side: int | None = None,
+    skip_bad: float = TOLERANCE,
     with_clean: bool = False,
     codec: str = "webp",
     shard_size: int = 1000,
@@ -120,6 +126,7 @@ def poison(
         labels: file that names the classes of the pictures, one a line; without it, captions tell what pictures show.
             With it, a backdoor also leaves every fourth class alone, so that success can be measured on unseen ones.
         side: resize pictures to it first, as open_clip does.
+        skip_bad: share of the pairs that may be unusable.
         with_clean: also write the clean pairs, through the same resizing and codec, to `out/clean`.
         codec: "webp" or "png", both without loss.
         shard_size: pairs per shard.
@@ -143,38 +150,62 @@ def poison(
     if names:
         class_number(attack.target, names)
     found = expand(shards)
+    if inside := [shard for shard in found if out.resolve() in shard.resolve().parents]:
+        raise ValueError(f"{out} holds {inside[0].name}, one of the clean shards: choose another `out`")
     if trigger := trigger_of(attack):
         _fits(trigger, found, side)
-    glanced = glance(found, class_of=_class_of(names), resized=side is not None)
-    resized, side = side not in (None, glanced.side), side or glanced.side
-    made = attack.poison(_seen(found, glanced, names, side, whole=not isinstance(attack, OnePicture)), seed=seed)
-    if (glanced.lossy or len(glanced.sizes) > 1 or resized) and not with_clean:
-        warnings.warn(
-            "the clean pictures are stored in a lossy codec or in other sizes than the poisons, which a model could "
-            "learn to tell apart; `with_clean` writes them in the same way",
-            Note,
-            stacklevel=2,
+    with staged(out, first=["manifest.json"]) as work:
+        glanced = glance(found, class_of=_class_of(names), resized=side is not None, skip_bad=skip_bad)
+        resized, side = side not in (None, glanced.side), side or glanced.side
+        seen = _seen(found, glanced, names, side, whole=not isinstance(attack, OnePicture))
+        made = attack.poison(seen, seed=seed)
+        _warn_of_few(made, attack.count)
+        if (glanced.lossy or len(glanced.sizes) > 1 or resized) and not with_clean:
+            warnings.warn(
+                "the clean pictures are stored in a lossy codec or in other sizes than the poisons, which a model "
+                "could learn to tell apart; `with_clean` writes them in the same way",
+                Note,
+                stacklevel=2,
+            )
+        total = sum(len(index.entries) for index in glanced.indices)
+        made = dataclasses.replace(made, settings=made.settings | {"side": side, "clean": total})
+        clean_shards: list[Path] = []
+        if with_clean:
+            kept = dict(zip(_identities(glanced), glanced.keys, strict=True))
+            clean_shards = _write_clean(found, kept, work / "clean", side=side, codec=codec, shard_size=shard_size)
+        written = write_pairs(work, made.pairs, prefix="poison", shard_size=shard_size, codec=codec)
+        made.write_manifest(work / "manifest.json")
+        poisons = count_poisons(made.pairs)
+        return Poisoning(
+            attack=attack.kind,
+            target=attack.target,
+            count=poisons,
+            cover=len(made) - poisons,
+            clean=total,
+            captions=(made.settings["captions"], made.settings["caption_set"]),
+            seed=seed,
+            shards=tuple(str(out / p.relative_to(work)) for p in written),
+            clean_shards=tuple(str(out / p.relative_to(work)) for p in clean_shards),
+            manifest=str(out / "manifest.json"),
         )
-    total = sum(len(index.entries) for index in glanced.indices)
-    made = dataclasses.replace(made, settings=made.settings | {"side": side, "clean": total})
-    clean_shards: list[Path] = []
-    if with_clean:
-        kept = {entry.key for entry in glanced.entries}
-        clean_shards = _write_clean(found, kept, out / "clean", side=side, codec=codec, shard_size=shard_size)
-    written = write_pairs(out, made.pairs, prefix="poison", shard_size=shard_size, codec=codec)
-    poisons = count_poisons(made.pairs)
-    return Poisoning(
-        attack=attack.kind,
-        target=attack.target,
-        count=poisons,
-        cover=len(made) - poisons,
-        clean=total,
-        captions=(made.settings["captions"], made.settings["caption_set"]),
-        seed=seed,
-        shards=tuple(map(str, written)),
-        clean_shards=tuple(map(str, clean_shards)),
-        manifest=str(_write_manifest(made, out / "manifest.json")),
-    )
+
+
+def _identities(glanced: Glance) -> list[tuple[Path, str]]:
+    return [(index.shard, entry.key) for index in glanced.indices for entry in index.entries]
+
+
+def _warn_of_few(made: Poison, count: int) -> None:
+    """Many poisons that share few captions are easy to find, and teach little."""
+    captions = list(dict.fromkeys(made.pairs.captions[:count]))
+    if count > FEW * len(captions):
+        some = ", ".join(repr(caption) for caption in captions[:3])
+        more = ", …" if len(captions) > 3 else ""
+        warnings.warn(
+            f"{count} poisons share {len(captions)} captions ({some}{more}): such repetition is easy to find; "
+            "`captions` from prompts are 80",
+            Note,
+            stacklevel=4,
+        )
 
 
 def _check(out: Path, attack: PairAttack | OnePicture, labels: Path | None) -> None:
@@ -186,12 +217,13 @@ def _check(out: Path, attack: PairAttack | OnePicture, labels: Path | None) -> N
             "label-consistent poisons need pictures with class labels: name the classes in a file of `labels`, or "
             "`select` named ones, which need none"
         )
-    if old := [*out.glob("poison-*.tar"), *out.glob("manifest.json"), *out.glob("clean/*.tar")]:
+    old = [*out.glob("poison-*.tar"), *out.glob("manifest.json"), *out.glob("clean/*.tar")]
+    if old and not left_over(out):
         raise ValueError(f"{out} already holds {old[0].name}: choose another `out` or remove it")
 
 
 def _class_of(names: Sequence[str]) -> Callable[[Sample], int] | None:
-    return functools.partial(true_class, number=numbers(names)) if names else None
+    return functools.partial(true_class, known=Names(names)) if names else None
 
 
 def _fits(trigger: Trigger, shards: Sequence[Path], side: int | None) -> None:
@@ -199,7 +231,7 @@ def _fits(trigger: Trigger, shards: Sequence[Path], side: int | None) -> None:
     for sample in samples(shards):
         try:
             picture = decode(sample.picture, side=side)
-        except ValueError:
+        except NotAPictureError:
             continue
         trigger.stamp(torch.from_numpy(picture).permute(2, 0, 1)[None])
         return
@@ -211,7 +243,7 @@ def _seen(shards: Sequence[Path], glanced: Glance, names: Sequence[str], side: i
     Pictures stay in the shards where they can be read in any order; without `whole` none is ever decoded.
     """
     entries = glanced.entries
-    captions, keys = tuple(e.caption for e in entries), tuple(e.key for e in entries)
+    captions, keys = tuple(e.caption for e in entries), tuple(glanced.keys)
     concept, shown = torch.tensor([e.concept for e in entries]), list(glanced.classes)
     if side is not None and (glanced.in_any_order or not whole):
         pictures = StoredPictures([ShardPictures(index, side) for index in glanced.indices])
@@ -219,30 +251,31 @@ def _seen(shards: Sequence[Path], glanced: Glance, names: Sequence[str], side: i
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SkippedPairsWarning)  # the first pass has said so
-            pairs = read_pairs(shards, side=side)
-        by_key = dict(zip(keys, shown, strict=True))
-        shown = [by_key[key] for key in pairs.keys]
+            pairs = read_pairs(shards, side=side, skip_bad=0.99)
+        rest = iter(zip((e.key for e in entries), keys, shown, strict=True))  # some are corrupted behind their headers
+        told = [next((name, number) for key, name, number in rest if key == there) for there in pairs.keys]
+        pairs = dataclasses.replace(pairs, keys=tuple(name for name, _ in told))
+        shown = [number for _, number in told]
     return Seen(pairs, tuple(names), torch.tensor(shown) if names else None)
 
 
 def _write_clean(
-    shards: Sequence[Path], kept: set[str], out: Path, *, side: int | None, codec: str, shard_size: int
+    shards: Sequence[Path],
+    kept: Mapping[tuple[Path, str], str],
+    out: Path,
+    *,
+    side: int | None,
+    codec: str,
+    shard_size: int,
 ) -> list[Path]:
     """The clean pairs through the same resizing and codec, with their JSON and class number."""
     with ShardWriter(out, prefix="clean", shard_size=shard_size, codec=codec) as writer:
         for sample in tqdm(samples(shards), total=len(kept), unit="pair", desc="clean", disable=None):
-            if sample.key not in kept:
+            if (key := kept.get(sample.identity)) is None:
                 continue
             try:
                 picture = decode(sample.picture, side=side)
-            except ValueError:
+            except NotAPictureError:
                 continue  # corrupted behind a sound header: a trainer skips it as well
-            writer.add(sample.key, picture, sample.caption, sample.meta, sample.label)
+            writer.add(key, picture, sample.caption, sample.meta, sample.label)
     return writer.paths
-
-
-def _write_manifest(made: Poison, path: Path) -> Path:
-    part = path.with_suffix(".json.part")
-    made.write_manifest(part)
-    os.replace(part, path)
-    return path

@@ -14,6 +14,7 @@ from tutorial_lib.data.captions import plain_label
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import write_pairs
 from tutorial_lib.data.tasks import class_concepts, training_pairs, zero_shot_task
+from tutorial_lib.practice.output import staged
 
 #: Smallest width and height that a picture can be drawn in.
 SMALLEST = 8
@@ -68,7 +69,8 @@ def write_emojicaps(
         seed: draws backgrounds, places and captions of the training pairs.
 
     Raises:
-        ValueError: the pictures would be too small, there are not so many classes, or the folder holds such shards.
+        ValueError: the pictures would be too small, there are not so many classes, or the folder holds such shards, other
+            labels, or cannot be written.
 
     Example:
         >>> write_emojicaps(Path("clean"), copies=1, classes=16).pairs
@@ -89,9 +91,10 @@ def write_emojicaps(
         labels = [names[t] for t in task.targets.tolist()]
         keys = tuple(f"{split}-{i:05d}" for i in range(len(task)))
         pairs = Pairs(task.images, tuple(labels), keys, torch.tensor(task.concepts)[task.targets])
-    shards = write_pairs(out, pairs, prefix="emojicaps", shard_size=shard_size, labels=labels)
-    (out / "labels.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
-    for notice in sorted(integrity.FOLDER.glob("ATTRIBUTION*")):
-        shutil.copy(notice, out / notice.name)
-    paths = tuple(map(str, shards))
+    with staged(out) as work:
+        shards = write_pairs(work, pairs, prefix="emojicaps", shard_size=shard_size, labels=labels)
+        (work / "labels.txt").write_text("\n".join(names) + "\n", "utf-8")
+        for notice in sorted(integrity.FOLDER.glob("ATTRIBUTION*")):
+            shutil.copy(notice, work / notice.name)
+    paths = tuple(str(out / shard.name) for shard in shards)
     return WrittenShards(str(out), paths, len(pairs), split, side, len(names), seed, pairs.fingerprint())

@@ -75,7 +75,7 @@ def apply(outcome: Outcome, defense: Defense, *, device: str | None = None, prog
         >>> from tutorial_lib.runs.outcome import train_trial
         >>> c = profiles.get("test").cleaning
         >>> apply(train_trial(c.attacked("badnets", 0)), c.sweep("finetune")[0]).cleaned.history.steps
-        10
+        5
     """
     trial = replace(outcome.trial, defense=defense)
     if not defense.cost:

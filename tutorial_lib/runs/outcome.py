@@ -40,7 +40,7 @@ class Outcome:
         >>> from tutorial_lib import profiles
         >>> outcome = train_trial(profiles.get("test").backdoor(4, seed=0))
         >>> len(outcome.poisons), outcome.history.steps
-        (4, 10)
+        (4, 5)
     """
 
     model: models.Model

@@ -70,7 +70,7 @@ def fit(
     Example:
         >>> from tutorial_lib import profiles
         >>> fit(profiles.get("test").base, progress=False).history.steps
-        10
+        5
     """
     outcome = train_trial(trial, progress=progress, device=device, weights=weights, checkpoint=checkpoint)
     if trial.defense is not None:

@@ -18,6 +18,10 @@ def training_pairs(trial: Trial) -> Pairs:
 
     Raises:
         FileNotFoundError: the shards are not in the data directory.
+
+    Example:
+        >>> len(training_pairs(Trial(classes=16, copies=2)))  # 16 classes in five styles, twice each
+        160
     """
     if trial.shards:
         return folders.shard_pairs(trial.shards, side=trial.side, limit=trial.limit)
@@ -33,6 +37,11 @@ def zero_shot_task(trial: Trial) -> ZeroShotTask:
 
     Raises:
         FileNotFoundError: ImageNet is not in the data directory.
+
+    Example:
+        >>> task = zero_shot_task(Trial(classes=16))
+        >>> len(task.labels), task.style
+        (16, 'twemoji')
     """
     if trial.task == "imagenet":
         return folders.imagenet_task(side=trial.side, shards=trial.shards or "cc3m")
@@ -45,6 +54,12 @@ def validation_pictures(trial: Trial) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures on which a defender may choose settings, their classes and drawings; no result is measured on them.
 
     EmojiCaps has a style for it. Of ImageNet these are training pictures, which a zero-shot model has not seen either.
+
+    Example:
+        >>> trial = Trial(classes=16)
+        >>> images, classes, drawings = validation_pictures(trial)
+        >>> images.shape[1:], torch.equal(images, zero_shot_task(trial).images)  # drawn in another style
+        (torch.Size([3, 32, 32]), False)
     """
     if trial.task == "imagenet":
         images, classes = folders.imagenet_validation(side=trial.side)
@@ -59,6 +74,12 @@ def labelled_pictures(trial: Trial, clean: Pairs, task: ZeroShotTask) -> tuple[T
     """Clean pictures with class labels for a linear probe and for neighbours, and the labels, shape (N,).
 
     Source: Carlini & Terzis (2022), section 4.2: 50,000 random pictures of ImageNet's training set.
+
+    Example:
+        >>> trial = Trial(classes=16, copies=4)
+        >>> images, classes = labelled_pictures(trial, training_pairs(trial), zero_shot_task(trial))
+        >>> len(images), len(set(classes.tolist()))  # a copy of each drawing
+        (80, 16)
     """
     if trial.task == "imagenet":
         return folders.imagenet_labelled(side=trial.side, count=50_000, seed=trial.seeds.data)

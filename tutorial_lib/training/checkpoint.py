@@ -16,6 +16,15 @@ def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, 
 
     Raises:
         NotWrittenError: the disk is full or the folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> model = nn.Linear(2, 1)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store(Path(folder, "run.pt"), "seed 0", model, optimizer, 1, [0.5])
+        ...     restore(Path(folder, "run.pt"), "seed 0", model, optimizer, torch.device("cpu"))
+        (1, [0.5])
     """
     state = {
         "signature": identity,
@@ -24,11 +33,8 @@ def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, 
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    with (
-        whole(path, alone=True) as part,
-        part.open("wb") as file,
-    ):  # a file of ours: its errors say what the system said
-        torch.save(state, file)
+    with whole(path, alone=True) as part, part.open("wb") as file:
+        torch.save(state, file)  # not to the path: of a file of ours, we know what the system said
 
 
 def restore(
@@ -41,6 +47,16 @@ def restore(
 
     Raises:
         ValueError: the file is damaged, or belongs to another run.
+
+    Example:
+        >>> import tempfile
+        >>> model = nn.Linear(2, 1)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store(Path(folder, "run.pt"), "seed 0", model, optimizer, 1, [0.5])
+        ...     restore(Path(folder, "run.pt"), "seed 1", model, optimizer, torch.device("cpu"))
+        Traceback (most recent call last):
+        ValueError: ...run.pt belongs to another run: seed 0, this one is seed 1; remove the file
     """
     try:
         state = torch.load(path, map_location=device, weights_only=True)

@@ -29,17 +29,35 @@ class WorkerError(RuntimeError):
 
 
 def size() -> int:
-    """Number of processes that train together."""
+    """Number of processes that train together.
+
+    Example:
+        >>> size()  # not started by `torchrun`
+        1
+    """
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Number of this process, from 0."""
+    """Number of this process, from 0.
+
+    Example:
+        >>> rank()  # not started by `torchrun`
+        0
+    """
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def local_device() -> str | None:
-    """The GPU of this process where `torchrun` started several on a host, or `None`."""
+    """The GPU of this process where `torchrun` started several on a host, or `None`.
+
+    Example:
+        >>> from unittest import mock
+        >>> gpus = mock.patch.multiple("torch.cuda", is_available=lambda: True, device_count=lambda: 8)
+        >>> with gpus, mock.patch.dict(os.environ, LOCAL_RANK="3"):  # as `torchrun` starts the fourth of eight
+        ...     local_device()
+        'cuda:3'
+    """
     if "LOCAL_RANK" in os.environ and torch.cuda.is_available():
         return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
     return None
@@ -55,6 +73,16 @@ def group(device: str | torch.device | None = None) -> Iterator[None]:
     Raises:
         ValueError: the device is one that processes cannot share out among themselves.
         WorkerError: the processes do not find each other.
+
+    Example:
+        >>> with group("cpu"):  # not started by `torchrun`
+        ...     size()
+        1
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, WORLD_SIZE="2", RANK=""), group("cpu"):  # one that has no number
+        ...     size()
+        Traceback (most recent call last):
+        tutorial_lib.training.distributed.WorkerError: the processes did not find each other: ...
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or dist.is_initialized():
         yield
@@ -79,6 +107,13 @@ def share(batch: Tensor) -> Tensor:
 
     Raises:
         ValueError: the batch cannot be divided evenly.
+
+    Example:
+        >>> from unittest import mock
+        >>> second = mock.patch.multiple("tutorial_lib.training.distributed", size=lambda: 2, rank=lambda: 1)
+        >>> with second:  # as in the second of two processes
+        ...     share(torch.arange(4))
+        tensor([2, 3])
     """
     if len(batch) % size():
         raise ValueError(f"a batch of {len(batch)} cannot be shared evenly by {size()} processes: change batch_size")
@@ -86,7 +121,13 @@ def share(batch: Tensor) -> Tensor:
 
 
 def whole(shares: Tensor) -> Tensor:
-    """The embeddings of the whole batch from everybody's share, shape (B, d); gradients flow back to each share."""
+    """The embeddings of the whole batch from everybody's share, shape (B, d); gradients flow back to each share.
+
+    Example:
+        >>> alone = torch.eye(2)
+        >>> whole(alone) is alone
+        True
+    """
     if size() == 1:
         return shares
     together: Tensor = _Gather.apply(shares)
@@ -94,7 +135,12 @@ def whole(shares: Tensor) -> Tensor:
 
 
 def agreed(value: T) -> T:
-    """What the first process says, in every process; plain data."""
+    """What the first process says, in every process; plain data.
+
+    Example:
+        >>> agreed({"epoch": 3})
+        {'epoch': 3}
+    """
     if size() == 1:
         return value
     box = [value]
@@ -104,7 +150,15 @@ def agreed(value: T) -> T:
 
 @torch.no_grad()
 def average_gradients(model: nn.Module) -> None:
-    """Replace each gradient by its mean over the processes, in one message per kind of number."""
+    """Replace each gradient by its mean over the processes, in one message per kind of number.
+
+    Example:
+        >>> model = nn.Linear(1, 1, bias=False)
+        >>> model(torch.tensor([[2.0]])).backward()
+        >>> average_gradients(model)  # alone, its own gradient is the mean
+        >>> model.weight.grad
+        tensor([[2.]])
+    """
     if size() == 1:
         return
     kinds: dict[torch.dtype, list[Tensor]] = {}
@@ -121,7 +175,14 @@ def average_gradients(model: nn.Module) -> None:
 
 @contextlib.contextmanager
 def synchronized(model: nn.Module) -> Iterator[None]:
-    """Begin with the weights of the first process, and let batch normalization see the whole batch in the block."""
+    """Begin with the weights of the first process, and let batch normalization see the whole batch in the block.
+
+    Example:
+        >>> model = nn.BatchNorm2d(3)
+        >>> with synchronized(model):  # alone, it sees the whole batch anyway
+        ...     type(model).__name__
+        'BatchNorm2d'
+    """
     if size() == 1:
         yield
         return
@@ -138,7 +199,13 @@ def synchronized(model: nn.Module) -> Iterator[None]:
 
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalization over the batches of all processes. `torch.nn.SyncBatchNorm` works on GPUs only."""
+    """Batch normalization over the batches of all processes. `torch.nn.SyncBatchNorm` works on GPUs only.
+
+    Example:
+        >>> norm, x = GlobalBatchNorm2d(3).eval(), torch.rand(4, 3, 2, 2)
+        >>> torch.equal(norm(x), nn.BatchNorm2d(3).eval()(x))  # without training it needs no other process
+        True
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:

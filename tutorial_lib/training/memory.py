@@ -63,7 +63,12 @@ def _count(config: dict[str, Any]) -> tuple[float, float, int]:
 
 
 def flops(config: dict[str, Any]) -> float:
-    """Floating-point operations of one sample, forward and backward: PyTorch's count on open_clip's own model."""
+    """Floating-point operations of one sample, forward and backward: PyTorch's count on open_clip's own model.
+
+    Example:
+        >>> round(flops(models.model_config("tiny-rn")) / 1e6)  # millions
+        36
+    """
     return _count(config)[0]
 
 
@@ -75,6 +80,10 @@ def training_bytes(config: dict[str, Any], recipe: Recipe, *, batch_size: int = 
         recipe: its optimizer and, without `batch_size`, its batch.
         batch_size: pairs that one device sees.
         half: activations in two bytes.
+
+    Example:
+        >>> round(training_bytes(models.model_config("tiny-rn"), Recipe(batch_size=256)) / 2**30, 1)  # GiB
+        0.1
     """
     batch = batch_size or recipe.batch_size
     _, activations, parameters = _count(config)
@@ -83,7 +92,12 @@ def training_bytes(config: dict[str, Any], recipe: Recipe, *, batch_size: int = 
 
 
 def largest_batch(config: dict[str, Any], recipe: Recipe, memory: float, *, half: bool = True) -> int:
-    """The largest power of two that fits into so many bytes, 0 if none does."""
+    """The largest power of two that fits into so many bytes, 0 if none does.
+
+    Example:
+        >>> largest_batch(models.model_config("tiny-rn"), Recipe(), 2**30)
+        4096
+    """
     batch = 1 << 16
     while batch and training_bytes(config, recipe, batch_size=batch, half=half) > memory:
         batch >>= 1
@@ -145,6 +159,13 @@ def explained(config: dict[str, Any], recipe: Recipe, device: torch.device) -> I
 
     Raises:
         MemoryError: instead of PyTorch's own errors.
+
+    Example:
+        >>> config = models.model_config("tiny-rn")
+        >>> with explained(config, Recipe(batch_size=8192), torch.device("cpu")):
+        ...     raise RuntimeError("can't allocate memory")
+        Traceback (most recent call last):
+        MemoryError: out of memory: a step with batch_size 8192 needs about ...
     """
     try:
         yield
@@ -159,7 +180,12 @@ def explained(config: dict[str, Any], recipe: Recipe, device: torch.device) -> I
 
 
 def out_of_memory(config: dict[str, Any], recipe: Recipe, there: float) -> str:
-    """What a step needs, what there is, and what would fit."""
+    """What a step needs, what there is, and what would fit.
+
+    Example:
+        >>> out_of_memory(models.model_config("tiny-rn"), Recipe(batch_size=4096), 2**29)
+        'out of memory: a step with batch_size 4096 needs about ... and the device has 0.5: lower batch_size to ...'
+    """
     each = -(-recipe.batch_size // distributed.size())
     half = recipe.precision != "float32"
     needed = training_bytes(config, recipe, batch_size=each, half=half)

@@ -2,7 +2,7 @@
 
 Source: Wei & Zou (2019), EDA: each operation changes a share alpha of the words, at least one; Bansal et al. (2023)
 use it for CleanCLIP. Synonyms are those of WordNet 3.0 for the words of the course's captions
-(`data_scripts/synonyms.py`).
+(`data_scripts/synonyms.py`), as they are spelt there: "boxes" is not looked up as "box", as NLTK's morphology would do.
 """
 
 from __future__ import annotations

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
 
 class Plan(Protocol):
-    """An attack on given data: the pairs that it adds, and how its success is measured."""
+    """An attack on given data: the pairs that it adds, and how its success is measured.
+
+    Example:
+        >>> class Control:  # adds nothing, and counts the classes that the model sees
+        ...     poisons = None
+        ...     def measure(self, model, tokenizer, task, embeddings, readers):
+        ...         return {f"{name}_classes": len(set(read(embeddings))) for name, read in readers.items()}
+        >>> plan: Plan = Control()
+        >>> plan.measure(None, None, None, [0.1, 0.2, 0.9], {"zero_shot": lambda points: map(round, points)})
+        {'zero_shot_classes': 2}
+    """
 
     @property
     def poisons(self) -> Pairs | None:
@@ -47,7 +57,18 @@ class Plan(Protocol):
 
 @dataclass(frozen=True)
 class Attack(Settings, Kind, ABC):
-    """What an attacker does to a training set. Subclasses are frozen dataclasses, one a file of `attacks/`."""
+    """What an attacker does to a training set. Subclasses are frozen dataclasses, one a file of `attacks/`.
+
+    Example:
+        >>> from tutorial_lib.trials import Trial
+        >>> @dataclass(frozen=True)
+        ... class Swap(Attack):  # captions of some pairs change places
+        ...     kind = "swap"
+        ...     count: int
+        ...     def plan(self, clean, task, *, seed): ...
+        >>> Trial(attack=Swap(4)).as_dict()["attack"]
+        {'kind': 'swap', 'count': 4}
+    """
 
     @abstractmethod
     def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> Plan:

@@ -8,7 +8,15 @@ from tutorial_lib.proportion import RateDict
 
 
 class Tested(TypedDict):
-    """A backdoor tested with the patch at one kind of place."""
+    """A backdoor tested with the patch at one kind of place.
+
+    Example:
+        >>> from tutorial_lib.evidence.registry import results
+        >>> cpu = results("demo")
+        >>> found = cpu.get(cpu.profile.backdoor(128, seed=0)).metrics["tested"]
+        >>> found["fixed"]["z_score"] > found["random"]["z_score"]  # it was trained with the patch at one place
+        True
+    """
 
     attack_success: RateDict
     z_score: float
@@ -16,7 +24,16 @@ class Tested(TypedDict):
 
 
 class TargetRow(TypedDict, total=False):
-    """One picture under a targeted attack: group, classes, what each reader sees, and which tower moved."""
+    """One picture under a targeted attack: group, classes, what each reader sees, and which tower moved.
+
+    Example:
+        >>> from tutorial_lib.evidence.registry import load, results
+        >>> cpu = results("demo")
+        >>> (record, *_) = cpu.of(load("fig2_left").trials(cpu.profile))
+        >>> rows = record.metrics["targets"]
+        >>> max(row["count"] for row in rows if row["zero_shot"] == row["wanted"])  # poisons
+        8
+    """
 
     group: int
     count: int
@@ -31,7 +48,17 @@ class TargetRow(TypedDict, total=False):
 
 
 class Retrieval(TypedDict, total=False):
-    """Recall between one picture and one caption of each class, by rank; of a backdoor, what it does to that."""
+    """Recall between one picture and one caption of each class, by rank; of a backdoor, what it does to that.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from tutorial_lib.evidence.registry import results
+        >>> cpu = results("demo")
+        >>> cleaning = cpu.profile.cleaning
+        >>> strong = replace(cleaning.attacked("badnets", seed=0), defense=cleaning.sweep("cleanclip")[-1])
+        >>> cpu.get(strong).metrics["retrieval"]["triggered_to_target"] < 0.1
+        True
+    """
 
     image_to_text: dict[str, float]
     text_to_image: dict[str, float]
@@ -40,7 +67,18 @@ class Retrieval(TypedDict, total=False):
 
 
 class CleaningMetrics(TypedDict, total=False):
-    """What a defense did; the last rows are of the methods that find or need something."""
+    """What a defense did; the last rows are of the methods that find or need something.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from tutorial_lib.evidence.registry import results
+        >>> cpu = results("demo")
+        >>> cleaning = cpu.profile.cleaning
+        >>> cleaned = replace(cleaning.attacked("badnets", seed=0), defense=cleaning.sweep("cleanclip")[0])
+        >>> found = cpu.get(cleaned).metrics["cleaning"]
+        >>> found["steps"], found["samples"] == found["steps"] * cleaning.recipe.batch_size
+        (120, True)
+    """
 
     steps: int
     samples: int
@@ -60,6 +98,13 @@ class Metrics(TypedDict, total=False):
     """The metrics of a record; which of them there are follows from its attack and its defense.
 
     Rates by reader are of "zero_shot" (or "classifier"), "linear_probe" and "knn".
+
+    Example:
+        >>> from tutorial_lib.evidence.registry import results
+        >>> cpu = results("demo")
+        >>> found = cpu.get(cpu.profile.backdoor(128, seed=0)).metrics
+        >>> found["poisons"], found["attack_success"]["zero_shot"]["rate"] > 0.9
+        (128, True)
     """
 
     # of every model

@@ -94,7 +94,8 @@ class Sinusoid(Trigger):
         ValueError: `delta` is not in (0, 255], or `frequency` is not positive and finite.
 
     Source: Barni et al. (2019): Δ 20 to 60, f 6, for pictures of 28 to 64 pixels. CleanCLIP's code has 60 and 6, and
-    blends the result another time with weight 0.2, which is left out here.
+    blends the result another time with weight 0.2, which is left out here: what it trains on is a wave of 12 grey
+    levels on a picture a fifth darker.
 
     Example:
         >>> import torch

@@ -79,7 +79,8 @@ class WaNet(Trigger):
 
         They keep their own captions, so that a model learns this warp and not any.
 
-        Source: Nguyen & Tran (2021), section 3.3.
+        Source: Nguyen & Tran (2021), section 3.3. Places outside the picture are drawn to its border once, after both
+        offsets; BackdoorBench does so after each, which differs for a few values along the border.
         """
         import torch
 

@@ -25,6 +25,10 @@ class Attempt:
         failed: why there is none, in one line.
         busy: another process is running the trial.
         fatal: why nothing more can be run.
+
+    Example:
+        >>> Attempt(failed="there is no class 'unicorn'").record is None
+        True
     """
 
     record: Record | None = None
@@ -43,6 +47,12 @@ class Sweep:
         elsewhere: trials that other processes on the same store finished meanwhile.
         left: trials without a record.
         failed: key and message of trials that raised an error.
+
+    Example:
+        >>> result = Sweep(found=20, left=4)
+        >>> result.failed["0123456789abcdef"] = "ValueError: there is no class 'bannana'"
+        >>> len(result.failed), len(Sweep().failed)
+        (1, 0)
     """
 
     found: int = 0
@@ -61,7 +71,13 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Deadline:
-    """When no further trial may begin."""
+    """When no further trial may begin.
+
+    Example:
+        >>> minute = Deadline(time.monotonic() + 60, estimate=lambda trial: 3600.0)  # a trial takes an hour
+        >>> minute.allows(Trial()), Deadline(float("inf")).allows(Trial())
+        (False, True)
+    """
 
     at: float
     estimate: Callable[[Trial], float] | None = None

@@ -47,6 +47,15 @@ def divide(
     Raises:
         StoreError: the disk is full, or the store cannot be written any more.
         EngineError: a trial needs a class of the caller's script, which has no main guard.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> result = Sweep()
+        >>> with tempfile.TemporaryDirectory() as folder:  # nothing to do, so no process is started
+        ...     divide([], RunStore(Path(folder)), Deadline(float("inf")), result, 2, "cpu", None)
+        >>> result == Sweep()
+        True
     """
     processes.end_if_unguarded()
     with _Crew(min(jobs, len(todo)), max(1, usable_cores() // jobs), store, device, todo) as crew:

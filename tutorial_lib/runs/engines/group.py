@@ -31,6 +31,16 @@ def work(
 
     A trial that does not fit its data, or has none, fails in every process alike and is noted; any other error ends the
     process, and with it the group.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from tutorial_lib.attacks import Backdoor
+        >>> trial, result = Trial(classes=16, copies=1, attack=Backdoor(4, target="unicorn")), Sweep()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     work([trial], RunStore(Path(folder)).open_for_writing(), Deadline(float("inf")), result, "cpu", None)
+        >>> result.failed[trial.key]
+        "there is no class 'unicorn' among 16; ..."
     """
     from tutorial_lib.runs.run import fit, run
 

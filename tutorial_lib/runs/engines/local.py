@@ -28,6 +28,17 @@ def work(
 
     Raises:
         StoreError: the disk is full, or the store cannot be written any more.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from tutorial_lib.trials import Recipe
+        >>> trial, result = Trial(classes=16, copies=1, recipe=Recipe(epochs=1, batch_size=16)), Sweep()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = RunStore(Path(folder)).open_for_writing()
+        ...     work([trial], store, Deadline(float("inf")), result, "cpu", None)
+        ...     result.made, store.read(trial).metrics["steps"]
+        (1, 5)
     """
     queue, waited = list(todo), 0.0
     while queue:

@@ -59,6 +59,14 @@ def run_with_ray(
 
     Raises:
         EngineError: Ray is not installed, or no cluster answers.
+
+    Example:
+        >>> import sys
+        >>> from unittest import mock
+        >>> with mock.patch.dict(sys.modules, ray=None):  # as where it is not installed
+        ...     run_with_ray([], RunStore("nowhere"), Deadline(0), Sweep())
+        Traceback (most recent call last):
+        tutorial_lib.runs.engines.base.EngineError: Ray is not installed: pip install -e '.[ray]' ...
     """
     try:
         import ray
