@@ -27,7 +27,13 @@ from tutorial_lib.evidence.results import Results
 
 ROOT = places.PACKAGE.parent
 #: Parts of the library that may need an extra; the rest makes do with what every install brings.
-EXTRAS = {"course": "book", "bench": "bench", "runs/engines/ray.py": "ray", "data/hub.py": "data"}
+EXTRAS = {
+    "course": "book",
+    "bench": "bench",
+    "runs/engines/ray.py": "ray",
+    "data/hub.py": "data",
+    "data/sources/arrow.py": "import",
+}
 
 
 def settings() -> dict[str, Any]:
@@ -177,7 +183,7 @@ def test_a_wheel_tells_version_extras_and_command(wheel: Path) -> None:
     assert wheel.name == f"backdooring_clip-{tutorial_lib.__version__}-py3-none-any.whl"
     (found,) = importlib.metadata.distributions(path=[str(wheel)])
     assert found.version == tutorial_lib.__version__
-    assert set(found.metadata.get_all("Provides-Extra") or []) == {"book", "bench", "data", "dev", "ray"}
+    assert set(found.metadata.get_all("Provides-Extra") or []) == {"book", "bench", "data", "dev", "import", "ray"}
     assert [point.value for point in found.entry_points.select(name="tutorial")] == ["tutorial_lib.cli:main"]
 
 

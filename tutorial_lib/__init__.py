@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tutorial_lib import attacks, defenses, detect, evaluate, models, profiles, triggers
     from tutorial_lib.attacks.report import BackdoorReport, measure_backdoor
     from tutorial_lib.models import load as load_model
-    from tutorial_lib.runs import run
+    from tutorial_lib.runs.run import run
     from tutorial_lib.training.loop import train
     from tutorial_lib.trials import Recipe, Trial
     from tutorial_lib.zscore import backdoor_z_score

@@ -229,6 +229,12 @@ def test_labels_of_every_kind(tmp_path: Path, parts: dict[str, bytes], number: i
     assert read_pairs(tmp_path).concept.tolist() == [number]
 
 
+def test_pictures_in_forms_that_are_not_read_are_named(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", {"1.avif": b"x", "1.txt": b"a dog"})
+    with pytest.raises(ShardError, match=r"none of 1 pairs .*: 1 whose picture is in a form that is not read, \.avif"):
+        read_pairs(tmp_path)
+
+
 def test_a_caption_that_is_no_text_costs_its_pair(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar", pairs() | {"99999.png": colour(1), "99999.txt": b"caf\xe9"})
     said = r"1 with a caption that cannot be read \(no UTF-8 at byte 3\) \(first: 99999"

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import json
+import keyword
 import os
 import re
 import sys
@@ -24,6 +25,7 @@ COMMANDS = (
     "doctor",
     "demo",
     "data",
+    "import",
     "poison",
     "train",
     "evaluate",
@@ -55,7 +57,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--traceback", action="store_true", help="on an error, show where in the code it arose")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
-        import_module(f"tutorial_lib.cli.{name}").add(commands)
+        module = f"{name}_" if keyword.iskeyword(name) else name
+        import_module(f"tutorial_lib.cli.{module}").add(commands)
     return top
 
 

@@ -32,6 +32,8 @@ from tutorial_lib.notes import Note
 #: Suffixes of pictures and captions, the preferred first; what a picture is, its content says.
 PICTURES = ("webp", "png", "jpg", "jpeg", "jfif", "jpe", "gif", "bmp", "tif", "tiff")
 CAPTIONS = ("txt", "caption", "text")
+#: Suffixes of pictures in forms that are not read.
+UNREAD = ("avif", "heic", "heif", "jxl", "jp2", "svg", "eps", "ps", "pdf", "psd", "ico", "dds", "tga", "ppm")
 #: Suffixes of archives.
 ARCHIVES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 CODECS = ("webp", "png")
@@ -58,7 +60,7 @@ class Sample:
     Attributes:
         key: name of the pair in its shard.
         picture: the encoded picture, empty where there is none.
-        suffix: its format, one of `PICTURES`.
+        suffix: its format, one of `PICTURES`; of `UNREAD` where there is only one in a form that is not read.
         caption: empty where there is none.
         meta: the content of `key.json`; the name of a class in `key.cls` is its `label`.
         label: the class number in `key.cls`, -1 where there is none.
@@ -276,7 +278,8 @@ def _after_end(file: io.BufferedIOBase, end: int, shard: Path) -> int | None:
 def _sample(key: str, parts: dict[str, bytes], offsets: dict[str, int], shard: Path) -> Sample:
     # the last part of a suffix says what a file is: input.png, image.jpg
     kinds = {suffix.rpartition(".")[2]: suffix for suffix in reversed(parts)}
-    suffix = kinds.get(next((s for s in PICTURES if s in kinds), ""), "")
+    suffix = kinds.get(next((s for s in (*PICTURES, *UNREAD) if s in kinds), ""), "")
+    kind = suffix.rpartition(".")[2]
     meta = _json(parts.get(kinds.get("json", ""), b"{}"))
     caption, flaw = "", ""
     for written in (parts[kinds[s]] for s in CAPTIONS if s in kinds):
@@ -299,8 +302,8 @@ def _sample(key: str, parts: dict[str, bytes], offsets: dict[str, int], shard: P
         meta = {"label": said} | meta
     return Sample(
         key=key,
-        picture=parts.get(suffix, b""),
-        suffix=suffix.rpartition(".")[2],
+        picture=parts.get(suffix, b"") if kind in PICTURES else b"",
+        suffix=kind,
         caption=caption,
         meta=meta,
         label=label,
@@ -353,7 +356,8 @@ class Tally:
     def unusable(self, sample: Sample) -> bool:
         """Count a pair that lacks its picture or its caption."""
         if not sample.picture:
-            self.skip(sample, "without a picture")
+            unread = f"whose picture is in a form that is not read, .{sample.suffix}"
+            self.skip(sample, unread if sample.suffix in UNREAD else "without a picture")
         elif not sample.caption:
             self.skip(sample, sample.flaw or "with an empty caption")
         else:

@@ -69,8 +69,8 @@ def write_emojicaps(
         seed: draws backgrounds, places and captions of the training pairs.
 
     Raises:
-        ValueError: the pictures would be too small, there are not so many classes, or the folder holds such shards, other
-            labels, or cannot be written.
+        ValueError: the pictures would be too small, there are not so many classes, or the folder holds such shards or
+            other labels, or cannot be written.
 
     Example:
         >>> write_emojicaps(Path("clean"), copies=1, classes=16).pairs
