@@ -14,7 +14,7 @@ from tutorial_lib import places
 
 ROOT = places.PACKAGE.parent
 #: What `open` is called on without opening a text.
-BINARY = ("os", "tarfile", "zipfile", "gzip", "Image", "webbrowser")
+BINARY = ("os", "tarfile", "tar", "zipfile", "zip", "gzip", "Image", "webbrowser")
 SUBPROCESS = ("run", "Popen", "call", "check_call", "check_output")
 
 
@@ -32,7 +32,7 @@ def unnamed(call: ast.Call) -> bool:
     """Whether a call reads or writes a text in whatever encoding the locale has."""
     method = isinstance(call.func, ast.Attribute)
     name = call.func.attr if method else getattr(call.func, "id", "")
-    owner = ast.unparse(call.func.value) if method else ""
+    owner = ast.unparse(call.func.value).rpartition(".")[2].strip("_") if method else ""
     named = {k.arg for k in call.keywords}
     if "encoding" in named:
         return False
@@ -46,7 +46,7 @@ def unnamed(call: ast.Call) -> bool:
         return (how := mode(call, 0)) is not None and not binary(how)
     if name == "fdopen" or (name == "open" and owner not in BINARY):
         return not binary(mode(call, 1 if owner in ("", "os", "io") else 0))
-    return name == "TextIOWrapper"
+    return name == "TextIOWrapper" and len(call.args) < 2
 
 
 def found(source: str) -> Iterator[int]:
@@ -92,6 +92,8 @@ def test_every_text_names_its_encoding() -> None:
         ("NamedTemporaryFile()", False),
         ("NamedTemporaryFile('w')", True),
         ("io.TextIOWrapper(raw)", True),
+        ("io.TextIOWrapper(raw, 'utf-8')", False),
+        ("self._zip.open(member)", False),
     ],
 )
 def test_what_names_none_is_found(source: str, wrong: bool) -> None:

@@ -63,6 +63,15 @@ def attempt(trial: Trial, store: RunStore, device: str | None) -> Attempt:
 
     Raises:
         StoreError: the disk is full, or the store cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from tutorial_lib.attacks import Backdoor
+        >>> trial = Trial(classes=16, copies=1, attack=Backdoor(4, target="unicorn"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     attempt(trial, RunStore(Path(folder)).open_for_writing(), "cpu").failed
+        "there is no class 'unicorn' among 16; ..."
     """
     from tutorial_lib.runs.run import run
 
@@ -89,7 +98,12 @@ def attempt(trial: Trial, store: RunStore, device: str | None) -> Attempt:
 
 
 def in_one_line(error: Exception) -> str:
-    """An error in one line."""
+    """An error in one line; of one that nobody expected, the line says where it arose.
+
+    Example:
+        >>> in_one_line(ValueError("there is no\\n class")), in_one_line(KeyError("x"))
+        ('there is no class', "KeyError: 'x'")
+    """
     text = " ".join(str(error).split())
     if isinstance(error, EXPECTED) and text:
         return text
@@ -102,7 +116,13 @@ def in_one_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def threads_for_children(threads: int) -> Iterator[None]:
-    """Children read these when they import torch; idle threads that spin would take a core from the other jobs."""
+    """Children read these when they import torch; idle threads that spin would take a core from the other jobs.
+
+    Example:
+        >>> with threads_for_children(3):
+        ...     os.environ["OMP_NUM_THREADS"]
+        '3'
+    """
     wanted = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
