@@ -17,7 +17,7 @@ from tutorial_lib.cli import main
 from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.export import default_folder
 from tutorial_lib.evidence.results import Results
-from tutorial_lib.trials.store import read_lines
+from tutorial_lib.trials.store import RunStore, read_lines
 
 ROOT = Path(__file__).parents[2]
 TEXT = registry.load("text_tower").trials(profiles.get("test"))
@@ -198,7 +198,6 @@ def damaged(store, tmp_path):
     "command",
     [
         ["status", "--profile", "test"],
-        ["claims", "--profile", "test"],
         ["export", "--profile", "test", "--out", "results"],
         ["run", "text_tower", "--profile", "test", "--dry-run"],
     ],
@@ -207,9 +206,8 @@ def test_damaged_records_are_named_and_end_no_command(capsys, damaged, tmp_path,
     monkeypatch.chdir(tmp_path)
     body = tutorial(capsys, *command, "--store", damaged)
     said = "\n".join(body["warnings"])
-    for trial, why in zip(
-        TEXT, ("it is not UTF-8 (byte 0)", "no JSON that a record would be", "it is a folder"), strict=False
-    ):
+    reasons = ("it is not UTF-8 (byte 0)", "no JSON that a record would be", "it is a folder")
+    for trial, why in zip(TEXT, reasons, strict=False):
         assert re.search(rf"the record \S+{trial.key}\.json was set aside, in \S+set-aside: .*{re.escape(why)}", said)
     assert len(body["warnings"]) == 3
     assert sorted(p.name for p in damaged.glob("*.json")) == [f"{TEXT[3].key}.json"]
@@ -217,6 +215,15 @@ def test_damaged_records_are_named_and_end_no_command(capsys, damaged, tmp_path,
         assert body["files"] == {"text_tower": 1}
     if command[0] == "run":
         assert body["missing"] == 3
+
+
+def test_claims_go_on_without_a_damaged_record(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "results", lambda: tmp_path / "none committed")
+    store = RunStore(tmp_path / "runs").open_for_writing()
+    trial = profiles.get("cpu").backdoor(128, 0)
+    store.path(trial).write_bytes(b"\xff")
+    body = tutorial(capsys, "claims", "--profile", "cpu", "--store", store.folder)
+    assert f"{trial.key}.json was set aside" in body["warnings"][0]
 
 
 def test_status_counts_and_names_what_was_set_aside(capsys, damaged):
