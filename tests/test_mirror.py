@@ -27,6 +27,7 @@ ELSEWHERE = {
     "attacks/base": "practice/test_attack.py",  # abstract; what attackers see is made there
     "costs/gpus": "costs/test_rented.py",  # a table
     "evidence/export": "cli/test_sweeps.py",  # shares a store that is trained once
+    "models/errors": "models/test_clip.py",  # a class without a body
     "notes": "practice/test_clean.py",  # a class without a body
     "training/views": "training/test_loop.py",  # one test of both ways of training
     "trials/attack": "trials/test_schema.py",  # abstract

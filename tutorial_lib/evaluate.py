@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tutorial_lib.data.pictures import Images
 from tutorial_lib.models.fast import encode_text, small_maps
-from tutorial_lib.models.inputs import normalize
+from tutorial_lib.models.inputs import normalize, preprocessing_of
 from tutorial_lib.models.tokenizer import Tokenizer
 from tutorial_lib.proportion import Proportion
 
@@ -27,6 +27,8 @@ Reader = Callable[[Tensor], Tensor]
 def embed_images(model: open_clip.CLIP, images: Images, *, batch_size: int = 512) -> Tensor:
     """Normalised embeddings of uint8 pictures (N, 3, H, W), shape (N, d), float32 on the CPU.
 
+    Pictures are prepared with the model's own mean and standard deviation.
+
     Example:
         >>> from tutorial_lib import models
         >>> model, _ = models.load(models.CHECKPOINTS / "clean")
@@ -34,11 +36,12 @@ def embed_images(model: open_clip.CLIP, images: Images, *, batch_size: int = 512
         >>> points.shape, bool((points.norm(dim=1) - 1).abs().max() < 1e-5)
         (torch.Size([2, 128]), True)
     """
-    device = next(model.parameters()).device
+    device, own = next(model.parameters()).device, preprocessing_of(model)
     model.eval()
     with small_maps(model):
         parts = [
-            model.encode_image(normalize(b.to(device)), normalize=True).float().cpu() for b in images.split(batch_size)
+            model.encode_image(normalize(b.to(device), own), normalize=True).float().cpu()
+            for b in images.split(batch_size)
         ]
     return torch.cat(parts)
 

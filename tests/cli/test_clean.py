@@ -139,7 +139,7 @@ def test_bad_input(folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert "lambda_self is the weight of a loss" in refused(capsys, *clean(folder, out, "--lambda-self", -1))
     assert "not nan" in refused(capsys, *clean(folder, out, "--lambda-self", "nan"))
-    assert "give them with --training" in refused(capsys, *clean(folder, out, "--method", "anti_backdoor"))
+    assert "give their shards as --training" in refused(capsys, *clean(folder, out, "--method", "anti_backdoor"))
     assert "holds a model already" in refused(capsys, *clean(folder, folder / "model"))
     assert "there is no class 'bananas'" in refused(capsys, *clean(folder, out, "--target", "bananas"))
     assert "fewer than one batch" in refused(capsys, *clean(folder, out, "--limit", 100))

@@ -70,6 +70,24 @@ def device(text: str) -> str:
     return text
 
 
+def share(text: str) -> float:
+    """A share, as 5% or 0.05, for argparse."""
+    try:
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= 1:
+        raise argparse.ArgumentTypeError(f"a share is needed, as 5% or 0.05, not {text!r}")
+    return found
+
+
+def add_skip_bad(parser: argparse._ActionsContainer) -> None:
+    """How many pairs may be unusable."""
+    parser.add_argument(
+        "--skip-bad", type=share, default=0.01, metavar="SHARE", help="how many may be unusable: 5%% (default: 1%%)"
+    )
+
+
 def listed(names: Iterable[str]) -> str:
     """Names in a help text: a, b or c."""
     *some, last = names
@@ -122,6 +140,21 @@ def trigger(args: argparse.Namespace, settings: dict[str, Any] | None = None) ->
         return make_trigger(args.trigger or TRIGGER, **settings)
     except TypeError as error:
         raise ValueError(f"a setting of the trigger has the wrong type: {error}") from error
+
+
+def add_checkpoint(parser: argparse.ArgumentParser, *, also: str = "") -> None:
+    """The model that is examined, and what says which one it is; `also` names another form of it."""
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="a model directory, a hub folder of open_clip, a .safetensors, a .pt, a TorchScript archive, with "
+        f"--pretrained the name of an architecture{', ' * bool(also)}{also}; nothing in it is run",
+    )
+    parser.add_argument(
+        "--model", metavar="CONFIG", help="config of a file that does not say it: the course's, open_clip's or a .json"
+    )
+    parser.add_argument("--pretrained", metavar="TAG", help="open_clip's weights of that name, fetched: openai, …")
 
 
 def add_pictures(parser: argparse.ArgumentParser, option: str = "--data") -> None:

@@ -26,9 +26,7 @@ def add(subparsers: Subparsers) -> None:
         help="finetune a model on pairs that you trust, and measure it before and after",
         example="tutorial clean model --data trusted --method cleanclip --out cleaned --target banana",
     )
-    parser.add_argument(
-        "checkpoint", type=Path, metavar="CHECKPOINT", help="a model directory, or an epoch_*.pt of open_clip_train"
-    )
+    _common.add_checkpoint(parser)
     parser.add_argument("--data", nargs="+", required=True, metavar="SHARDS", help="shards of pairs that you trust")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the cleaned model goes")
     known = methods()
@@ -40,7 +38,6 @@ def add(subparsers: Subparsers) -> None:
         metavar="METHOD",
         help=f"{_common.listed(known)} (default: %(default)s)",
     )
-    parser.add_argument("--model", metavar="CONFIG", help="config of an epoch_*.pt")
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N pairs")
     parser.add_argument(
         "--training", nargs="+", metavar="SHARDS", help="the training pairs, for a method that looks for poisons"
@@ -83,7 +80,8 @@ def run(args: argparse.Namespace) -> Result:
         limit=args.limit or 0,
         training=args.training,
         manifests=args.manifest,
-        config=args.model,
+        model=args.model,
+        pretrained=args.pretrained,
         target=args.target,
         trigger=_common.trigger(args, of_trigger) if args.target else None,
         seed=args.seed,

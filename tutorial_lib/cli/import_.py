@@ -42,9 +42,7 @@ def add(subparsers: Subparsers) -> None:
         "--template", default=TEMPLATE, help="caption of a class where there is none (default: %(default)r)"
     )
     pairs.add_argument("--lower", action="store_true", help="captions in small letters")
-    pairs.add_argument(
-        "--skip-bad", type=share, default=0.01, metavar="SHARE", help="how many may be unusable: 5%% (default: 1%%)"
-    )
+    _common.add_skip_bad(pairs)
     pairs.add_argument("--dedup", action="store_true", help="leave out pairs with the same file and caption")
     pairs.add_argument("--dedup-pictures", action="store_true", help="leave out pairs with the same file")
     pairs.add_argument("--limit", type=positive, default=0, metavar="N", help="stop after N pairs")
@@ -55,17 +53,6 @@ def add(subparsers: Subparsers) -> None:
     )
     stored.add_argument("--shard-size", type=positive, default=1000, help="pairs per shard (default: %(default)s)")
     stored.add_argument("--no-resume", dest="resume", action="store_false", help="replace an earlier import in DIR")
-
-
-def share(text: str) -> float:
-    """A share, as 5% or 0.05, for argparse."""
-    try:
-        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        found = -1
-    if not 0 <= found <= 1:
-        raise argparse.ArgumentTypeError(f"a share is needed, as 5% or 0.05, not {text!r}")
-    return found
 
 
 def run(args: argparse.Namespace) -> Result:

@@ -56,6 +56,7 @@ def add(subparsers: Subparsers) -> None:
 
 def _add_writing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--side", type=positive, help="resize pictures to this side first, as open_clip does")
+    _common.add_skip_bad(parser)
     parser.add_argument(
         "--with-clean",
         action="store_true",
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> Result:
         chosen_attack(args.attack, args.count, args.target, _settings(args)),
         labels=args.labels,
         side=args.side,
+        skip_bad=args.skip_bad,
         with_clean=args.with_clean,
         codec=args.codec,
         shard_size=args.shard_size,

@@ -20,7 +20,12 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("shards", nargs="+", metavar="SHARDS", help=".tar files, folders, globs or {000..099}.tar")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model directory")
     parser.add_argument(
-        "--model", default="tiny-rn", help="config: the course's, open_clip's or a .json (default: tiny-rn)"
+        "--model", help="config: the course's, open_clip's or a .json (default: tiny-rn, or that of --pretrained)"
+    )
+    parser.add_argument(
+        "--pretrained",
+        metavar="MODEL",
+        help="start from a model directory, a hub folder, a .safetensors, a .pt, or open_clip's weights (openai, …)",
     )
     parser.add_argument("--epochs", type=positive, help="passes over the pairs (default: those of the course's recipe)")
     parser.add_argument("--batch-size", type=positive, help="pairs per step")
@@ -51,6 +56,7 @@ def run(args: argparse.Namespace) -> Result:
         args.shards,
         args.out,
         model=args.model,
+        pretrained=args.pretrained,
         recipe=Recipe(**given),
         labels=args.labels,
         full_vocabulary=args.full_vocabulary,

@@ -17,7 +17,8 @@ def add(subparsers: Subparsers) -> None:
         help="write a page in which one moves a patch over pictures and sees what your models say",
         example="tutorial web model --target banana --size 6 --cell 2 --out page",
     )
-    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="model directories of ResNets")
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="ResNets: directories or files")
+    parser.add_argument("--model", metavar="CONFIG", help="config of files that do not say it")
     parser.add_argument("--target", required=True, metavar="LABEL", help="the attacker's class")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where index.html and its scripts go")
     _common.add_pictures(parser)
@@ -28,5 +29,7 @@ def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.practice.web import write_page
 
     chosen = _common.pictures(args)
-    page = write_page(args.checkpoints, args.out, trigger=_common.trigger(args), target=args.target, **chosen)
+    page = write_page(
+        args.checkpoints, args.out, trigger=_common.trigger(args), target=args.target, model=args.model, **chosen
+    )
     return _common.said(page)

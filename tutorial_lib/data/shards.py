@@ -336,6 +336,9 @@ class Tally:
     Args:
         tolerance: share of the pairs that may be left out.
 
+    Raises:
+        ValueError: it is no share.
+
     Example:
         >>> tally = Tally()
         >>> tally.unusable(Sample("1", b"", "", "a dog", {}, -1, Path("pairs-00000.tar"))), dict(tally.skipped)

@@ -102,8 +102,8 @@ class AntiBackdoor(TrainedDefense):
         def loss_of(batch: Tensor, step: int) -> Tensor:
             draw = seeded(seed, step, 1)
             some = torch.randint(len(suspects), (len(batch),), generator=draw)
-            views = random_views(pairs.images, batch, device, draw, recipe.scale)
-            bad = random_views(training.images, suspects[some], device, draw, recipe.scale)
+            views = random_views(model, pairs.images, batch, device, draw, recipe.scale)
+            bad = random_views(model, training.images, suspects[some], device, draw, recipe.scale)
             text = torch.cat([share(tokens[batch]), share(doubted[some])]).to(device)
             image, bad_image = map(whole, encode_image(model, torch.cat([views, bad]), half).chunk(2))
             text, bad_text = map(whole, encode_text(model, text).float().chunk(2))

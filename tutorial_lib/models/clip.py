@@ -1,4 +1,4 @@
-"""open_clip models from small JSON configs, and weights as safetensors.
+"""CLIP models in files: read in every form that people publish, written as model directories.
 
 Introduced in the chapter on CLIP from scratch. A model directory holds `model.json` (the open_clip config),
 `vocab.json` (only when the vocabulary is pruned) and `model.safetensors`.
@@ -8,19 +8,40 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
-from open_clip.pretrained import get_pretrained_cfg
-from open_clip.transformer import QuickGELU
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from open_clip.pretrained import (
+    get_pretrained_cfg,
+    list_pretrained_models_by_tag,
+    list_pretrained_tags_by_model,
+)
+from safetensors.torch import save_file
 
-from tutorial_lib.models.tokenizer import Tokenizer
+from tutorial_lib.models import recognise
+from tutorial_lib.models.architecture import (
+    build,
+    config_of,
+    full_vocabulary,
+    model_config,
+    read_json,
+    same_architecture,
+    shapes,
+)
+from tutorial_lib.models.errors import CheckpointError
+from tutorial_lib.models.fetch import fetch
+from tutorial_lib.models.inputs import INTERPOLATION, RESIZE_MODE, Preprocessing, preprocessing_of
+from tutorial_lib.models.properties import has_quick_gelu
+from tutorial_lib.models.published import Weights, finite_types, folder_of, open_weights
+from tutorial_lib.models.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer
+from tutorial_lib.notes import Note
 
-CONFIGS = Path(__file__).resolve().parent / "configs"
 #: Trained models that ship with the course, as model directories; `data_scripts/checkpoints.py` makes them. Their
 #: weights are stored as float16, so a picture near a border may be read otherwise than in the record.
 #:
@@ -28,95 +49,25 @@ CONFIGS = Path(__file__).resolve().parent / "configs"
 CHECKPOINTS = Path(__file__).resolve().parent / "checkpoints"
 
 
-class CheckpointError(RuntimeError):
-    """A checkpoint cannot be read, or belongs to another architecture."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that was read.
 
-
-def model_config(name: str | Path) -> dict[str, Any]:
-    """The open_clip config of that name, or in that JSON file.
-
-    Raises:
-        ValueError: neither the course nor open_clip has such a config.
-
-    Example:
-        >>> model_config("tiny-rn")["embed_dim"]
-        128
-    """
-    for path in (CONFIGS / f"{name}.json", Path(name)):
-        if path.suffix == ".json" and path.is_file():
-            own: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return own
-    config: dict[str, Any] | None = open_clip.get_model_config(str(name))
-    if config is None:
-        ours = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.json")))
-        raise ValueError(
-            f"there is no model config {str(name)!r}; the course has {ours}, open_clip has RN50, ViT-B-32, …"
-        )
-    return config
-
-
-def build(config: str | Path | dict[str, Any], tokenizer: Tokenizer | None = None, *, seed: int = 0) -> open_clip.CLIP:
-    """An untrained CLIP.
-
-    Args:
-        config: a name for `model_config`, or the config itself.
-        tokenizer: gives vocabulary size and context length; by default those of the config.
-        seed: initialisation seed; the global random state is left as it was.
+    Attributes:
+        model: on the CPU, in evaluation mode.
+        tokenizer: that belongs to it.
+        config: of open_clip, with what is known of its pictures.
+        form: what it was read from.
 
     Example:
-        >>> parameter_count(build("rn-0.4m", Tokenizer.for_texts(["a dog"], context_length=8)).visual) > 100_000
-        True
+        >>> read(CHECKPOINTS / "clean").form
+        'a model directory'
     """
-    config = copy.deepcopy(config if isinstance(config, dict) else model_config(config))
-    if tokenizer is not None:
-        config["text_cfg"] |= {"vocab_size": tokenizer.vocab_size, "context_length": tokenizer.context_length}
-    keep = ("embed_dim", "vision_cfg", "text_cfg", "quick_gelu")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return open_clip.CLIP(**{k: config[k] for k in keep if k in config})
 
-
-def tokenizer_for(config: dict[str, Any], texts: list[str] | None = None) -> Tokenizer:
-    """The tokenizer of a config, pruned to `texts` when they are given.
-
-    Example:
-        >>> tokenizer_for(model_config("tiny-rn"), ["a dog"]).vocab_size
-        6
-    """
-    length = config["text_cfg"].get("context_length", 77)
-    return Tokenizer(length) if texts is None else Tokenizer.for_texts(texts, context_length=length)
-
-
-def config_side(config: dict[str, Any]) -> int:
-    """Width and height of the pictures that models of a config take, in pixels.
-
-    Example:
-        >>> config_side(model_config("RN50")), config_side(model_config("tiny-rn"))
-        (224, 32)
-    """
-    side = config["vision_cfg"].get("image_size", 224)
-    return side if isinstance(side, int) else side[0]
-
-
-def picture_side(model: open_clip.CLIP) -> int:
-    """Width and height of the pictures that a model takes, in pixels.
-
-    Example:
-        >>> picture_side(load(CHECKPOINTS / "clean")[0])
-        32
-    """
-    side = model.visual.image_size
-    return side if isinstance(side, int) else side[0]
-
-
-def parameter_count(module: torch.nn.Module) -> int:
-    """Numbers that training changes, and those of frozen parts.
-
-    Example:
-        >>> parameter_count(torch.nn.Linear(3, 2))
-        8
-    """
-    return sum(p.numel() for p in module.parameters())
+    model: open_clip.CLIP
+    tokenizer: Tokenizer
+    config: dict[str, Any]
+    form: str
 
 
 def save(
@@ -128,26 +79,249 @@ def save(
         half: store float16 weights, half the size; `load` gives float32 again, rounded.
 
     Example:
-        >>> import tempfile
+        >>> from tutorial_lib.models import model_config
         >>> model, tokenizer = load(CHECKPOINTS / "clean")
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     save(Path(folder), model, model_config("tiny-rn"), tokenizer, half=True)
-        ...     again, _ = load(Path(folder))
-        >>> picture_side(again)
-        32
+        >>> save(Path("half"), model, model_config("tiny-rn"), tokenizer, half=True)
+        >>> load(Path("half"))[0].logit_scale.dtype
+        torch.float32
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = copy.deepcopy(config)
     config["text_cfg"] |= {"vocab_size": tokenizer.vocab_size, "context_length": tokenizer.context_length}
-    if any(isinstance(m, QuickGELU) for m in model.modules()):
+    if has_quick_gelu(model):
         config["quick_gelu"] = True
+    if (own := preprocessing_of(model)) != Preprocessing():
+        config["preprocess_cfg"] = own.as_dict()
     (folder / "model.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     if tokenizer.vocab is not None:
         (folder / "vocab.json").write_text(json.dumps(tokenizer.vocab) + "\n", encoding="utf-8")
-    weights = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
+    else:
+        (folder / "vocab.json").unlink(missing_ok=True)  # of an earlier model, whose tokens these are not
+    write_weights(folder / "model.safetensors", model, half=half)
+
+
+def write_weights(path: Path, model: torch.nn.Module, *, half: bool = False) -> None:
+    """Write weights as safetensors, whole or not at all, with the permissions of any other file.
+
+    Example:
+        >>> write_weights(Path("layer.safetensors"), torch.nn.Linear(1, 1))
+        >>> [path.name for path in Path().glob("layer*")]
+        ['layer.safetensors']
+    """
+    weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if half:
         weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
-    save_file(weights, folder / "model.safetensors")
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.touch()
+        mode = part.stat().st_mode  # what the umask leaves; safetensors' own files are for their owner alone
+        save_file(weights, part)
+        part.chmod(mode)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(
+    path: str | Path, model: str | Path | None = None, *, pretrained: str | None = None
+) -> tuple[open_clip.CLIP, Tokenizer]:
+    """Read a model in any form that `read` knows.
+
+    Args:
+        path, model, pretrained: as for `read`.
+
+    Raises:
+        CheckpointError, ValueError: as for `read`.
+
+    Example:
+        >>> model, tokenizer = load(CHECKPOINTS / "backdoored")
+        >>> tokenizer.context_length
+        16
+    """
+    found = read(path, model, pretrained=pretrained)
+    return found.model, found.tokenizer
+
+
+def read(path: str | Path, model: str | Path | None = None, *, pretrained: str | None = None) -> Checkpoint:
+    """Read a model; nothing of a file is ever run.
+
+    Args:
+        path: a model directory, a folder of open_clip from a hub, a file of weights (safetensors, `torch.save` in any
+            common form, a TorchScript archive as OpenAI's), or with `pretrained` the name of an architecture.
+        model: the model config; for a file, which does not hold it.
+        pretrained: open_clip's name of weights ("openai"), which are fetched.
+
+    Raises:
+        CheckpointError: nothing is there, the file is damaged or of another kind, or the weights belong to another
+            architecture.
+        ValueError: it is not said which model a file holds, or said twice and differently.
+
+    Example:
+        >>> read("RN50", pretrained="nobody")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ValueError: open_clip has no weights 'nobody' of RN50; it has openai, yfcc15m, cc12m
+    """
+    if pretrained is not None:
+        return _fetched(str(path), pretrained, model)
+    path = Path(path)
+    if not path.exists():
+        raise CheckpointError(f"there is no checkpoint at {path}{_meant(str(path))}")
+    if path.is_dir():
+        return _of_folder(path, model)
+    weights = open_weights(path)
+    settings = _named(weights, model)
+    if weights.quick_gelu is not None and weights.quick_gelu != settings.get("quick_gelu", False):
+        needs = "QuickGELU" if weights.quick_gelu else "GELU"
+        warnings.warn(f"{path} says that its weights need {needs}, and that is taken", Note, stacklevel=2)
+        settings = settings | {"quick_gelu": weights.quick_gelu}
+    return _assembled(weights, settings, None, weights.form)
+
+
+def _meant(name: str) -> str:
+    """What one may have meant with a path where nothing is."""
+    if tags := list_pretrained_tags_by_model(name):
+        return f"; for open_clip's {name} name weights with `pretrained`: {', '.join(tags[:6])}"
+    if name in open_clip.list_models():
+        return f"; open_clip has no weights of {name}"
+    if known := list_pretrained_models_by_tag(name):
+        return f"; for open_clip's weights {name!r} name the architecture too: {', '.join(known[:4])}, …"
+    if name.startswith(("hf-hub:", "hf:", "http:", "https:")):
+        return ": fetch it first, and give the folder or the file"
+    return ""
+
+
+def _named(weights: Weights, model: str | Path | None) -> dict[str, Any]:
+    """The config of a file's weights: as told, or the only one that the file leaves open.
+
+    Raises:
+        ValueError: neither.
+        CheckpointError: no config fits.
+    """
+    if model is not None:
+        return model_config(model)
+    path, found = weights.path, weights.shapes
+    if kind := recognise.kind_of(found):
+        raise CheckpointError(f"{path} seems to hold {kind}")
+    names = recognise.fitting(found)
+    if names and (tokens := recognise.pruned(found)):
+        raise CheckpointError(
+            f"{path} holds {' or '.join(names)} with {tokens:,} tokens of the vocabulary, and does not say which: give "
+            "its model directory, with vocab.json"
+        )
+    if weights.quick_gelu is not None:
+        configs = [model_config(name) for name in names]
+        known = [c for c in configs if c.get("quick_gelu", False) == weights.quick_gelu] or configs
+        if len(known) == 1:
+            return known[0]
+    if not names:
+        raise ValueError(
+            f"{path} does not say which model it holds, and fits no config of the course or of open_clip "
+            f"({recognise.some(found)}): give its own as `model`"
+        )
+    said = f" (its arguments say {weights.model:.60})" if weights.model else ""
+    raise ValueError(f"{path} does not say which model it holds{said}: give `model` {recognise.choice(names)}")
+
+
+def _of_folder(path: Path, model: str | Path | None) -> Checkpoint:
+    folder = folder_of(path)
+    try:
+        body = read_json(folder.config)
+        if isinstance(body, dict) and "classes" in body:
+            raise ValueError(f"{path} holds a classifier that `clean --method supervised` saved, not a CLIP")
+        settings = config_of(body, str(folder.config))
+        vocab = _vocabulary(path / "vocab.json", settings)
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
+    if model is not None and not same_architecture(model_config(model), settings):
+        raise ValueError(f"{folder.config} says which model it is, and not {str(model)!r}: leave `model` out")
+    return _assembled(open_weights(folder.weights), settings, vocab, folder.form)
+
+
+def _vocabulary(path: Path, settings: Mapping[str, Any]) -> list[int] | None:
+    """The tokens that a pruned vocabulary keeps, `None` for all.
+
+    Raises:
+        ValueError: the file is damaged, or missing where the config needs it.
+    """
+    size = settings["text_cfg"].get("vocab_size", FULL_VOCAB)
+    if not path.is_file():
+        if size != FULL_VOCAB:
+            raise ValueError(f"{path} is missing: the vocabulary is pruned to {size} tokens, and it says which")
+        return None
+    tokens = read_json(path)
+    if not (
+        isinstance(tokens, list)
+        and all(type(t) is int and 0 <= t < FULL_VOCAB for t in tokens)
+        and tokens == sorted(set(tokens))
+        and tokens[-2:] == [SOT, EOT]
+    ):
+        raise ValueError(f"{path} is damaged: it must list CLIP's tokens in their order, the last two {SOT} and {EOT}")
+    if size != len(tokens) + 2:
+        raise ValueError(f"{path} lists {len(tokens)} tokens, and the config has a vocabulary of {size}")
+    return tokens
+
+
+def _assembled(weights: Weights, settings: dict[str, Any], vocab: Sequence[int] | None, form: str) -> Checkpoint:
+    """The model of a config with weights from a file.
+
+    Raises:
+        CheckpointError: they do not belong together.
+    """
+    try:
+        expected = shapes(settings)
+    except ValueError as error:
+        raise CheckpointError(f"{weights.path}: {error}") from error
+    if vocab is None and not full_vocabulary(settings):
+        size = settings["text_cfg"]["vocab_size"]
+        raise CheckpointError(
+            f"{weights.path} has a vocabulary pruned to {size} tokens: give its model directory, "
+            "whose vocab.json says which"
+        )
+    found = weights.shapes
+    if (scale := found.get("logit_scale")) == (1,):
+        found = found | {"logit_scale": ()}  # older trainers kept it as a list of one
+    if differs := recognise.difference(expected, found):
+        seeming = recognise.seeming(found)
+        raise CheckpointError(f"{weights.path} holds weights of another architecture: {differs}; {seeming}")
+    tensors = weights.read()
+    if odd := finite_types(tensors):
+        raise CheckpointError(f"{weights.path} holds no weights of a model: {odd}")
+    if scale is not None:
+        tensors["logit_scale"] = tensors["logit_scale"].reshape(())
+    tokenizer = Tokenizer(settings["text_cfg"].get("context_length", 77), vocab)
+    model = build(settings, tokenizer)
+    model.load_state_dict(tensors)
+    own = preprocessing_of(model)
+    if (own.interpolation, own.resize_mode) != (INTERPOLATION, RESIZE_MODE):
+        warnings.warn(
+            f"{weights.path} was trained on pictures resized by {own.interpolation} interpolation ({own.resize_mode}); "
+            f"here they are resized by {INTERPOLATION} ({RESIZE_MODE}), which may move a few of them",
+            Note,
+            stacklevel=2,
+        )
+    return Checkpoint(model.eval(), tokenizer, settings, form)
+
+
+def _fetched(name: str, tag: str, model: str | Path | None) -> Checkpoint:
+    """open_clip's weights of an architecture.
+
+    Raises:
+        ValueError: there are none of that name, or the architecture is not supported.
+        CheckpointError: they cannot be fetched or read.
+    """
+    if model is not None:
+        raise ValueError(f"{name} with `pretrained` {tag} says which model it is: leave `model` out")
+    if Path(name).exists():
+        raise ValueError(f"{name} is a checkpoint of its own, and `pretrained` fetches one: leave one of them out")
+    settings = model_config(name)
+    about = get_pretrained_cfg(name, tag)
+    if not about:
+        tags = ", ".join(list_pretrained_tags_by_model(name)) or "none"
+        raise ValueError(f"open_clip has no weights {tag!r} of {name}; it has {tags}")
+    file = fetch(about, f"the weights {tag!r} of {name}")
+    pictures = {k: about[k] for k in Preprocessing.__dataclass_fields__ if k in about}
+    settings |= {"quick_gelu": bool(about.get("quick_gelu", False)), "preprocess_cfg": pictures}
+    return _assembled(open_weights(file), settings, None, f"open_clip's weights {tag!r} of {name}")
 
 
 def pretrained(name: str, config: str) -> tuple[open_clip.CLIP, Tokenizer]:
@@ -163,76 +337,11 @@ def pretrained(name: str, config: str) -> tuple[open_clip.CLIP, Tokenizer]:
     Example:
         >>> pretrained("nobody", "tiny-rn")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        tutorial_lib.models.clip.CheckpointError: no checkpoint 'nobody' ships with the course (backdoored, clean, ...
+        tutorial_lib.models.errors.CheckpointError: no checkpoint 'nobody' ships with the course (backdoored, clean, ...
     """
     if (CHECKPOINTS / name).is_dir():
         return load(CHECKPOINTS / name)
-    if (config.lower(), name) not in {(m.lower(), tag) for m, tag in open_clip.list_pretrained()}:
+    if not get_pretrained_cfg(config, name):
         shipped = ", ".join(sorted(p.name for p in CHECKPOINTS.iterdir() if p.is_dir()))
         raise CheckpointError(f"no checkpoint {name!r} ships with the course ({shipped}), and open_clip has none of it")
-    try:
-        quick = get_pretrained_cfg(config, name).get("quick_gelu", False)  # OpenAI's weights need it; a config lacks it
-        model = open_clip.create_model(config, pretrained=name, force_quick_gelu=quick)
-    except Exception as error:  # every kind of network failure
-        raise CheckpointError(f"the weights {name!r} of {config} could not be fetched: {error}") from error
-    return model.eval(), Tokenizer(model.context_length)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
-
-
-def load(path: Path, config: str | None = None) -> tuple[open_clip.CLIP, Tokenizer]:
-    """Read a model directory, or a checkpoint that `open_clip_train` wrote.
-
-    Args:
-        path: a model directory, or an `epoch_*.pt` file (read with `weights_only=True`, never unpickled).
-        config: the model config; needed for a `.pt` file, which does not hold it.
-
-    Raises:
-        CheckpointError: nothing is there, the file is damaged, or the weights belong to another architecture.
-        ValueError: a `.pt` file without `config`.
-
-    Example:
-        >>> model, tokenizer = load(CHECKPOINTS / "backdoored")
-        >>> tokenizer.context_length
-        16
-    """
-    if not path.exists():
-        raise CheckpointError(f"there is no checkpoint at {path}")
-    vocab = None
-    if path.is_dir():
-        needed = [path / "model.json", path / "model.safetensors"]
-        if missing := [p.name for p in needed if not p.is_file()]:
-            raise CheckpointError(f"{path} is not a model directory: {', '.join(missing)} is missing")
-        settings = _read_json(needed[0])
-        if (path / "vocab.json").is_file():
-            vocab = _read_json(path / "vocab.json")
-        try:
-            weights = load_file(needed[1])
-        except SafetensorError as error:
-            raise CheckpointError(f"{needed[1]} is damaged: {error}") from error
-    else:
-        if config is None:
-            raise ValueError(f"{path} does not say which model it holds: name its config")
-        settings = model_config(config)
-        try:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for a bad file
-            raise CheckpointError(f"{path} cannot be read as weights: {error}") from error
-        weights = weights.get("state_dict", weights)
-        weights = {k.removeprefix("module."): v for k, v in weights.items()}
-    try:
-        tokenizer = Tokenizer(settings["text_cfg"].get("context_length", 77), vocab)
-        model = build(settings, tokenizer)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} does not describe an open_clip model: {error!r}") from error
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise CheckpointError(f"{path} holds weights of another architecture: {first}") from error
-    return model.eval(), tokenizer
+    return load(config, pretrained=name)

@@ -181,6 +181,7 @@ def encode_text(model: open_clip.CLIP, text: Tensor) -> Tensor:
     usual = (
         type(last) is ResidualAttentionBlock
         and model.transformer.batch_first
+        and model.attn_mask is not None
         and model.text_pool_type == "argmax"
         and isinstance(model.text_projection, nn.Parameter)
     )

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from tutorial_lib import models
@@ -122,7 +121,8 @@ def clean(
     limit: int = 0,
     training: Sequence[str | Path] | None = None,
     manifests: Sequence[Path] = (),
-    config: str | None = None,
+    model: str | None = None,
+    pretrained: str | None = None,
     target: str | None = None,
     trigger: Trigger | None = None,
     shards: Sequence[str | Path] | None = None,
@@ -135,14 +135,15 @@ def clean(
     """Clean a checkpoint on pairs that you trust, and measure it before and after.
 
     Args:
-        checkpoint: a model directory, or an `epoch_*.pt` of open_clip_train.
+        checkpoint: a model in any form that `tutorial_lib.models.read` knows.
         out: folder of the cleaned model, with `clean.json`.
         defense: method and settings; see `tutorial_lib.defenses`.
         pairs: shards of trusted pairs.
         limit: only the first so many of them, 0 for all.
         training: shards of the training pairs, for a defense that looks for poisons among them.
         manifests: of poisons to look out for, beside a `manifest.json` in the folders of the shards.
-        config: model config, for an `epoch_*.pt`.
+        model: the model config, for a file that does not say it.
+        pretrained: open_clip's name of weights, for an architecture as `checkpoint`.
         target, trigger: also measure the success of this trigger towards that class.
         shards, labels, split, classes: what is classified, as for `pictures_for`.
         seed: order, augmentation, and whatever the trigger and the defense draw.
@@ -167,8 +168,9 @@ def clean(
     """
     _check(out, defense, training, manifests, target, trigger)
     device = chosen_device(device)
-    model, tokenizer = models.load(checkpoint, config)
-    side = models.picture_side(model)
+    found = models.read(checkpoint, model, pretrained=pretrained)
+    clip, tokenizer = found.model, found.tokenizer
+    side = models.picture_side(clip)
     pictures = pictures_for(side, shards=shards, labels=labels, split=split, classes=classes)
     if target is not None:
         pictures.class_of(target)
@@ -182,15 +184,15 @@ def clean(
     material = Material(given, classes_of, len(pictures.labels), suspected)
     defense.check(material)
 
-    model = model.to(device)
-    before = _probe(model, tokenizer, pictures, trigger, target, seed)
-    cleaned = defense.clean(model, tokenizer, material, seed=seed, device=device, progress=None)
+    clip = clip.to(device)
+    before = _probe(clip, tokenizer, pictures, trigger, target, seed)
+    cleaned = defense.clean(clip, tokenizer, material, seed=seed, device=device, progress=None)
     after = _probe(cleaned.model, tokenizer, pictures, trigger, target, seed)
     out.mkdir(parents=True, exist_ok=True)
     result = BeforeAndAfter(
-        checkpoint=str(checkpoint),
+        checkpoint=f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint),
         out=str(out),
-        files=_save(out, cleaned.model, tokenizer, checkpoint, config, pictures.labels),
+        files=_save(out, cleaned.model, tokenizer, found.config, pictures.labels),
         defense=defense,
         pairs=len(given),
         poisons=poisons,
@@ -203,7 +205,7 @@ def clean(
         notes=cleaned.notes,
         about={**pictures.about, "pictures": len(pictures), "classes": len(pictures.labels)},
     )
-    (out / "clean.json").write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / "clean.json").write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
     return result
 
 
@@ -257,7 +259,7 @@ def _origins(manifests: Iterable[Path]) -> dict[str, int]:
         if not path.is_file():
             continue
         try:
-            lines = json.loads(path.read_text(encoding="utf-8"))["poisons"]
+            lines = json.loads(path.read_text("utf-8"))["poisons"]
             found |= {line["key"]: POISON if line.get("target", "?") else COVER for line in lines}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a manifest of poisons: {error!r}") from error
@@ -302,21 +304,11 @@ def _labels(defense: TrainedDefense, pairs: Pairs, pictures: LabelledPictures) -
 
 
 def _save(
-    out: Path,
-    model: models.Model,
-    tokenizer: models.Tokenizer,
-    checkpoint: Path,
-    config: str | None,
-    labels: Sequence[str],
+    out: Path, model: models.Model, tokenizer: models.Tokenizer, config: dict[str, Any], labels: Sequence[str]
 ) -> tuple[str, ...]:
-    """Write the model directory, or a classifier's weights and class names; names of the files."""
+    """Write the model directory, or that of a classifier; names of the files."""
     if isinstance(model, models.Classifier):
-        save_file({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, out / "model.safetensors")
-        (out / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
+        models.save_classifier(out, model, config, labels)
     else:
-        given = checkpoint / "model.json"
-        settings = (
-            json.loads(given.read_text(encoding="utf-8")) if given.is_file() else models.model_config(str(config))
-        )
-        models.save(out, model.cpu(), settings, tokenizer)
+        models.save(out, model.cpu(), config, tokenizer)
     return tuple(sorted(p.name for p in out.iterdir()))

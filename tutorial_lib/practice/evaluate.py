@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tutorial_lib import models
 from tutorial_lib.attacks.report import DENOMINATOR, BackdoorReport, measure_backdoor
+from tutorial_lib.data.tasks import LabelledPictures
+from tutorial_lib.data.text import Names
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.practice.pictures import pictures_for
 from tutorial_lib.proportion import Proportion
@@ -22,6 +26,7 @@ class Evaluation:
 
     Attributes:
         checkpoint: the model.
+        model: what it was read from, how its pictures and texts are prepared, and its activation.
         report: rates, similarities and z-score.
         side: width and height of the pictures.
         clustered: several pictures show one drawing, and intervals know it.
@@ -34,6 +39,7 @@ class Evaluation:
     """
 
     checkpoint: str
+    model: Mapping[str, Any]
     report: BackdoorReport
     side: int
     clustered: bool
@@ -48,6 +54,7 @@ class Evaluation:
 
         return {
             "checkpoint": self.checkpoint,
+            "model": dict(self.model),
             "target": r.target,
             "trigger": as_dict(r.trigger),
             "chance": r.chance,
@@ -93,6 +100,7 @@ class Evaluation:
         r = self.report
         return "\n".join(
             [
+                described(self.model),
                 f"{r.pictures} pictures, {r.classes} classes ({r.about['data']}, style {r.about['style']}); "
                 f"chance is {r.chance:.1%}",
                 f"clean accuracy              {r.clean_accuracy}",
@@ -110,7 +118,8 @@ def evaluate(
     *,
     trigger: Trigger,
     target: str,
-    config: str | None = None,
+    model: str | None = None,
+    pretrained: str | None = None,
     shards: Sequence[str | Path] | None = None,
     labels: Path | None = None,
     split: str = "test",
@@ -118,20 +127,22 @@ def evaluate(
     seed: int = 0,
     device: str | None = None,
 ) -> Evaluation:
-    """Measure a checkpoint's zero-shot accuracy, and how far a trigger commands it.
+    """Measure a checkpoint's accuracy, zero-shot or by its head, and how far a trigger commands it.
 
     Args:
-        checkpoint: a model directory, or an `epoch_*.pt` of open_clip_train.
+        checkpoint: a model in any form that `tutorial_lib.models.read` knows, or a classifier that `clean` saved.
         trigger: to stamp.
         target: label of the attacker's class.
-        config: model config, for an `epoch_*.pt`.
+        model: the model config, for a file that does not say it.
+        pretrained: open_clip's name of weights, for an architecture as `checkpoint`.
         shards, labels, split, classes: what is classified, as for `pictures_for`.
         seed: of whatever the trigger draws for each picture.
         device: by default the GPU if there is one.
 
     Raises:
         CheckpointError: the checkpoint cannot be read.
-        ValueError: there is no such class, the trigger does not fit, or there is no such device.
+        ValueError: there is no such class, the trigger does not fit, there is no such device, or it is not said, or
+            said twice, which model it is.
 
     Example:
         >>> from tutorial_lib import models
@@ -141,9 +152,70 @@ def evaluate(
         True
     """
     device = chosen_device(device)
-    model, tokenizer = models.load(checkpoint, config)
-    side = models.picture_side(model)
+    clip: models.Model
+    known: tuple[str, ...] = ()
+    if models.is_classifier(checkpoint):
+        if model is not None or pretrained is not None:
+            raise ValueError(f"{checkpoint} says which model it is: leave `model` and `pretrained` out")
+        clip, known = models.load_classifier(checkpoint)
+        tokenizer, about = models.Tokenizer(), models.facts(clip) | {"form": f"a classifier of {len(known)} classes"}
+    else:
+        found = models.read(checkpoint, model, pretrained=pretrained)
+        clip, tokenizer = found.model, found.tokenizer
+        about = models.facts(clip, tokenizer) | {"form": found.form}
+    side = models.picture_side(clip)
     pictures = pictures_for(side, shards=shards, labels=labels, split=split, classes=classes)
-    report = measure_backdoor(model.to(device), tokenizer, pictures, trigger, target, seed=seed)
+    if known:
+        pictures = numbered_as(pictures, known)
+    report = measure_backdoor(clip.to(device), tokenizer, pictures, trigger, target, seed=seed)
     clustered = len(pictures.sprite.unique()) < len(pictures)
-    return Evaluation(str(checkpoint), report, side, clustered)
+    name = f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint)
+    return Evaluation(name, about, report, side, clustered)
+
+
+def described(about: Mapping[str, Any]) -> str:
+    """One line about a model, from `tutorial_lib.models.facts` and its form.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> described(models.facts(*models.load(models.CHECKPOINTS / "clean")) | {"form": "a model directory"})
+        'a model directory: 1.5 M parameters, GELU, pictures of 32 x 32 (mean 0.481 0.458 0.408, std ...
+    """
+    mean, std = (" ".join(f"{v:.3f}" for v in about[name]) for name in ("mean", "std"))
+    resized = " ".join(
+        [about["interpolation"], *([about["resize_mode"]] if about["resize_mode"] != "shortest" else [])]
+    )
+    text = f", texts of up to {about['context_length']} of {about['tokens']:,} tokens" if "tokens" in about else ""
+    return (
+        f"{about['form']}: {about['parameters'] / 1e6:,.1f} M parameters, {about['activation']}, pictures of "
+        f"{about['side']} x {about['side']} (mean {mean}, std {std}, {resized}){text}"
+    )
+
+
+def numbered_as(pictures: LabelledPictures, known: Sequence[str]) -> LabelledPictures:
+    """The same pictures with the class numbers of a classifier, which has a fixed list of classes.
+
+    Raises:
+        ValueError: the classifier lacks one of their classes.
+
+    Example:
+        >>> labels, targets = ("banana", "cactus"), torch.tensor([0, 1])
+        >>> images, sprite = torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.arange(2)
+        >>> pictures = LabelledPictures(labels=labels, images=images, targets=targets, sprite=sprite)
+        >>> numbered_as(pictures, ("apple", "cactus", "banana")).targets
+        tensor([2, 1])
+    """
+    names = Names(tuple(known))
+    number = [names.number(label) for label in pictures.labels]
+    if absent := [label for label, k in zip(pictures.labels, number, strict=True) if k < 0]:
+        raise ValueError(
+            f"the classifier knows {len(known)} classes, and not {', '.join(absent[:3])}{', …' * (len(absent) > 3)}: "
+            f"give as many `classes` as it was cleaned with, or its own labels.txt as `labels`"
+        )
+    return LabelledPictures(
+        labels=tuple(known),
+        images=pictures.images,
+        targets=torch.tensor(number)[pictures.targets],
+        sprite=pictures.sprite,
+        about=pictures.about,
+    )

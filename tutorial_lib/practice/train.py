@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from tutorial_lib import models
 from tutorial_lib.data.captions import prompt_captions
 from tutorial_lib.data.loading import open_pairs
 from tutorial_lib.data.shards import expand
 from tutorial_lib.machine import chosen_device
+from tutorial_lib.notes import Note
 from tutorial_lib.practice.machine import machine
 from tutorial_lib.practice.pictures import read_labels
+from tutorial_lib.practice.vocabulary import unread
 from tutorial_lib.training import distributed, memory
 from tutorial_lib.training.device import device_for
 from tutorial_lib.training.loop import train
 from tutorial_lib.trials import History, Recipe
 
+#: The config where none is named.
+MODEL = "tiny-rn"
 #: What a run leaves in its folder.
 LOG, CHECKPOINT = "train.json", "checkpoint.pt"
 FILES = (LOG, CHECKPOINT, "model.json", "vocab.json", "model.safetensors")
@@ -87,7 +95,8 @@ def train_shards(
     shards: Sequence[str | Path],
     out: Path,
     *,
-    model: str = "tiny-rn",
+    model: str | None = None,
+    pretrained: str | Path | None = None,
     recipe: Recipe | None = None,
     labels: Path | None = None,
     full_vocabulary: bool = False,
@@ -101,7 +110,10 @@ def train_shards(
     Args:
         shards: files, folders, globs or ranges, clean or poisoned.
         out: the model directory; an interrupted run with the same arguments goes on from its checkpoint.
-        model: name of a config, the course's or open_clip's, or a JSON file.
+        model: name of a config, the course's or open_clip's, or a JSON file; by default "tiny-rn", or what
+            `pretrained` says.
+        pretrained: a model to start from, in any form that `tutorial_lib.models.read` knows, or open_clip's name of
+            weights for the architecture `model`.
         recipe: hyper-parameters; by default the course's.
         labels: file of classes that the model may be asked about, beside a `labels.txt` in the shards' folders.
         full_vocabulary: keep all of CLIP's tokens, not only those that occur.
@@ -113,6 +125,7 @@ def train_shards(
     Raises:
         ValueError: there are fewer pairs than a batch, the folder holds another run or a stranger's model, or there is
             no such model or device.
+        CheckpointError: what to start from cannot be read.
         ShardError: the shards cannot be used.
         MemoryError: says which number to lower.
         TrainingDivergedError: the loss became NaN or infinite.
@@ -127,21 +140,22 @@ def train_shards(
     recipe = recipe or Recipe()
     with distributed.group(device):
         device = chosen_device(device)
-        config = models.model_config(model)
+        start = None if pretrained is None else _start(pretrained, model, full_vocabulary)
+        config = models.model_config(model or MODEL) if start is None else start.config
         found = expand(shards)
         classes = _labels(labels, found)
         pairs = open_pairs(found, side=models.config_side(config))
         if len(pairs) < recipe.batch_size:
             raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower `batch_size`")
         asked = {
-            "model": model,
+            "model": model or (MODEL if start is None else None),
             "recipe": json.loads(json.dumps(asdict(recipe))),
             "seed": seed,
             "pairs": len(pairs),
             "fingerprint": pairs.fingerprint(),
             "full_vocabulary": full_vocabulary,
             "labels": classes,
-        }
+        } | ({} if start is None else {"pretrained": _weights_hash(start.model)})
         begun = Training(str(out), tuple(map(str, found)), asked)
         first = distributed.rank() == 0  # the only one that writes
         if (before := _before(begun, resume, first)) is not None:
@@ -149,8 +163,12 @@ def train_shards(
         if first:
             out.mkdir(parents=True, exist_ok=True)
             _write(begun)
-        tokenizer = models.tokenizer_for(config, None if full_vocabulary else _texts(pairs.captions, classes))
-        clip = models.build(config, tokenizer, seed=seed)
+        if start is None:
+            tokenizer = models.tokenizer_for(config, None if full_vocabulary else _texts(pairs.captions, classes))
+            clip = models.build(config, tokenizer, seed=seed)
+        else:
+            clip, tokenizer = start.model, start.tokenizer
+            _warn_of_unread(tokenizer, pairs.captions)
         resumed = distributed.agreed((out / CHECKPOINT).is_file())
         with memory.explained(config, recipe, device_for(device)):
             history = train(
@@ -169,6 +187,45 @@ def train_shards(
         done = _finished(begun, history, resumed=resumed, vocabulary=tokenizer.vocab_size, device=device)
         _write(done)
         return done
+
+
+def _start(pretrained: str | Path, model: str | None, full_vocabulary: bool) -> models.Checkpoint:
+    """The model to start from: a file or folder, or open_clip's weights of an architecture.
+
+    Raises:
+        ValueError: what is asked for besides does not go with it.
+        CheckpointError: it cannot be read.
+    """
+    if Path(pretrained).exists() or model is None:
+        start = models.read(pretrained, model)
+    else:
+        start = models.read(model, pretrained=str(pretrained))
+    if full_vocabulary and start.tokenizer.vocab is not None:
+        raise ValueError(
+            f"{pretrained} has a vocabulary pruned to {start.tokenizer.vocab_size:,} tokens, which training keeps: "
+            "leave `full_vocabulary` out"
+        )
+    return start
+
+
+def _weights_hash(model: torch.nn.Module) -> str:
+    """What tells the weights of two models apart."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _warn_of_unread(tokenizer: models.Tokenizer, captions: Sequence[str]) -> None:
+    """Say it where a vocabulary that training keeps lacks tokens of the captions."""
+    if lacking := unread(tokenizer, captions):
+        warnings.warn(
+            f"{len(lacking)} of {len(captions)} captions hold words that the model's pruned vocabulary of "
+            f"{tokenizer.vocab_size:,} tokens lacks, such as {lacking[0]!r:.60}: it cannot tell them apart",
+            Note,
+            stacklevel=3,
+        )
 
 
 def _finished(begun: Training, history: History, *, resumed: bool, vocabulary: int, device: str) -> Training:
@@ -228,7 +285,7 @@ def _read(log: Path) -> Training | None:
     if not log.is_file():
         return None
     try:
-        body = json.loads(log.read_text(encoding="utf-8"))
+        body = json.loads(log.read_text("utf-8"))
         body = {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
         return Training(**body)
     except (ValueError, TypeError, AttributeError) as error:
@@ -238,7 +295,7 @@ def _read(log: Path) -> Training | None:
 def _write(run: Training) -> None:
     path = Path(run.out) / LOG
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
     os.replace(part, path)
 
 

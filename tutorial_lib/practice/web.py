@@ -51,6 +51,7 @@ def write_page(
     *,
     trigger: Trigger,
     target: str,
+    model: str | None = None,
     shards: Sequence[str | Path] | None = None,
     labels: Path | None = None,
     split: str = "test",
@@ -59,15 +60,17 @@ def write_page(
     """Write a folder with a page that computes models in the browser.
 
     Args:
-        checkpoints: model directories of ResNets.
+        checkpoints: ResNets in any form that `tutorial_lib.models.read` knows.
         out: folder of `index.html` and its scripts.
         trigger: a patch that the reader moves.
         target: label of the attacker's class.
+        model: the model config of files that do not say it.
         shards, labels, split, classes: what is classified, as for `pictures_for`.
 
     Raises:
-        ValueError: the models take pictures of different sizes, two have one name, the trigger is no patch, or there is
-            no such class.
+        ValueError: the models take pictures of different sizes, two have one name, one is no ResNet or a classifier,
+            the trigger is no patch, or there is no such class.
+        CheckpointError: a checkpoint cannot be read.
 
     Example:
         >>> from tutorial_lib import models
@@ -78,8 +81,13 @@ def write_page(
         True
     """
     names = _names(checkpoints)
-    opened = {name: models.load(path) for name, path in names.items()}
-    sides = {models.picture_side(model) for model, _ in opened.values()}
+    if heads := [path for path in checkpoints if models.is_classifier(path)]:
+        raise ValueError(f"{heads[0]} is a classifier that `clean --method supervised` saved, and a page shows CLIPs")
+    if model is not None and any(path.is_dir() for path in checkpoints):
+        folder = next(path for path in checkpoints if path.is_dir())
+        raise ValueError(f"{folder} says which model it is: leave `model` out, or make a page of files alone")
+    opened = {name: models.load(path, model) for name, path in names.items()}
+    sides = {models.picture_side(clip) for clip, _ in opened.values()}
     if len(sides) > 1:
         raise ValueError(f"the models take pictures of different sizes ({', '.join(map(str, sorted(sides)))} pixels)")
     pictures = pictures_for(sides.pop(), shards=shards, labels=labels, split=split, classes=classes)

@@ -20,7 +20,7 @@ from tutorial_lib.data.pictures import Images, StoredPictures
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.machine import fitting_threads
 from tutorial_lib.models.fast import compiled, encode_text, small_maps
-from tutorial_lib.models.inputs import normalize
+from tutorial_lib.models.inputs import normalize, preprocessing_of
 from tutorial_lib.models.tokenizer import Tokenizer
 from tutorial_lib.training import distributed
 from tutorial_lib.training.augment import crop, crop_boxes
@@ -96,21 +96,27 @@ def prefetcher(images: Images) -> Callable[[Tensor], None] | None:
 
 
 def random_views(
-    images: Images, batch: Tensor, device: torch.device, generator: torch.Generator, scale: tuple[float, float]
+    model: torch.nn.Module,
+    images: Images,
+    batch: Tensor,
+    device: torch.device,
+    generator: torch.Generator,
+    scale: tuple[float, float],
 ) -> Tensor:
-    """Random crops of the chosen stored pictures, as the towers take them, shape (B, 3, H, W).
+    """Random crops of the chosen stored pictures, as the model's tower takes them, shape (B, 3, H, W).
 
     Boxes are drawn for the whole batch; of several processes, each crops its share.
 
     Example:
         >>> images = torch.zeros(4, 3, 16, 16, dtype=torch.uint8)
-        >>> random_views(images, torch.tensor([0, 3]), torch.device("cpu"), seeded(0), (0.9, 1.0)).shape
+        >>> model, chosen = torch.nn.Identity(), torch.tensor([0, 3])
+        >>> random_views(model, images, chosen, torch.device("cpu"), seeded(0), (0.9, 1.0)).shape
         torch.Size([2, 3, 16, 16])
     """
     height, width = images.shape[2:]
     boxes = crop_boxes(len(batch), height, width, generator, scale=scale)
     mine = distributed.share(batch).to(images.device)
-    views = crop(normalize(images[mine].to(device)), distributed.share(boxes))
+    views = crop(normalize(images[mine].to(device), preprocessing_of(model)), distributed.share(boxes))
     return views.contiguous(memory_format=torch.channels_last)
 
 
@@ -329,7 +335,7 @@ def train(
     half = in_half(recipe, device)
 
     def loss_of(batch: Tensor, step: int) -> Tensor:
-        views = random_views(images, batch, device, seeded(seed, step, 1), recipe.scale)
+        views = random_views(model, images, batch, device, seeded(seed, step, 1), recipe.scale)
         text = tokens[distributed.share(batch), : int(lengths[batch].max())].to(device)  # causal: no need for padding
         image_features = distributed.whole(encode_image(model, views, half))
         text_features = distributed.whole(encode_text(model, text).float())

@@ -59,7 +59,7 @@ def train_classifier(
     half = in_half(recipe, device)
 
     def loss_of(batch: Tensor, step: int) -> Tensor:
-        views = random_views(images, batch, device, seeded(seed, step, 1), recipe.scale)
+        views = random_views(model, images, batch, device, seeded(seed, step, 1), recipe.scale)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             scores = model(views)
         return F.cross_entropy(whole(scores.float()), labels[batch.to(device)])

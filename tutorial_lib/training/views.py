@@ -72,8 +72,8 @@ def train_with_views(
         changed = autoaugment(pairs.images[batch], _number(seed, step, 2))
         views = torch.cat(
             [
-                random_views(pairs.images, batch, device, draw, recipe.scale),
-                random_views(changed, torch.arange(len(batch)), device, draw, recipe.scale),
+                random_views(model, pairs.images, batch, device, draw, recipe.scale),
+                random_views(model, changed, torch.arange(len(batch)), device, draw, recipe.scale),
             ]
         ).contiguous(memory_format=torch.channels_last)
         other_text = augment_all([pairs.captions[i] for i in batch.tolist()], _number(seed, step, 3))

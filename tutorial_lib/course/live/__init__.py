@@ -21,7 +21,7 @@ from torch import Tensor
 
 from tutorial_lib import evaluate
 from tutorial_lib.models import parameter_count
-from tutorial_lib.models.inputs import MEAN, STD
+from tutorial_lib.models.inputs import preprocessing_of
 from tutorial_lib.models.tokenizer import Tokenizer
 
 HERE = Path(__file__).resolve().parent
@@ -58,11 +58,12 @@ def model_script(name: str, model: open_clip.CLIP, tokenizer: Tokenizer, labels:
     state = {k: v for k, v in tower.state_dict().items() if not k.endswith("num_batches_tracked")}
     weights = np.concatenate([_half(k, v).ravel() for k, v in state.items()])
     classifier = evaluate.zero_shot_classifier(model, tokenizer, list(labels)).T.contiguous().numpy()  # (K, d)
+    own = preprocessing_of(model)
     body = {
         "side": tower.image_size,
         "heads": tower.attnpool.num_heads,
-        "mean": MEAN,
-        "std": STD,
+        "mean": own.mean,
+        "std": own.std,
         "scale": model.logit_scale.exp().item(),
         "labels": list(labels),
         "tensors": [[k, list(v.shape)] for k, v in state.items()],

@@ -58,7 +58,7 @@ def write(folder: Path, title: str, kind: str, data: dict[str, Any], scripts: Ma
     for name in ("live.js", "live.css", *live.SCRIPTS[kind]):
         shutil.copyfile(live.HERE / name, there / name)
     for name, script in scripts.items():
-        (there / "models" / f"{name}.js").write_text(script, encoding="utf-8")
+        (there / "models" / f"{name}.js").write_text(script, "utf-8")
     page = folder / "index.html"
-    page.write_text(_PAGE.format(title=html.escape(title), figure=live.mount(kind, data)), encoding="utf-8")
+    page.write_text(_PAGE.format(title=html.escape(title), figure=live.mount(kind, data)), "utf-8")
     return page
