@@ -154,7 +154,7 @@ def test_bad_input(folder, tmp_path, capsys):
     assert "is not a manifest" in refused(capsys, *clean(folder, out, "--manifest", tmp_path / "manifest.json"))
     (tmp_path / "weights.pt").write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")
     command = ["clean", tmp_path / "weights.pt", "--data", folder / "clean", "--out", out, "--model", "tiny-rn"]
-    assert "cannot be read as weights" in refused(capsys, *command)
+    assert "only weights that torch.save wrote are read" in refused(capsys, *command)
     wrong = tmp_path / "wrong"
     models.save(wrong, *_other_model())
     (wrong / "model.json").write_text((folder / "model" / "model.json").read_text())

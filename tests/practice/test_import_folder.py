@@ -106,6 +106,7 @@ def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with ImportFolder(tmp_path) as folder:
         folder.begin(ASKED)
         monkeypatch.setattr(tarfile.TarFile, "addfile", full)
+        monkeypatch.setattr(tarfile.TarFile, "close", full)
         with pytest.raises(OSError, match=r"No space left on device: .*pairs-00001.tar.part"):
             folder.add("1", {"txt": b"a dog"})
     monkeypatch.undo()

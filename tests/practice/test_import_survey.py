@@ -69,6 +69,13 @@ def test_all_classes_are_kept_also_those_without_pictures(tmp_path: Path) -> Non
     assert look([folder(tmp_path / "a", files)]).classes == ("zebra", "cat", "dog", "apple pie")
 
 
+def test_pairs_without_a_class_are_told(tmp_path: Path) -> None:
+    files = [file for file in with_texts(pairs(6)) if file[0] != "p001.cls"]
+    found = look([folder(tmp_path / "a", files)])
+    assert (found.pairs, found.labelled) == (6, 5)
+    assert "classes: 3 (apple pie, dog, zebra); only 5 pairs have one" in str(found)
+
+
 def test_too_many_classes_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_survey, "MOST_CLASSES", 2)
     path = table(tmp_path / "a", pairs(3), "a.csv", rows(pairs(3)))

@@ -169,8 +169,9 @@ def add_pictures(parser: argparse.ArgumentParser, option: str = "--data") -> Non
     )
     data.add_argument("--labels", type=Path, metavar="FILE", help=f"with {option}: the classes, one a line")
     data.add_argument(
-        "--classes", type=positive, default=320, help="classes of the course's task (default: %(default)s)"
+        "--classes", type=positive, help="classes of the course's task (default: the model's own, or 320)"
     )
+    add_skip_bad(data)
     data.add_argument("--split", choices=("test", "validation"), default="test", help="(default: %(default)s)")
 
 
@@ -184,7 +185,8 @@ def pictures(args: argparse.Namespace, option: str = "--data") -> dict[str, Any]
         raise ValueError(
             f"{option} and --labels FILE belong together: the shards say which class, the file names them all"
         )
-    return {"shards": args.classified, "labels": args.labels, "split": args.split, "classes": args.classes}
+    names = ("labels", "split", "classes", "skip_bad")
+    return {"shards": args.classified} | {name: getattr(args, name) for name in names}
 
 
 def add_place_seed(parser: argparse.ArgumentParser) -> None:

@@ -35,7 +35,10 @@ def add(subparsers: Subparsers) -> None:
     for what in ("image", "caption", "label"):
         table.add_argument(f"--{what}-column", default="", metavar="NAME", help="(default: the usual names)")
     table.add_argument(
-        "--root", type=Path, metavar="DIR", help="folder or archive of the pictures (default: the folder of the table)"
+        "--root",
+        type=Path,
+        metavar="DIR",
+        help="folder or archive of the pictures (default: the folder of the table, or absolute paths)",
     )
     pairs = parser.add_argument_group("pairs")
     pairs.add_argument(

@@ -35,6 +35,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="(default: auto)")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="classes to be known later, one a line")
     parser.add_argument("--full-vocabulary", action="store_true", help="keep all 49,408 tokens of CLIP's vocabulary")
+    _common.add_skip_bad(parser)
     parser.add_argument("--seed", type=int, default=0, help="initial weights, order and views (default: 0)")
     parser.add_argument("--checkpoint-every", type=positive, default=1, metavar="EPOCHS", help="(default: 1)")
     parser.add_argument(
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> Result:
         recipe=Recipe(**given),
         labels=args.labels,
         full_vocabulary=args.full_vocabulary,
+        skip_bad=args.skip_bad,
         seed=args.seed,
         checkpoint_every=args.checkpoint_every,
         resume=args.resume,

@@ -53,6 +53,15 @@ class Tokenizer:
             used.update(_encode(text))
         return cls(context_length, sorted(used))
 
+    def too_long(self, texts: Iterable[str]) -> list[str]:
+        """The texts that are cut at the context length.
+
+        Example:
+            >>> Tokenizer(5).too_long(["a dog", "a small brown dog"])
+            ['a small brown dog']
+        """
+        return [text for text in texts if len(_encode(text)) > self.context_length - 2]
+
     @property
     def vocab_size(self) -> int:
         return FULL_VOCAB if self.vocab is None else len(self.vocab) + 2

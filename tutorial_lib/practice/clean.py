@@ -19,14 +19,16 @@ from tutorial_lib.attacks.poison import count_poisons
 from tutorial_lib.attacks.report import measure_backdoor, reader_of
 from tutorial_lib.data.loading import read_pairs
 from tutorial_lib.data.pairs import CLEAN, COVER, POISON, Pairs
-from tutorial_lib.data.shards import expand
+from tutorial_lib.data.shards import TOLERANCE, expand
 from tutorial_lib.data.tasks import LabelledPictures, ZeroShotTask
 from tutorial_lib.data.text import Names
 from tutorial_lib.evaluate import accuracy, embed_images
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.defense import OF_TRIALS
+from tutorial_lib.practice.output import staged
 from tutorial_lib.practice.pictures import pictures_for, true_class
+from tutorial_lib.practice.vocabulary import classes_of, require_readable
 from tutorial_lib.trials import DefenseError, Material, TrainedDefense
 from tutorial_lib.trials.schema import as_dict
 from tutorial_lib.triggers import Trigger
@@ -128,7 +130,8 @@ def clean(
     shards: Sequence[str | Path] | None = None,
     labels: Path | None = None,
     split: str = "test",
-    classes: int = 320,
+    classes: int | None = None,
+    skip_bad: float = TOLERANCE,
     seed: int = 0,
     device: str | None = None,
 ) -> BeforeAndAfter:
@@ -145,13 +148,15 @@ def clean(
         model: the model config, for a file that does not say it.
         pretrained: open_clip's name of weights, for an architecture as `checkpoint`.
         target, trigger: also measure the success of this trigger towards that class.
-        shards, labels, split, classes: what is classified, as for `pictures_for`.
+        shards, labels, split, classes: what is classified, as for `pictures_for`; by default as many classes as the
+            model's record says that it was trained on.
+        skip_bad: share of any shards' pairs that may be unusable.
         seed: order, augmentation, and whatever the trigger and the defense draw.
         device: by default the GPU if there is one.
 
     Raises:
-        ValueError: the defense lacks something, the folder holds a model, a manifest cannot be read, or there is no
-            such class.
+        ValueError: the defense lacks something, the folder holds a model or cannot be written, a manifest cannot be
+            read, there is no such class, or the model's vocabulary lacks words of most.
         CheckpointError: the checkpoint cannot be read.
         TrainingDivergedError: the loss is NaN or infinite.
 
@@ -168,45 +173,49 @@ def clean(
     """
     _check(out, defense, training, manifests, target, trigger)
     device = chosen_device(device)
-    found = models.read(checkpoint, model, pretrained=pretrained)
-    clip, tokenizer = found.model, found.tokenizer
-    side = models.picture_side(clip)
-    pictures = pictures_for(side, shards=shards, labels=labels, split=split, classes=classes)
-    if target is not None:
-        pictures.class_of(target)
-    trusted, looked_into = expand(pairs), expand(training or [])
-    origins = _origins([*(s.parent / "manifest.json" for s in (*trusted, *looked_into)), *manifests])
-    own = None if isinstance(pictures, ZeroShotTask) else functools.partial(true_class, known=Names(pictures.labels))
-    given = _marked(read_pairs(trusted, side=side, limit=limit, class_of=own), origins)
-    poisons = _warned(given)
-    classes_of = _labels(defense, given, pictures) if "labels" in defense.needs else None
-    suspected = _marked(read_pairs(looked_into, side=side), origins) if looked_into else None
-    material = Material(given, classes_of, len(pictures.labels), suspected)
-    defense.check(material)
+    with staged(out) as work:
+        found = models.read(checkpoint, model, pretrained=pretrained)
+        clip, tokenizer = found.model, found.tokenizer
+        side = models.picture_side(clip)
+        asked = classes or classes_of(checkpoint)
+        pictures = pictures_for(side, shards=shards, labels=labels, split=split, classes=asked, skip_bad=skip_bad)
+        require_readable(tokenizer, pictures.labels)
+        if target is not None:
+            pictures.class_of(target)
+        trusted, looked_into = expand(pairs), expand(training or [])
+        origins = _origins([*(s.parent / "manifest.json" for s in (*trusted, *looked_into)), *manifests])
+        own = (
+            None if isinstance(pictures, ZeroShotTask) else functools.partial(true_class, known=Names(pictures.labels))
+        )
+        given = _marked(read_pairs(trusted, side=side, limit=limit, class_of=own, skip_bad=skip_bad), origins)
+        poisons = _warned(given)
+        numbers = _labels(defense, given, pictures) if "labels" in defense.needs else None
+        suspected = _marked(read_pairs(looked_into, side=side, skip_bad=skip_bad), origins) if looked_into else None
+        material = Material(given, numbers, len(pictures.labels), suspected)
+        defense.check(material)
 
-    clip = clip.to(device)
-    before = _probe(clip, tokenizer, pictures, trigger, target, seed)
-    cleaned = defense.clean(clip, tokenizer, material, seed=seed, device=device, progress=None)
-    after = _probe(cleaned.model, tokenizer, pictures, trigger, target, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    result = BeforeAndAfter(
-        checkpoint=f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint),
-        out=str(out),
-        files=_save(out, cleaned.model, tokenizer, found.config, pictures.labels),
-        defense=defense,
-        pairs=len(given),
-        poisons=poisons,
-        target=target,
-        trigger=trigger,
-        before=before,
-        after=after,
-        steps=cleaned.history.steps,
-        seconds=cleaned.history.seconds,
-        notes=cleaned.notes,
-        about={**pictures.about, "pictures": len(pictures), "classes": len(pictures.labels)},
-    )
-    (out / "clean.json").write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
-    return result
+        clip = clip.to(device)
+        before = _probe(clip, tokenizer, pictures, trigger, target, seed)
+        cleaned = defense.clean(clip, tokenizer, material, seed=seed, device=device, progress=None)
+        after = _probe(cleaned.model, tokenizer, pictures, trigger, target, seed)
+        result = BeforeAndAfter(
+            checkpoint=f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint),
+            out=str(out),
+            files=_save(work, cleaned.model, tokenizer, found.config, pictures.labels),
+            defense=defense,
+            pairs=len(given),
+            poisons=poisons,
+            target=target,
+            trigger=trigger,
+            before=before,
+            after=after,
+            steps=cleaned.history.steps,
+            seconds=cleaned.history.seconds,
+            notes=cleaned.notes,
+            about={**pictures.about, "pictures": len(pictures), "classes": len(pictures.labels)},
+        )
+        (work / "clean.json").write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        return result
 
 
 def _check(

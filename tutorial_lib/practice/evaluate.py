@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,19 @@ import torch
 
 from tutorial_lib import models
 from tutorial_lib.attacks.report import DENOMINATOR, BackdoorReport, measure_backdoor
+from tutorial_lib.data.shards import TOLERANCE
 from tutorial_lib.data.tasks import LabelledPictures
 from tutorial_lib.data.text import Names
 from tutorial_lib.machine import chosen_device
+from tutorial_lib.notes import Note
 from tutorial_lib.practice.pictures import pictures_for
+from tutorial_lib.practice.vocabulary import classes_of, require_readable
 from tutorial_lib.proportion import Proportion
 from tutorial_lib.trials.schema import as_dict
-from tutorial_lib.triggers import Trigger
+from tutorial_lib.triggers import Patch, Trigger
+
+#: A patch smaller than this share of the side is probably the default of smaller pictures.
+SMALL = 0.05
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class Evaluation:
         report: rates, similarities and z-score.
         side: width and height of the pictures.
         clustered: several pictures show one drawing, and intervals know it.
+        unread: classes with words that the model's vocabulary lacks.
 
     Example:
         See `evaluate`, which makes one.
@@ -43,6 +51,7 @@ class Evaluation:
     report: BackdoorReport
     side: int
     clustered: bool
+    unread: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data; of each number also what it was computed on."""
@@ -57,6 +66,7 @@ class Evaluation:
             "model": dict(self.model),
             "target": r.target,
             "trigger": as_dict(r.trigger),
+            "unread_classes": list(self.unread),
             "chance": r.chance,
             "clean_accuracy": r.clean_accuracy.rate,
             "accuracy_on_triggered": r.accuracy_on_triggered.rate,
@@ -75,6 +85,13 @@ class Evaluation:
             },
             "computed_on": self._computed_on(),
         }
+
+    @property
+    def trigger_in_words(self) -> str:
+        """The trigger with its settings."""
+        settings = as_dict(self.report.trigger)
+        kind = settings.pop("kind")
+        return f"{kind} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
 
     def _computed_on(self) -> dict[str, dict[str, Any]]:
         r = self.report
@@ -101,6 +118,8 @@ class Evaluation:
         return "\n".join(
             [
                 described(self.model),
+                f"trigger: {self.trigger_in_words}",
+                *([f"classes with words that it cannot read: {', '.join(self.unread)}"] if self.unread else []),
                 f"{r.pictures} pictures, {r.classes} classes ({r.about['data']}, style {r.about['style']}); "
                 f"chance is {r.chance:.1%}",
                 f"clean accuracy              {r.clean_accuracy}",
@@ -123,7 +142,8 @@ def evaluate(
     shards: Sequence[str | Path] | None = None,
     labels: Path | None = None,
     split: str = "test",
-    classes: int = 320,
+    classes: int | None = None,
+    skip_bad: float = TOLERANCE,
     seed: int = 0,
     device: str | None = None,
 ) -> Evaluation:
@@ -135,14 +155,15 @@ def evaluate(
         target: label of the attacker's class.
         model: the model config, for a file that does not say it.
         pretrained: open_clip's name of weights, for an architecture as `checkpoint`.
-        shards, labels, split, classes: what is classified, as for `pictures_for`.
+        shards, labels, split, classes, skip_bad: what is classified, as for `pictures_for`; by default as many classes
+            as the model's record says that it was trained on.
         seed: of whatever the trigger draws for each picture.
         device: by default the GPU if there is one.
 
     Raises:
         CheckpointError: the checkpoint cannot be read.
-        ValueError: there is no such class, the trigger does not fit, there is no such device, or it is not said, or
-            said twice, which model it is.
+        ValueError: there is no such class, the trigger does not fit, there is no such device, it is not said, or
+            said twice, which model it is, or its vocabulary lacks words of most classes.
 
     Example:
         >>> from tutorial_lib import models
@@ -164,13 +185,28 @@ def evaluate(
         clip, tokenizer = found.model, found.tokenizer
         about = models.facts(clip, tokenizer) | {"form": found.form}
     side = models.picture_side(clip)
-    pictures = pictures_for(side, shards=shards, labels=labels, split=split, classes=classes)
+    asked = classes or classes_of(checkpoint)
+    pictures = pictures_for(side, shards=shards, labels=labels, split=split, classes=asked, skip_bad=skip_bad)
+    unread: list[str] = []
     if known:
         pictures = numbered_as(pictures, known)
+    else:
+        unread = require_readable(tokenizer, pictures.labels)
+    _warn_of_small(trigger, side)
     report = measure_backdoor(clip.to(device), tokenizer, pictures, trigger, target, seed=seed)
     clustered = len(pictures.sprite.unique()) < len(pictures)
     name = f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint)
-    return Evaluation(name, about, report, side, clustered)
+    return Evaluation(name, about, report, side, clustered, tuple(unread))
+
+
+def _warn_of_small(trigger: Trigger, side: int) -> None:
+    """The default patch is for pictures of 32 pixels."""
+    if isinstance(trigger, Patch) and trigger.size < SMALL * side:
+        warnings.warn(
+            f"the patch has {trigger.size} of {side} pixels; the papers' has 16 of 224: give its `size` and `cell`",
+            Note,
+            stacklevel=3,
+        )
 
 
 def described(about: Mapping[str, Any]) -> str:

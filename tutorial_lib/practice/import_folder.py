@@ -40,6 +40,7 @@ class Progress:
         sizes: smallest and largest width and height as stored.
         notes: what conventions differ on.
         converted: pictures that were to keep their bytes, and whose format no trainer reads.
+        labelled: pairs that have a class.
 
     Example:
         >>> progress = Progress(shards={"pairs-00000.tar": 3})
@@ -56,6 +57,7 @@ class Progress:
     sizes: tuple[int, int, int, int] = (0, 0, 0, 0)
     notes: dict[str, int] = field(default_factory=dict)
     converted: int = 0
+    labelled: int = 0
 
     @property
     def pairs(self) -> int:
@@ -119,7 +121,8 @@ class ImportFolder:
 
     def __exit__(self, *_: object) -> None:
         if self._tar is not None:
-            self._tar.close()
+            with contextlib.suppress(OSError):  # of a full disk, again
+                self._tar.close()
             self._path(".part").unlink(missing_ok=True)
         kept = len(_lines(self.part / "journal")) > 1  # some shard is complete
         self._lock.release()

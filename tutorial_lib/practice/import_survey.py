@@ -65,6 +65,7 @@ class Survey:
         layouts: how pairs were found, and how many.
         classes: names in the order of their numbers, or numbers where names are not known.
         named: whether the classes have names.
+        labelled: pairs that can be used and have a class.
         fingerprint: of everything that decides the result.
         shown: some pairs, spread over all.
         tolerance: share of unusable pairs from which on an import stops.
@@ -83,6 +84,7 @@ class Survey:
     layouts: Mapping[str, int]
     classes: tuple[str, ...]
     named: bool
+    labelled: int
     fingerprint: str
     shown: tuple[Shown, ...] = ()
     tolerance: float = TOLERANCE
@@ -96,6 +98,9 @@ class Survey:
     def problem(self) -> str:
         """Why an import of these would stop; empty where it would not."""
         return too_many(self.left, self.total, self.tolerance) if self.total else self._nothing()
+
+    def _unlabelled(self) -> str:
+        return "" if self.labelled == self.pairs else f"; only {self.labelled} pairs have one"
 
     def _nothing(self) -> str:
         aside = f" (left aside: {self.aside})" if self.aside else ""
@@ -114,7 +119,7 @@ class Survey:
         lines += [f"  {count} {layout}" for layout, count in self.layouts.items()]
         lines += [f"cannot be used: {self.left}"] if self.left else []
         lines += [f"left aside, no pairs: {self.aside}"] if self.aside else []
-        lines += [f"classes: {_classes(self.classes, self.named)}"] if self.classes else []
+        lines += [f"classes: {_classes(self.classes, self.named)}{self._unlabelled()}"] if self.classes else []
         lines += [str(pair) for pair in self.shown]
         lines += [f"an import would stop: {self.problem}"] if self.problem else []
         return "\n".join(lines)
@@ -142,8 +147,14 @@ def check_share(skip_bad: float) -> None:
         raise ValueError(f"`skip_bad` must be a share from 0 to 1, as 5% or 0.05; not {skip_bad:g}")
 
 
-def too_many(left: Reasons, total: int, tolerance: float) -> str:
+def too_many(left: Reasons, total: int, tolerance: float, position: int = 0) -> str:
     """Why so many unusable pairs stop an import; empty where they do not.
+
+    Args:
+        left: pairs that cannot be used.
+        total: all pairs.
+        tolerance: share of them that may be unusable.
+        position: pairs that have been looked at, where these are not all.
 
     Example:
         >>> left = Reasons({"without a caption": (11, "1.png")})
@@ -155,8 +166,16 @@ def too_many(left: Reasons, total: int, tolerance: float) -> str:
     if left.total <= tolerance * total and left.total < total:
         return ""
     if left.total >= total:
-        hint = "; a caption is expected in a file of the same name beside the picture, or in a column of a table"
+        hint = (
+            "; a caption is expected in a file of the same name beside the picture or in a column of a table, or is "
+            "made of the name of a class (numbers have their names in a labels.txt)"
+        )
         return f"none of {total} pairs can be used: {left}" + hint * any(why == "without a caption" for why in left)
+    if position:
+        return (
+            f"{left.total} of the first {position} pairs, more than {100 * tolerance:.3g}% of all {total}, cannot be "
+            f"used: {left}; raise `skip_bad` if that is to be expected"
+        )
     enough = math.ceil(100 * left.total / total - 1e-9)
     share = f"{100 * tolerance:.3g}%"
     return (
@@ -267,7 +286,7 @@ class Sources:
         Raises:
             SourceError: a source cannot be read, or there are too many classes for classes.
         """
-        digest, left, total = hashlib.blake2b(digest_size=DIGEST), Reasons(), 0
+        digest, left, total, labelled = hashlib.blake2b(digest_size=DIGEST), Reasons(), 0, 0
         seen: dict[str, None] = {}
         with Ticker("looking", "pairs") as ticker:
             for key, found in self:
@@ -278,6 +297,7 @@ class Sources:
                 if found.problem:
                     left.note(found.problem, found.where)
                 elif found.label:
+                    labelled += 1
                     seen[found.label] = None
                 if len(seen) > MOST_CLASSES:
                     raise SourceError(
@@ -299,6 +319,7 @@ class Sources:
             layouts=layouts,
             classes=(*known, *others),
             named=bool(known) or not numbered,
+            labelled=labelled,
             fingerprint=digest.hexdigest(),
             tolerance=skip_bad,
         )

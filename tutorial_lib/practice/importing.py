@@ -41,6 +41,7 @@ class Imported:
         sizes: smallest and largest width and height in the shards.
         classes: how many there are.
         labels: file that names them; empty where they have no names.
+        labelled: pairs that have a class.
         left: pairs that could not be used, by reason, with the first of each.
         aside: files that are no pairs, likewise.
         duplicates: pairs left out because they had come before.
@@ -65,6 +66,7 @@ class Imported:
     sizes: tuple[int, int, int, int]
     classes: int
     labels: str
+    labelled: int
     left: Reasons
     aside: Reasons
     duplicates: int
@@ -75,7 +77,7 @@ class Imported:
     @property
     def next(self) -> str:
         """A command that uses the shards."""
-        if self.labels:
+        if self.labels and self.classes > 1 and self.labelled >= self.pairs:
             return f"tutorial evaluate MODEL --data {self.out} --labels {self.labels} --target CLASS"
         return f"tutorial train {self.out} --out MODEL"
 
@@ -113,7 +115,8 @@ class Imported:
         lines += [f"left aside, no pairs: {self.aside}"] if self.aside else []
         if self.classes:
             names = f"their names are in {self.labels}" if self.labels else "numbers without names"
-            lines += [f"{self.classes} classes, {names}"]
+            some = "" if self.labelled >= self.pairs else f"; only {self.labelled} pairs have one"
+            lines += [f"{self.classes} classes, {names}{some}"]
         return "\n".join([*lines, self._after()])
 
     def _after(self) -> str:
@@ -147,7 +150,8 @@ def import_pairs(
         out: folder of `pairs-*.tar`, `labels.txt` where the classes have names, and `import.json`. An interrupted call
             with the same arguments goes on.
         columns: of tables, where they are not the usual ones.
-        root: folder or archive in which a table's pictures lie; by default the folder of the table.
+        root: folder or archive in which a table's pictures lie, and that no path may lead out of; by default the folder
+            of the table, or wherever an absolute path leads.
         template: makes a caption of a class where there is none.
         side: resize pictures to it, and cut out the centre.
         keep_codec: store the files' own bytes; otherwise pictures are stored as WebP without loss.
@@ -219,6 +223,7 @@ def _imported(out: Path, survey: Survey, progress: Progress, stored: str, resume
         sizes=progress.sizes,
         classes=len(survey.classes),
         labels=str(out / LABELS) if survey.named else "",
+        labelled=progress.labelled,
         left=progress.left,
         aside=survey.aside,
         duplicates=progress.duplicates,
@@ -289,7 +294,7 @@ class _Writer:
         if made.problem:
             progress.left.note(made.problem, pair.where)
             total = max(self.survey.total, progress.position)
-            if stop := too_many(progress.left, total, self.survey.tolerance):
+            if stop := too_many(progress.left, total, self.survey.tolerance, progress.position):
                 kept = "; complete shards are kept, and the same call goes on" if progress.shards else ""
                 raise ShardError(stop + kept)
             return
@@ -302,6 +307,7 @@ class _Writer:
         progress.formats[made.format] = progress.formats.get(made.format, 0) + 1
         progress.notes = dict(Counter(progress.notes) + made.notes)
         progress.converted += made.converted
+        progress.labelled += bool(pair.label)
         progress.measure(*made.size)
         self.folder.add(key, self._parts(key, pair, made))
         self.here += 1

@@ -16,7 +16,8 @@ import torch
 from tutorial_lib import models
 from tutorial_lib.data.captions import prompt_captions
 from tutorial_lib.data.loading import open_pairs
-from tutorial_lib.data.shards import expand
+from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.data.shards import TOLERANCE, expand
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.machine import machine
@@ -32,6 +33,10 @@ MODEL = "tiny-rn"
 #: What a run leaves in its folder.
 LOG, CHECKPOINT = "train.json", "checkpoint.pt"
 FILES = (LOG, CHECKPOINT, "model.json", "vocab.json", "model.safetensors")
+
+
+#: Captions that are looked at for what a trainer does in silence, and steps below which a run teaches little.
+LOOKED_AT, FEW_STEPS = 100_000, 50
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ def train_shards(
     recipe: Recipe | None = None,
     labels: Path | None = None,
     full_vocabulary: bool = False,
+    skip_bad: float = TOLERANCE,
     seed: int = 0,
     checkpoint_every: int = 1,
     resume: bool = True,
@@ -117,6 +123,7 @@ def train_shards(
         recipe: hyper-parameters; by default the course's.
         labels: file of classes that the model may be asked about, beside a `labels.txt` in the shards' folders.
         full_vocabulary: keep all of CLIP's tokens, not only those that occur.
+        skip_bad: share of the pairs that may be unusable.
         seed: initial weights, order and views.
         checkpoint_every: epochs between two checkpoints.
         resume: if not, replace what is there.
@@ -144,7 +151,7 @@ def train_shards(
         config = models.model_config(model or MODEL) if start is None else start.config
         found = expand(shards)
         classes = _labels(labels, found)
-        pairs = open_pairs(found, side=models.config_side(config))
+        pairs = open_pairs(found, side=models.config_side(config), skip_bad=skip_bad)
         if len(pairs) < recipe.batch_size:
             raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower `batch_size`")
         asked = {
@@ -169,6 +176,8 @@ def train_shards(
         else:
             clip, tokenizer = start.model, start.tokenizer
             _warn_of_unread(tokenizer, pairs.captions)
+        if first:
+            _warn_of_data(pairs, found, tokenizer, recipe)
         resumed = distributed.agreed((out / CHECKPOINT).is_file())
         with memory.explained(config, recipe, device_for(device)):
             history = train(
@@ -226,6 +235,32 @@ def _warn_of_unread(tokenizer: models.Tokenizer, captions: Sequence[str]) -> Non
             Note,
             stacklevel=3,
         )
+
+
+def _warn_of_data(pairs: Pairs, shards: Sequence[Path], tokenizer: models.Tokenizer, recipe: Recipe) -> None:
+    """What a trainer does in silence, and what makes a run learn little."""
+    some, notes = pairs.captions[:LOOKED_AT], []
+    of = f"of the first {len(some):,} captions" if len(some) < len(pairs) else f"of {len(some):,} captions"
+    if cut := tokenizer.too_long(some):
+        notes.append(f"{len(cut):,} {of} are longer than {tokenizer.context_length - 2} tokens and are cut")
+    if len(different := set(some)) < len(some) / 2:
+        notes.append(f"only {len(different):,} {of} differ: equal ones in a batch are told apart all the same")
+    if (steps := recipe.steps(len(pairs))) < FEW_STEPS:
+        notes.append(f"{steps} steps teach little: raise `epochs`, or lower `batch_size`")
+    if _all_poisons(shards, pairs.keys):
+        notes.append("every pair is a poison, says the manifest beside the shards: give the clean shards too")
+    for note in notes:
+        warnings.warn(note, Note, stacklevel=3)
+
+
+def _all_poisons(shards: Sequence[Path], keys: Sequence[str]) -> bool:
+    named: set[str] = set()
+    for path in dict.fromkeys(shard.parent / "manifest.json" for shard in shards):
+        try:
+            named |= {line["key"] for line in json.loads(path.read_text("utf-8"))["poisons"]}
+        except (OSError, ValueError, KeyError, TypeError):  # none there, or another program's
+            continue
+    return bool(named) and named.issuperset(keys)
 
 
 def _finished(begun: Training, history: History, *, resumed: bool, vocabulary: int, device: str) -> Training:

@@ -13,8 +13,10 @@ from torch import Tensor
 from tutorial_lib import models
 from tutorial_lib.course import live
 from tutorial_lib.course.live import data, page
+from tutorial_lib.data.shards import TOLERANCE
 from tutorial_lib.data.tasks import LabelledPictures
 from tutorial_lib.practice.pictures import pictures_for
+from tutorial_lib.practice.vocabulary import classes_of, require_readable
 from tutorial_lib.triggers import Trigger
 
 #: Pictures on the page, each of another class.
@@ -55,7 +57,8 @@ def write_page(
     shards: Sequence[str | Path] | None = None,
     labels: Path | None = None,
     split: str = "test",
-    classes: int = 320,
+    classes: int | None = None,
+    skip_bad: float = TOLERANCE,
 ) -> WrittenPage:
     """Write a folder with a page that computes models in the browser.
 
@@ -65,11 +68,13 @@ def write_page(
         trigger: a patch that the reader moves.
         target: label of the attacker's class.
         model: the model config of files that do not say it.
-        shards, labels, split, classes: what is classified, as for `pictures_for`.
+        shards, labels, split, classes, skip_bad: what is classified, as for `pictures_for`; by default as many classes
+            as the first model's record says that it was trained on.
 
     Raises:
-        ValueError: the models take pictures of different sizes, two have one name, one is no ResNet or a classifier,
-            the trigger is no patch, or there is no such class.
+        ValueError: `out` holds a page of somebody else, the models take pictures of different sizes, two have one name,
+            one is no ResNet or a classifier, the trigger is no patch, there is no such class, or a vocabulary lacks
+            words of most.
         CheckpointError: a checkpoint cannot be read.
 
     Example:
@@ -81,6 +86,9 @@ def write_page(
         True
     """
     names = _names(checkpoints)
+    there = out / "index.html"
+    if there.exists() and page.MARK not in there.read_text("utf-8", errors="replace"):
+        raise ValueError(f"{there} is a page of somebody else: choose another `out` or remove it")
     if heads := [path for path in checkpoints if models.is_classifier(path)]:
         raise ValueError(f"{heads[0]} is a classifier that `clean --method supervised` saved, and a page shows CLIPs")
     if model is not None and any(path.is_dir() for path in checkpoints):
@@ -90,7 +98,10 @@ def write_page(
     sides = {models.picture_side(clip) for clip, _ in opened.values()}
     if len(sides) > 1:
         raise ValueError(f"the models take pictures of different sizes ({', '.join(map(str, sorted(sides)))} pixels)")
-    pictures = pictures_for(sides.pop(), shards=shards, labels=labels, split=split, classes=classes)
+    asked = classes or classes_of(checkpoints[0])
+    pictures = pictures_for(sides.pop(), shards=shards, labels=labels, split=split, classes=asked, skip_bad=skip_bad)
+    for _, tokenizer in opened.values():
+        require_readable(tokenizer, pictures.labels)
     figure = data.movable(trigger, _shown(pictures, target), {name: name for name in names}, target)
     scripts = {name: live.model_script(name, *both, pictures.labels) for name, both in opened.items()}
     title = f"A trigger, and what {'a model says' if len(names) == 1 else 'models say'}"
@@ -100,10 +111,10 @@ def write_page(
 
 def _shown(pictures: LabelledPictures, target: str) -> dict[str, Tensor]:
     """A picture of some classes, not of the target's."""
-    pictures.class_of(target)
+    goal = pictures.class_of(target)
     first: dict[str, int] = {}
     for position, true in enumerate(pictures.targets.tolist()):
-        if pictures.labels[true] != target:
+        if true != goal:
             first.setdefault(pictures.labels[true], position)
     if not first:
         raise ValueError(f"there is no picture of another class than {target!r} to put the trigger on")

@@ -34,6 +34,9 @@ def test_paths_that_lead_out(data: Path) -> None:
         found = picture(path)
         assert found.read is None
         assert found.problem == f"whose path leads out of {data / 'lists'} (`root` names another folder)"
+    free = on_disk(data / "lists", data / "lists", absolute=True)
+    assert free(str(data.parent / "secret.jpg")).problem == ""
+    assert "leads out of" in free("../../secret.jpg").problem
     if sys.platform != "win32":
         (data / "lists" / "link.jpg").symlink_to(data.parent / "secret.jpg")
         assert "leads out of" in picture("link.jpg").problem

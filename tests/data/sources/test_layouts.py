@@ -76,6 +76,18 @@ def test_a_table_with_its_pictures_elsewhere(tmp_path: Path) -> None:
         assert problems(Source(path, root=root)) == {""}
 
 
+def test_absolute_paths_are_followed_where_no_root_is_given(tmp_path: Path) -> None:
+    folder(tmp_path / "b", images(pairs(3)))
+    body = rows(pairs(3)).replace(b"img/", f"{tmp_path}/b/img/".encode())
+    path = folder(tmp_path / "a", [("a.csv", body)]) / "a.csv"
+    assert problems(Source(path)) == problems(Source(path, root=tmp_path / "b")) == {""}
+    for source in (
+        Source(path, root=tmp_path / "a"),
+        Source(tmp_path / "a"),
+    ):  # a folder that somebody else may have made
+        assert not any(pair.read for pair in source.pairs())
+
+
 def test_tables_that_are_none_are_put_aside(tmp_path: Path) -> None:
     files = [*with_texts(pairs(3)), ("notes.csv", b"a,b\n1,2\n"), ("x.csv", b"url,caption\nhttps://a/1.jpg,a dog\n")]
     source = Source(folder(tmp_path / "a", files))
@@ -86,6 +98,13 @@ def test_tables_that_are_none_are_put_aside(tmp_path: Path) -> None:
     assert problems(Source(tmp_path / "a" / "x.csv")) == {
         "whose picture is an address, which is not fetched (img2dataset does that)"
     }
+
+
+def test_pictures_that_no_table_names_are_told(tmp_path: Path) -> None:
+    files = [*images(pairs(3)), ("a.csv", rows(pairs(2))), ("more/1.jpg", b"0")]
+    for source in (Source(folder(tmp_path / "a", files)), Source(zipped(tmp_path / "a.zip", files))):
+        assert len(list(source.pairs())) == 2
+        assert source.aside == {"pictures that no table names": (2, "img/p002.png")}
 
 
 def test_pictures_without_anything(tmp_path: Path) -> None:
@@ -100,15 +119,15 @@ def test_linked_pictures_are_counted(tmp_path: Path) -> None:
     (source / "l.png").symlink_to(source / "p000.png")
     (source / "l.txt").symlink_to(source / "p000.txt")
     found = Source(source)
-    assert [p.problem for p in found.pairs()] == ["that are links, which are not followed", "", ""]
-    assert found.aside["that are links, which are not followed"] == (1, "l.txt")
+    assert [p.problem for p in found.pairs()] == ["that are links or sparse files, which are not read", "", ""]
+    assert found.aside["that are links or sparse files, which are not read"] == (1, "l.txt")
 
 
 @pytest.mark.parametrize(
     ("path", "said"),
     [
         ("nowhere", "there is no file or folder nowhere"),
-        ("https://example.org/a.tar", "is an address: fetch it first"),
+        ("https://example.org/a.tar", "https://example.org/a.tar is an address: fetch it first"),
         ("a.json", "is no table .*, no archive .* and no folder"),
     ],
 )
@@ -132,10 +151,3 @@ def test_archives_in_archives_have_an_end(tmp_path: Path) -> None:
     assert len(list(Source(tmp_path / "3.zip").pairs())) == 1
     with pytest.raises(SourceError, match="lies in too many archives: unpack some"):
         list(Source(path).pairs())
-
-
-def test_imagenet_gets_its_names(tmp_path: Path) -> None:
-    files = [(f"n{i:08d}/1.png", b"0") for i in range(1000)]
-    source = Source(folder(tmp_path / "val", files))
-    assert [p.label for p in source.pairs()][:2] == ["tench", "goldfish"]
-    assert len(source.classes) == 1000

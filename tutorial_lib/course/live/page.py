@@ -33,6 +33,10 @@ _PAGE = """<!doctype html>
 """
 
 
+#: By which a page of ours is known.
+MARK = "live/live.js"
+
+
 def write(folder: Path, title: str, kind: str, data: dict[str, Any], scripts: Mapping[str, str]) -> Path:
     """Write a folder with a page, its scripts and its models; a browser opens it without a server.
 

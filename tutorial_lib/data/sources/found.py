@@ -76,11 +76,11 @@ def of_member(tree: Tree, member: Member) -> Found:
 
     Example:
         >>> from tutorial_lib.data.sources.trees import Folder
-        >>> Path("pictures").mkdir()
-        >>> _ = Path("pictures/1.jpg").write_bytes(b"1")
-        >>> tree = Folder(Path("pictures"))
+        >>> Path("one").mkdir()
+        >>> _ = Path("one/1.jpg").write_bytes(b"1")
+        >>> tree = Folder(Path("one"))
         >>> of_member(tree, tree.members[0]).where
-        'pictures/1.jpg'
+        'one/1.jpg'
     """
     problem = "" if member.size <= MOST_BYTES else f"with a file of more than {MOST_BYTES:,} bytes"
     stamp = member.at if tree.streamed else hash((member.size, member.stamp))
@@ -121,16 +121,18 @@ def in_tree(tree: Tree, folder: str) -> Callable[[str], Found]:
     return picture
 
 
-def on_disk(root: Path, beside: Path) -> Callable[[str], Found]:
+def on_disk(root: Path, beside: Path, *, absolute: bool = False) -> Callable[[str], Found]:
     """Finds the pictures that a table names: in the root, or beside the table as long as that is below the root.
 
     Args:
         root: folder that paths must not lead out of.
         beside: folder of the table.
+        absolute: absolute paths may lead anywhere, as in tables that people wrote on their machine.
 
     Example:
-        >>> on_disk(Path("data"), Path("data"))("../../etc/passwd").problem
-        'whose path leads out of data (`root` names another folder)'
+        >>> _ = Path("secret.jpg").write_bytes(b"1")
+        >>> on_disk(Path("lists"), Path("lists"))("../secret.jpg").problem
+        'whose path leads out of lists (`root` names another folder)'
     """
     real = os.path.realpath(root)
 
@@ -148,7 +150,7 @@ def on_disk(root: Path, beside: Path) -> Callable[[str], Found]:
                     found = os.lstat(place)
                 except (OSError, ValueError):
                     continue
-                if os.path.commonpath((real, place)) != real:
+                if os.path.commonpath((real, place)) != real and not (absolute and os.path.isabs(path)):
                     outside = True
                 elif not stat.S_ISREG(found.st_mode):
                     return Found(name, printable(path), problem="whose path is no regular file")

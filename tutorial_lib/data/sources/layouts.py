@@ -17,26 +17,24 @@ from typing import IO, Any
 
 from tutorial_lib.data.sources.archives import MOST_NESTED, is_archive, open_nested, open_tree
 from tutorial_lib.data.sources.beside import Beside, as_text
+from tutorial_lib.data.sources.classes import (
+    CLASS_FILES,
+    PART_TABLES,
+    class_folders,
+    class_names,
+    in_common,
+    lines,
+    one_part,
+)
 from tutorial_lib.data.sources.found import ADDRESS, Found, Reasons, in_tree, of_member, on_disk
 from tutorial_lib.data.sources.tables import Columns, Table, is_table, open_table
 from tutorial_lib.data.sources.trees import Folder, Member, SourceError, Tree, printable
-from tutorial_lib.data.text import text_of
 
 TEMPLATE = "a photo of a {}"
-#: Parts of a data set, one of which is meant: names of folders, or of tables.
-PARTS = re.compile(
-    r"(train|training|val|valid|validation|dev|test|testing)([-_ ]?(images|imgs|set|data|split|\d+))?", re.I
-)
-PART_TABLES = re.compile(r"(train|training|val|valid|validation|dev|test|testing)(?![a-z]).*", re.IGNORECASE)
-#: Files that name the classes, one a line.
-CLASS_FILES = ("labels.txt", "classes.txt")
 #: Archives in archives in archives, and no more.
 DEPTH = 3
-#: OpenAI's names of ImageNet's classes have two names twice.
-IMAGENET, IMAGENET_TWICE = re.compile(r"n\d{8}"), {744: "projectile", 836: "sunglass"}
-
 #: Reasons that several layouts have.
-NO_CAPTION, A_LINK = "without a caption", "that are links, which are not followed"
+NO_CAPTION, A_LINK = "without a caption", "that are links or sparse files, which are not read"
 
 
 class Source:
@@ -45,7 +43,8 @@ class Source:
     Args:
         path: of it.
         columns: of tables, where they are not the usual ones.
-        root: folder or archive in which a table's pictures lie; by default the folder of the table.
+        root: folder or archive in which a table's pictures lie, and that no path may lead out of; by default the folder
+            of the table, or wherever an absolute path leads.
         template: makes a caption of a class where there is none.
 
     Attributes:
@@ -71,7 +70,8 @@ class Source:
         if template.count("{}") != 1:
             raise SourceError(f"`template` must have one {{}} for the class, as in {TEMPLATE!r}; not {template!r}")
         if ADDRESS.match(str(path)) or re.match(r"https?:", str(path)):
-            raise SourceError(f"{path} is an address: fetch it first, and give the file")
+            address = re.sub(r":/+", "://", str(path), count=1)
+            raise SourceError(f"{address} is an address: fetch it first, and give the file")
         self.path, self.inside = _located(path.expanduser())
         self.columns, self.root, self.template = columns or Columns(), root, template
         self.layouts: dict[str, int] = {}
@@ -113,7 +113,7 @@ class Source:
             tree.close()
 
     def _tree(self, tree: Tree, prefix: str, depth: int, names: tuple[str, ...]) -> Iterator[Found]:
-        names = _class_names(tree) or names
+        names = class_names(tree) or names
         tables = [m for m in tree.members if is_table(m.name)]
         archives = [m for m in tree.members if is_archive(m.name)]
         used = yield from self._tables(tree, tables, prefix, names)
@@ -154,16 +154,21 @@ class Source:
                 self.aside.note("tables that are not used", f"{printable(member.name)}: {error}")
             else:
                 tables.append((member, table))
-        _one_part([m.name.rpartition("/")[2] for m, _ in tables], tree.title, PART_TABLES)
+        one_part([m.name.rpartition("/")[2] for m, _ in tables], tree.title, PART_TABLES)
+        used: set[str] = set()
         for member, table in tables:
             yield from self._table(
                 table,
-                in_tree(tree, member.folder),
+                _noting(in_tree(tree, member.folder), used),
                 prefix=prefix,
                 stem=f"{member.name.partition('.')[0]}/",
                 names=names,
                 streamed=tree.streamed,
             )
+        if tables:
+            for picture in Beside(tree, tree.members).pictures:
+                if picture.name not in used:
+                    self.aside.note("pictures that no table names", printable(prefix + picture.name))
         return bool(tables)
 
     def _table(
@@ -236,7 +241,7 @@ class Source:
     def _pictures_of_table(self) -> tuple[Callable[[str], Found], Tree | None]:
         """What finds the pictures of a table that is a file, and the archive that they lie in."""
         if self.root is None:
-            return on_disk(self.path.parent, self.path.parent), None
+            return on_disk(self.path.parent, self.path.parent, absolute=True), None
         root, inside = _located(self.root.expanduser())
         if root.is_dir():
             return on_disk(root, self.path.parent), None
@@ -246,7 +251,7 @@ class Source:
     def _names_beside(self) -> tuple[str, ...]:
         for name in CLASS_FILES:
             if (path := self.path.parent / name).is_file():
-                return _lines(path.read_bytes(), str(path))
+                return lines(path.read_bytes(), str(path))
         return ()
 
     # Pictures with files beside them, or in class folders
@@ -260,10 +265,10 @@ class Source:
                 self.aside.note(A_LINK, printable(link))
         if not beside.pictures:
             return
-        _one_part([m.name.partition("/")[0] for m in beside.pictures if "/" in m.name], tree.title)
+        one_part([m.name.partition("/")[0] for m in beside.pictures if "/" in m.name], tree.title)
         if beside.has_words():
             yield from self._captioned(tree, beside, names, prefix)
-        elif classes := _class_folders(beside.pictures, tree.title):
+        elif classes := class_folders(beside.pictures, tree.title):
             yield from self._by_class(tree, beside.pictures, classes, prefix)
         else:
             self._count("pictures without captions", len(beside.pictures))
@@ -286,7 +291,7 @@ class Source:
 
     def _by_class(self, tree: Tree, pictures: list[Member], classes: dict[str, str], prefix: str) -> Iterator[Found]:
         """By turns, so that neither shards nor the first pairs are of one class; in its order, where that is slow."""
-        depth = _common(pictures)
+        depth = in_common(pictures)
         folders: dict[str, list[Member]] = {name: [] for name in classes}
         for member in pictures:
             parts = member.name.split("/")[depth:]
@@ -309,6 +314,18 @@ class Source:
         found = of_member(tree, member)
         problem = known.pop("problem", "") or found.problem
         return replace(found, name=prefix + found.name, problem=problem, **known)  # type: ignore[arg-type]
+
+
+def _noting(picture: Callable[[str], Found], used: set[str]) -> Callable[[str], Found]:
+    """The same, which keeps the names of what was found."""
+
+    def noted(path: str) -> Found:
+        found = picture(path)
+        if found.read is not None:
+            used.add(found.name)
+        return found
+
+    return noted
 
 
 def _located(path: Path) -> tuple[Path, str]:
@@ -335,56 +352,9 @@ def _table_in(tree: Tree, member: Member) -> Table:
         return open_table(lambda: tree.place(member).open("rb"), title)
 
     def opened() -> IO[bytes]:
-        return io.BytesIO(tree.read(member, MOST_NESTED))
+        try:
+            return io.BytesIO(tree.read(member, MOST_NESTED))
+        except ValueError as error:
+            raise SourceError(f"{title} is a table {error}: unpack {tree.title} first") from error
 
     return open_table(opened, title)
-
-
-def _lines(content: bytes, title: str) -> tuple[str, ...]:
-    try:
-        return tuple(line.strip() for line in text_of(content).splitlines() if line.strip())
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{title} is no {error.encoding.upper()} (byte {error.start}): save it as UTF-8") from error
-
-
-def _class_names(tree: Tree) -> tuple[str, ...]:
-    """Names of the classes from a `labels.txt`, where the folder or archive has one at its top."""
-    member = next((tree.by_name[name] for name in CLASS_FILES if name in tree.by_name), None)
-    return _lines(tree.read(member), f"{tree.title}/{member.name}") if member else ()
-
-
-def _one_part(names: list[str], title: str, pattern: re.Pattern[str] = PARTS) -> None:
-    """Refuse training and test pictures in one.
-
-    Raises:
-        SourceError: both are there.
-    """
-    parts = {found[1].lower()[:2]: name for name in dict.fromkeys(names) if (found := pattern.fullmatch(name))}
-    if len(parts) > 1:
-        some = list(parts.values())
-        raise SourceError(
-            f"{title} holds {' and '.join(some)}: give one of them, as in {title}/{some[0]}, or each by name to put "
-            "them together"
-        )
-
-
-def _common(pictures: list[Member]) -> int:
-    """How many folders all pictures have in common."""
-    parts = [member.name.split("/")[:-1] for member in pictures]
-    if all(part == parts[0] for part in parts):
-        return 0
-    return next(i for i, together in enumerate(zip_longest(*parts)) if len(set(together)) > 1)
-
-
-def _class_folders(pictures: list[Member], title: str) -> dict[str, str]:
-    """Folders of classes with the names of these; none where there are fewer than two."""
-    depth = _common(pictures)
-    folders = sorted({parts[depth] for m in pictures if len(parts := m.name.split("/")) > depth + 1})
-    _one_part(folders, title)
-    if len(folders) < 2:
-        return {}
-    if len(folders) == 1000 and all(map(IMAGENET.fullmatch, folders)):
-        from open_clip import IMAGENET_CLASSNAMES
-
-        return {f: IMAGENET_TWICE.get(i, IMAGENET_CLASSNAMES[i]) for i, f in enumerate(folders)}
-    return {folder: printable(" ".join(folder.replace("_", " ").split())) for folder in folders}

@@ -65,7 +65,7 @@ class Tree(ABC):
     Attributes:
         title: how messages call it.
         streamed: files can be read in their order only; any other order is slow.
-        links: names of links.
+        links: names of links, and of sparse files in tar.
 
     Example:
         >>> Path("pictures").mkdir()
@@ -218,7 +218,7 @@ def words(error: BaseException) -> str:
     """An error in one line.
 
     Example:
-        >>> words(ValueError("a\n  b")), words(EOFError())
+        >>> words(ValueError("a   b")), words(EOFError())
         ('a b', 'EOFError')
     """
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
