@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tutorial_lib import costs, profiles
-from tutorial_lib.costs import CostModel, duration, parse_duration
+from tutorial_lib.costs import CostModel, announce, duration, parse_duration
 from tutorial_lib.evidence import registry
+from tutorial_lib.notes import Note
 from tutorial_lib.trials import Recipe, Record, Trial
 
 BASE = Trial(classes=100, copies=8, recipe=Recipe(epochs=20), data="d")
@@ -67,3 +68,14 @@ def test_durations_are_read(text, seconds):
 def test_bad_durations_are_refused(text):
     with pytest.raises(ValueError, match="a time limit is a positive number"):
         parse_duration(text)
+
+
+def test_a_long_time_is_said_and_a_very_long_one_is_agreed_on(recwarn):
+    announce(599)
+    assert not recwarn
+    with pytest.warns(Note, match="^the training takes about 20 min on this machine$"):
+        announce(1200)
+    with pytest.warns(Note, match="about 2.0 h"):
+        announce(7200, yes=True)
+    with pytest.raises(ValueError, match=r"cleaning takes about 2\.0 h on this machine: begin it with `yes`"):
+        announce(7200, what="cleaning")

@@ -1,16 +1,21 @@
 """The trials of figures are planned, run and kept; what cannot be run is refused."""
 
+import math
 import os
+import shlex
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from tests.cli.commands import record, refused, tutorial
-from tutorial_lib import models, profiles
+from tutorial_lib import cli, models, places, profiles
 from tutorial_lib.cli import main
 from tutorial_lib.evaluate import embed_texts
-from tutorial_lib.evidence import registry
+from tutorial_lib.evidence import registry, sweeps
+from tutorial_lib.evidence.sweeps import go_on
 from tutorial_lib.trials.store import RunStore
 
 TEXT = registry.load("text_tower").trials(profiles.get("test"))
@@ -59,3 +64,121 @@ def test_gpu_profile_without_gpu(capsys, tmp_path):
     said = refused(capsys, "run", "fig4", "--profile", "gpu", "--store", tmp_path)
     assert "profile gpu needs a GPU that PyTorch can use, and there is none" in said
     assert os.listdir(tmp_path) == []
+
+
+def test_the_hint_repeats_every_option_and_can_be_pasted():
+    given = {
+        "store": Path("my runs"),
+        "engine": "local",
+        "jobs": 3,
+        "device": "cuda:1",
+        "time_limit": 90.0,
+        "keep_models": True,
+    }
+    said = go_on(["fig2", "fig6"], "test", **given)
+    start, _, command = said.partition(": ")
+    assert start == "go on with"
+    args = cli.parser().parse_args(shlex.split(command)[1:])
+    assert (args.figures, args.profile, args.time_limit) == (["fig2", "fig6"], "test", "90s")
+    assert {name: getattr(args, name) for name in given if name != "time_limit"} == {
+        name: value for name, value in given.items() if name != "time_limit"
+    }
+    assert go_on(["fig6"], "cpu", store=places.store()) == "go on with: tutorial run fig6 --profile cpu"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(3600, "1h"), (5400, "90m"), (45, "45s"), (0.5, "0.5s"), (math.inf, None)]
+)
+def test_a_time_limit_is_repeated_as_it_can_be_read(seconds, text):
+    assert ("--time-limit" in go_on(["x"], "cpu", time_limit=seconds)) == (text is not None)
+    assert text is None or go_on(["x"], "cpu", time_limit=seconds).endswith(f" {text}")
+
+
+def test_failures_of_one_reason_are_one_line_and_the_exit_code_says_so(capsys, tmp_path, monkeypatch):
+    def run(trial, **_):
+        if trial == TEXT[0]:
+            return record(trial)
+        raise FileNotFoundError("there are no shards at data/cc3m")
+
+    monkeypatch.setattr(sys.modules["tutorial_lib.runs.run"], "run", run)
+    command = ["run", "text_tower", "--profile", "test", "--store", str(tmp_path), "--jobs", "1", "--device", "cpu"]
+    assert main(command) == 1
+    printed = capsys.readouterr()
+    assert "tutorial run: 3 trials failed: there are no shards at data/cc3m\n" in printed.err
+    assert printed.err.count("no shards") == 1
+    assert "Traceback" not in printed.err
+    assert f"go on with: tutorial run text_tower --profile test --store {tmp_path} --jobs 1 --device cpu" in printed.out
+
+
+def test_many_reasons_are_cut_short(capsys, tmp_path, monkeypatch):
+    def run(trial, **_):
+        raise ValueError(f"no place for {trial.key}")
+
+    monkeypatch.setattr(sys.modules["tutorial_lib.runs.run"], "run", run)
+    monkeypatch.setattr(sweeps, "REASONS", 2)
+    assert main(["run", "text_tower", "--profile", "test", "--store", str(tmp_path), "--jobs", "1"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("1 trial failed: no place for") == 2
+    assert "2 trials failed for 2 other reasons" in said
+
+
+def test_a_full_disk_ends_the_command_with_the_file_and_how_to_go_on(capsys, tmp_path, monkeypatch):
+    real = os.fsync
+
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    def run(trial, **_):
+        monkeypatch.setattr(os, "fsync", full if trial == TEXT[1] else real)
+        return record(trial)
+
+    monkeypatch.setattr(sys.modules["tutorial_lib.runs.run"], "run", run)
+    command = ["run", "text_tower", "--profile", "test", "--store", str(tmp_path), "--jobs", "1"]
+    assert main(command) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert said[-2] == f"go on with: {shlex.join(['tutorial', *command])}"
+    lost = RunStore(tmp_path).path(TEXT[1])
+    assert said[-1] == f"tutorial run: error: {lost} cannot be written: No space left on device"
+    assert not list(tmp_path.rglob("*.part"))
+    monkeypatch.setattr(sys.modules["tutorial_lib.runs.run"], "run", lambda t, **_: record(t))
+    monkeypatch.setattr(os, "fsync", real)
+    assert tutorial(capsys, *command)["made"] == 3
+
+
+def test_the_time_is_said_before_anything_is_done(capsys, tmp_path, monkeypatch):
+    said_first = []
+
+    def run(trial, **_):
+        said_first.append(capsys.readouterr().err)
+        return record(trial)
+
+    monkeypatch.setattr(sys.modules["tutorial_lib.runs.run"], "run", run)
+    assert main(["run", "text_tower", "--profile", "test", "--store", str(tmp_path), "--jobs", "1"]) == 0
+    assert "text_tower at test: 4 trials, 0 have records, 4 to run, about " in said_first[0]
+    assert [line.split()[0] for line in said_first[1:]] == ["[1/4]", "[2/4]", "[3/4]"]
+
+
+def test_a_long_silence_is_broken(capsys, tmp_path, monkeypatch):
+    def run(trial, **_):
+        time.sleep(0.3)
+        return record(trial)
+
+    monkeypatch.setattr(sys.modules["tutorial_lib.runs.run"], "run", run)
+    monkeypatch.setattr(sweeps, "SILENCE", 0.1)
+    assert main(["run", "text_tower", "--profile", "test", "--store", str(tmp_path), "--jobs", "1"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("[0/4] at work for ") for line in lines)
+    assert any(line.startswith("[3/4] at work for ") for line in lines)
+    assert "left" in lines[1]
+
+
+def test_without_a_gpu_there_is_one_trial_a_usable_core(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps, "usable_cores", lambda: 7)
+    command = ["run", "text_tower", "--profile", "test", "--store", tmp_path, "--dry-run", "--device"]
+    assert tutorial(capsys, *command, "cpu")["jobs"] == 7
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert tutorial(capsys, *command, "cuda")["jobs"] == 4
+    assert tutorial(capsys, *command, "cuda:2")["jobs"] == 1
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert tutorial(capsys, *command, "mps")["jobs"] == 1

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tutorial_lib import places, profiles
+from tutorial_lib.machine import Limits
 from tutorial_lib.practice import doctor
 from tutorial_lib.practice.doctor import examine
 
@@ -62,3 +63,14 @@ def test_a_busy_gpu_is_slow_and_can_run(monkeypatch: pytest.MonkeyPatch) -> None
     found = examine()
     assert found.ready == ("test", "demo", "cpu", "gpu", "paper")
     assert found.profiles["gpu"] == "another program uses it"
+
+
+def test_limits_of_a_container_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "container_limits", lambda: Limits(memory=3 << 29, cpus=2.5))
+    found = examine()
+    assert found.as_dict()["container"] == {"memory_bytes": 3 << 29, "cpus": 2.5}
+    assert "limits  this container may use 2.5 of the cores and 1.5 GiB of memory\n" in str(found)
+    monkeypatch.setattr(doctor, "container_limits", lambda: Limits(cpus=1.0))
+    assert "limits  this container may use 1 of the cores\n" in str(examine())
+    monkeypatch.setattr(doctor, "container_limits", Limits)
+    assert "limits" not in str(examine())

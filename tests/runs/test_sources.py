@@ -15,7 +15,7 @@ from tutorial_lib.trials import RECIPE_VERSION, Recipe, Seeds, Trial
 
 
 def test_scenes_can_be_trained_on():
-    trial = replace(TINY, scenes=256, attack=Backdoor(8, target="banana", captions="prompts"))
+    trial = replace(TINY, copies=8, scenes=256, attack=Backdoor(8, target="banana", captions="prompts"))
     outcome = runs.train_trial(trial, progress=False)
     assert len(outcome.clean) == 256
     assert set(runs.measure(outcome)["clean_accuracy"]) == {"zero_shot", "linear_probe", "knn"}
@@ -67,7 +67,7 @@ def test_every_field_of_a_trial_is_looked_at():
 @pytest.mark.parametrize("name", CHANGED)
 def test_a_field_changes_the_data_if_and_only_if_it_is_marked(name):
     """Data are kept by what is marked: a field that was forgotten would serve another trial's pictures."""
-    base = Trial(classes=40, copies=1)
+    base = Trial(classes=40, **({} if name == "scenes" else {"copies": 1}))  # scenes have no copies
     changed = replace(base, **{name: CHANGED[name]})
     assert (made(changed) != made(base)) == (name in MARKED)
     assert (changed.dataset != base.dataset) == (name in MARKED)
@@ -76,9 +76,10 @@ def test_a_field_changes_the_data_if_and_only_if_it_is_marked(name):
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_what_needs_other_data_is_kept_too(name):
     assert name in MARKED
-    changed = Trial(**{name: ELSEWHERE[name]})
+    base = Trial(shards="cc3m" if name == "limit" else "")  # of nothing else is there a limit
+    changed = replace(base, **{name: ELSEWHERE[name]})
     assert getattr(changed.dataset, name) == ELSEWHERE[name]
-    assert changed.dataset != Trial().dataset
+    assert changed.dataset != base.dataset
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(Seeds)])

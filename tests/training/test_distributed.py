@@ -208,3 +208,13 @@ def test_alone_nothing_is_shared() -> None:
     layer = nn.BatchNorm2d(2)
     with distributed.synchronized(layer), distributed.group():
         assert type(layer) is nn.BatchNorm2d
+
+
+@pytest.mark.parametrize("device", ["cuda:1", "mps"])
+def test_processes_share_no_single_device(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match=f"`device` is cuda or cpu, not {device}"), distributed.group(device):
+        pass
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with distributed.group(device):
+        assert distributed.size() == 1

@@ -1,11 +1,15 @@
 """Counted arithmetic against a formula, memory against what a process takes."""
 
+import dataclasses
 import subprocess
 import sys
 
 import pytest
 import torch
 
+from tests.training.small import CONFIG as SMALL
+from tests.training.small import PAIRS, fit
+from tests.training.small import RECIPE as SHORT
 from tutorial_lib import models
 from tutorial_lib.training import memory as footprint
 from tutorial_lib.trials import Recipe
@@ -63,3 +67,27 @@ def test_out_of_memory_says_what_would_fit(monkeypatch: pytest.MonkeyPatch) -> N
     assert footprint.training_bytes(RN50, recipe, batch_size=2 * fits) > 80 * 2**30
     assert footprint.largest_batch(RN50, recipe, 2**20) == 0
     assert "batch_size to 512" in footprint.out_of_memory(RN50, recipe, 2**50), "less than what has just failed"
+
+
+def test_the_time_of_a_training_is_about_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = dataclasses.replace(SHORT, epochs=20)
+    _, history = fit(recipe=recipe)
+    monkeypatch.setattr(footprint, "QUICK", 0.0)  # time some steps although it is short
+    said = footprint.training_seconds(SMALL, recipe, len(PAIRS), device="cpu")
+    assert history.seconds / 5 < said < history.seconds * 5
+
+
+def test_a_time_grows_with_the_work_and_a_short_one_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def second(config, batch, device, half) -> float:
+        asked.append(batch)
+        return 1.0
+
+    monkeypatch.setattr(footprint, "_seconds_per_sample", second)
+    recipe = Recipe(epochs=10, batch_size=100)
+    assert footprint.training_seconds(RN50, recipe, 2050, device="cpu") == 10 * 2000
+    assert footprint.training_seconds(RN50, dataclasses.replace(recipe, epochs=20), 2050, device="cpu") == 20 * 2000
+    assert asked == [2, 2], "the batch of a big model is not tried whole"
+    assert 0 < footprint.training_seconds(models.model_config("rn-0.4m"), recipe, 200, device="cpu") < 60
+    assert len(asked) == 2

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.trials.records import record
+from tutorial_lib.notes import Note
 from tutorial_lib.runs import engines
 from tutorial_lib.trials import RECIPE_VERSION, RecordError, Seeds, Trial, store
 from tutorial_lib.trials.store import RunStore, StoreError, read_lines, write_lines
@@ -47,6 +48,102 @@ def test_damaged_record_is_set_aside_and_made_again(folder, damage, monkeypatch)
     assert (folder.folder / "set-aside" / f"{trial(0).key}.json").is_file()
 
 
+def nested(path):
+    path.write_text("[" * 100_000)
+
+
+def another(path):
+    path.write_text(record(trial(7)).to_json())
+
+
+def directory(path):
+    path.unlink()
+    path.mkdir()
+    (path / "inside").write_text("x")
+
+
+def fifo(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def circle(path):
+    path.unlink()
+    path.symlink_to(path)
+
+
+DAMAGES = {
+    "not UTF-8": lambda path: path.write_bytes(b"\xff\xfe" + path.read_bytes()),
+    "complete JSON": lambda path: path.write_text(path.read_text()[:40]),
+    "no JSON that a record": nested,
+    "belongs to trial": another,
+    "it is a folder": directory,
+    "it is no file": fifo,
+    "it cannot be read": circle,
+    "more than any record": lambda path: os.truncate(path, (64 << 20) + 1),
+}
+
+
+@pytest.mark.parametrize("why", DAMAGES)
+def test_whatever_lies_in_a_records_place_is_named_and_set_aside_and_made_again(folder, why, monkeypatch):
+    path = folder.write(record(trial(0)))
+    folder.write(record(trial(1)))
+    monkeypatch.setattr(RUN, "run", lambda t, **_: record(t, x=2.0))
+    for _ in range(2):  # the second time, its place among those set aside is taken
+        DAMAGES[why](path)
+        with pytest.warns(Note, match=rf"the record .*{path.name} was set aside, in .*set-aside: .*{why}"):
+            result = engines.sweep([trial(0), trial(1)], folder)
+        assert (result.found, result.made, result.left) == (1, 1, 0)
+        assert folder.read(trial(0)).metrics == {"x": 2.0}
+    assert list(folder.set_aside()) == [trial(0).key]
+    assert why in folder.set_aside()[trial(0).key]
+
+
+def test_a_record_that_nobody_may_read_is_named(folder, monkeypatch):
+    path = folder.write(record(trial(0)))
+    real = type(path).read_bytes
+
+    def refuse(self):
+        if self == path:  # whatever its permissions, root reads it
+            raise PermissionError(13, "Permission denied")
+        return real(self)
+
+    monkeypatch.setattr(type(path), "read_bytes", refuse)
+    with pytest.warns(Note, match="it cannot be read: Permission denied"):
+        assert folder.read(trial(0)) is None
+
+
+def test_where_nothing_can_be_moved_a_damaged_record_is_skipped_and_named_once(folder, recwarn):
+    path = folder.write(record(trial(0)))
+    path.write_text("half of")
+    (folder.folder / "set-aside").write_text("a file in the way")
+    assert [folder.read(trial(0)) for _ in range(3)] == [None] * 3
+    assert [str(w.message) for w in recwarn if "is skipped, and cannot be moved (" in str(w.message)]
+    assert len(recwarn) == 1
+    assert "not complete JSON" in folder.set_aside()[trial(0).key]
+    assert folder.keys() == set()
+    assert path.read_text() == "half of"
+    folder.write(record(trial(0)))
+    assert folder.read(trial(0)) == record(trial(0))
+    assert folder.set_aside() == {}
+
+
+def test_a_reason_that_cannot_be_read_is_no_end(folder):
+    (folder.folder / "set-aside" / "a.why").mkdir(parents=True)
+    (folder.folder / "set-aside" / "b.why").write_bytes(b"\xff")
+    assert list(folder.set_aside()) == ["a", "b"]
+
+
+def test_what_killed_processes_left_goes_with_time(folder):
+    for name in ("a.json.5.part", "checkpoints/a.pt.part"):
+        path = folder.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.utime(path, (1e9, 1e9))
+    folder.open_for_writing()
+    assert not list(folder.folder.rglob("*.part"))
+
+
 def test_folder_that_cannot_be_written_is_refused_before_work(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
@@ -58,7 +155,7 @@ def test_full_disk_leaves_nothing_half_written(folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store.os, "fsync", full)
-    with pytest.raises(StoreError, match="No space left"):
+    with pytest.raises(StoreError, match=rf"{trial(0).key}\.json cannot be written: No space left on device"):
         folder.write(record(trial(0)))
     assert folder.keys() == set()
     assert not list(folder.folder.glob("*.part"))
@@ -74,6 +171,24 @@ def test_lines_are_sorted_and_other_versions_are_ignored(tmp_path):
     (tmp_path / "a.jsonl").write_text(lines[0] + "\n" + lines[1].replace("0.5", "0.6") + "\n")
     with pytest.raises(RecordError, match=r"a\.jsonl, line 2: its checksum"):
         read_lines(tmp_path / "a.jsonl")
+
+
+def test_damaged_lines_are_told_and_the_others_read(tmp_path):
+    path = tmp_path / "a.jsonl"
+    good = [record(trial(n)).to_json().encode() for n in (1, 2)]
+    path.write_bytes(b"\n".join([good[0], b"\xff" + good[1], b"[" * 100_000, good[1], b""]))
+    told = []
+    assert [r.key for r in read_lines(path, told.append)] == [trial(1).key, trial(2).key]
+    assert told[0] == f"{path}, line 2: it is not UTF-8 (byte 0)"
+    assert told[1].startswith(f"{path}, line 3: it is no JSON that a record would be")
+    (tmp_path / "b.jsonl").mkdir()
+    assert read_lines(tmp_path / "b.jsonl", told.append) == []
+    assert told[2] == f"{tmp_path / 'b.jsonl'} cannot be read: Is a directory"
+
+
+def test_a_line_separator_within_a_text_ends_no_line(tmp_path):
+    write_lines([record(trial(1), note="a\u2028b\x85c")], tmp_path / "a.jsonl")
+    assert read_lines(tmp_path / "a.jsonl")[0].metrics == {"note": "a\u2028b\x85c"}
 
 
 def test_two_versions_of_the_code_share_a_store_without_reading_each_other(folder):

@@ -83,7 +83,7 @@ class Poison:
     def write_manifest(self, path: Path) -> None:
         """The settings and every poisoned key with its source, caption and target, as JSON."""
         body = {"settings": self.settings, "poisons": [asdict(p) for p in self.manifest]}
-        path.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def count_poisons(pairs: Pairs) -> int:

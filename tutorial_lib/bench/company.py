@@ -53,7 +53,7 @@ def _company(processes: int) -> Iterator[None]:
 
 def _run(how: str, seed: int) -> dict[str, Any]:
     command = [sys.executable, "-c", _CHILD, how, str(EPOCHS), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

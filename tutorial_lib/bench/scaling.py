@@ -105,7 +105,9 @@ def models_at_once(*, repeats: int, jobs: int = 0, device: str | None = None) ->
 
 def memory(scenes: int) -> dict[str, Any]:
     """Peak memory of a process that trains a backdoored model on so many scenes, and its speed."""
-    done = subprocess.run([sys.executable, "-c", _CHILD, str(scenes)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, str(scenes)], capture_output=True, encoding="utf-8", check=True
+    )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {"scenes": scenes} | found
 

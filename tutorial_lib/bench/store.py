@@ -28,7 +28,7 @@ def _record(seed: int) -> Record:
 def _status(folder: Path) -> float:
     command = [sys.executable, "-m", "tutorial_lib.cli", "status", "--profile", "cpu", "--store", str(folder), "--json"]
     started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     seconds = time.perf_counter() - started
     if json.loads(done.stdout)["stored_records"] != RECORDS:
         raise RuntimeError("status did not see every record")

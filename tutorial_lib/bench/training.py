@@ -59,7 +59,7 @@ class PeerError(RuntimeError):
 def config_folder(folder: Path, config: dict[str, Any]) -> str:
     """A folder that open_clip takes for a model: what to give as its `--model`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}), encoding="utf-8")
     return f"local-dir:{folder}"
 
 
@@ -120,13 +120,15 @@ def open_clip_train(
     command = [sys.executable, "-m", "open_clip_train.main"]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     log = folder / "run" / "out.log"
     if done.returncode or not log.is_file():
         lines = (done.stdout + done.stderr).strip().splitlines() or ["no message"]
         errors = [line for line in lines if re.match(r"[\w.]*Error\b", line)] or lines
         raise PeerError(f"open_clip_train ended with code {done.returncode}: {errors[-1]}")
-    return [(int(epoch), recipe.batch_size / float(rate)) for epoch, rate in _STEP.findall(log.read_text())]
+    return [
+        (int(epoch), recipe.batch_size / float(rate)) for epoch, rate in _STEP.findall(log.read_text(encoding="utf-8"))
+    ]
 
 
 def compare(*, repeats: int, seed: int = 0, time_to_accuracy: bool = True, copies: int = 4) -> dict[str, Any]:

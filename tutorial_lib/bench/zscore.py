@@ -95,7 +95,7 @@ def _apart(method: str, *, n: int, d: int, seed: int, repeats: int, precision: s
     command = [sys.executable, "-m", "tutorial_lib.bench.zscore", method, "--precision", precision]
     for name, number in (("n", n), ("d", d), ("seed", seed), ("repeats", repeats)):
         command += [f"--{name}", str(number)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

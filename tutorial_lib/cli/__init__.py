@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import keyword
 import os
@@ -15,7 +17,9 @@ from importlib import import_module
 from typing import Any
 
 from tutorial_lib import __version__
+from tutorial_lib.cli import _streams
 from tutorial_lib.cli._common import Result
+from tutorial_lib.machine import limit_threads
 
 COMMANDS = (
     "doctor",
@@ -39,7 +43,7 @@ COMMANDS = (
 #: Warnings that are shown; those of other libraries are not.
 NOTES = ("Note", "SkippedPairsWarning", "NotCompiledWarning")
 
-BAD_INPUT, INTERRUPTED = 2, 130
+PROBLEM, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,8 +63,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, 1 (the command found a problem), 2 (bad input) or 130 (interrupted)."""
-    args = parser().parse_args(argv)
+    """Run a command; the exit code is 0, 1 (it found a problem), 2 (bad input), 130 (interrupted) or 143 (terminated).
+
+    With `--json`, a command that fails prints an object with its `error` and `exit` code.
+    """
+    _streams.open_streams()
+    limit_threads()
+    args = _arguments(sys.argv[1:] if argv is None else argv)
     notes: list[str] = []
     silent = int(os.environ.get("WORLD_SIZE", "1")) > 1 and os.environ.get("RANK", "0") != "0"  # under torchrun
 
@@ -68,33 +77,59 @@ def main(argv: Sequence[str] | None = None) -> int:
         if category.__name__ in NOTES:  # by name: importing the library takes seconds
             notes.append(_with_options(str(message), args))
             if not silent:
-                print(f"tutorial {args.command}: {notes[-1]}", file=sys.stderr)
+                _streams.tell(f"tutorial {args.command}: {notes[-1]}")
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _streams.ending_on_request():
         warnings.simplefilter("always")
         warnings.showwarning = note
         try:
             result, text, code = _run(args)
-        except KeyboardInterrupt:
-            print(f"tutorial {args.command}: interrupted", file=sys.stderr)
-            return INTERRUPTED
+        except KeyboardInterrupt as end:
+            asked = isinstance(end, _streams.Terminated)
+            word, code = ("terminated", TERMINATED) if asked else ("interrupted", INTERRUPTED)
+            return _failed(args, word, word, code, silent)
         except Exception as error:
             message = None if args.traceback else _explain(error)
             if message is None:
                 raise
-            print(f"tutorial {args.command}: error: {_with_options(message, args)}", file=sys.stderr)
-            return BAD_INPUT
+            message = _with_options(message, args)
+            return _failed(args, f"error: {message}", message, BAD_INPUT, silent)
     if silent:
         return code
-    if args.json:
-        text = json.dumps(result | {"warnings": notes}, indent=1, ensure_ascii=False)
-    else:
-        text = _with_options(text, args)
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # the reader of the pipe has gone: not our error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    text = _json(result | {"warnings": notes}) if args.json else _with_options(text, args)
+    if trouble := _streams.put(text):
+        _streams.tell(f"tutorial {args.command}: error: {trouble}")
+        return code or PROBLEM
     return code
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """What the user asked for; argparse ends the process where that is help or cannot be understood."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return parser().parse_args(argv)
+    except SystemExit as end:
+        _streams.flush()
+        if said.getvalue():
+            _streams.tell(said.getvalue().rstrip())
+        if end.code == BAD_INPUT and "--json" in argv:
+            _streams.put(_json({"error": said.getvalue().rpartition("error: ")[2].strip(), "exit": BAD_INPUT}))
+        raise
+
+
+def _failed(args: argparse.Namespace, line: str, message: str, code: int, silent: bool) -> int:
+    """Say why a command failed, on standard error and as JSON where that was asked for."""
+    _streams.tell(f"tutorial {args.command}: {line}")
+    if args.json and not silent:
+        _streams.put(_json({"error": message, "exit": code}))
+    return code
+
+
+def _json(body: dict[str, Any]) -> str:
+    """One object, with letters that the output has."""
+    plain = "utf" not in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+    return json.dumps(body, indent=1, ensure_ascii=plain)
 
 
 def _with_options(text: str, args: argparse.Namespace) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, get_args
 
 from tutorial_lib import places, profiles
+from tutorial_lib.machine import DEVICE
 from tutorial_lib.triggers import TRIGGERS, Checkerboard, Patch, Placement, make_trigger
 
 if TYPE_CHECKING:
@@ -30,14 +31,20 @@ def said(found: Printable, code: int = 0) -> Result:
 
 
 def command(
-    subparsers: Subparsers, name: str, run: Callable[[argparse.Namespace], Result], *, help: str, example: str
+    subparsers: Subparsers,
+    name: str,
+    run: Callable[[argparse.Namespace], Result],
+    *,
+    help: str,
+    example: str,
+    more: str = "",
 ) -> argparse.ArgumentParser:
-    """A subcommand with `--json`."""
+    """A subcommand with `--json`; its help ends with the example and with what more there is to say."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name,
         help=help,
         description=f"{help[0].upper()}{help[1:]}.",
-        epilog=f"example:\n  {example}",
+        epilog="\n\n".join([f"example:\n  {example}", *([more] if more else [])]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
@@ -54,6 +61,13 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"a whole number of at least 1 is needed, not {text!r}")
     return number
+
+
+def device(text: str) -> str:
+    """A name that a device may have, for argparse; whether there is such a one is looked at later."""
+    if not DEVICE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"it must be cpu, cuda, cuda:N or mps, not {text!r}")
+    return text
 
 
 def share(text: str) -> float:
@@ -184,7 +198,8 @@ def add_place_seed(parser: argparse.ArgumentParser) -> None:
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """The device."""
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="by default the GPU if there is one")
+    text = "cpu, cuda, cuda:N or mps; by default cuda if there is a GPU for it, else cpu"
+    parser.add_argument("--device", type=device, metavar="NAME", help=text)
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:

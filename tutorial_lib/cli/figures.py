@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from tutorial_lib.cli import _common
+from tutorial_lib.cli import _common, _streams
 from tutorial_lib.cli._common import Result, Subparsers
 
 
@@ -27,9 +26,5 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.course.headless import save_figures
 
-    saved = save_figures(args.chapters, args.profile, out=args.out, device=args.device, say=_say)
+    saved = save_figures(args.chapters, args.profile, out=args.out, device=args.device, say=_streams.tell)
     return _common.said(saved, 1 if saved.failed else 0)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

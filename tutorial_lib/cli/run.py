@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 
-from tutorial_lib.cli import _common
+from tutorial_lib.cli import _common, _streams
 from tutorial_lib.cli._common import Result, Subparsers, positive
+
+#: What the exit code of the command means.
+CODES = """exit codes:
+  0    every trial has a record, or those that are left were not to begin before the time limit
+  1    some trials failed, or processes died; one line for each reason
+  2    bad input, or the store cannot be written (a full disk); nothing that was made is lost
+  130  interrupted (Ctrl-C)
+  143  terminated (kill)
+Repeat the command to go on with what is left."""
 
 
 def add(subparsers: Subparsers) -> None:
@@ -17,6 +25,7 @@ def add(subparsers: Subparsers) -> None:
         run,
         help="train the models behind figures of the papers; an interrupted call goes on when repeated",
         example="tutorial run fig4 --profile cpu --time-limit 90m --dry-run",
+        more=CODES,
     )
     parser.add_argument("figures", nargs="+", metavar="FIGURE", help="fig2_left … fig6, fig2 for both, or all")
     _common.add_profile(parser)
@@ -40,27 +49,21 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.costs import parse_duration
     from tutorial_lib.evidence.sweeps import go_on, run_figures
+    from tutorial_lib.trials.store import StoreError
 
-    limit = parse_duration(args.time_limit) if args.time_limit else math.inf
+    options = {
+        "store": args.store,
+        "engine": args.engine,
+        "jobs": args.jobs,
+        "device": args.device,
+        "time_limit": parse_duration(args.time_limit) if args.time_limit else math.inf,
+        "keep_models": args.keep_models,
+    }
     try:
         found = run_figures(
-            args.figures,
-            args.profile,
-            store=args.store,
-            engine=args.engine,
-            jobs=args.jobs,
-            device=args.device,
-            time_limit=limit,
-            keep_models=args.keep_models,
-            dry_run=args.dry_run,
-            say=_say,
-            progress=not args.json,
+            args.figures, args.profile, dry_run=args.dry_run, say=_streams.tell, progress=not args.json, **options
         )
-    except KeyboardInterrupt:
-        _say(f"\n{go_on(args.figures, args.profile, args.store)}")
+    except (KeyboardInterrupt, StoreError):
+        _streams.tell(f"\n{go_on(args.figures, args.profile, **options)}")
         raise
     return _common.said(found, 1 if found.failed else 0)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Iterable
 from functools import cache
 from statistics import median
 
 from tutorial_lib import places
 from tutorial_lib.defenses import CleanCLIP
+from tutorial_lib.notes import Note
 from tutorial_lib.trials import Record, TrainedDefense, Trial
 
 #: Training drawings per class of EmojiCaps (five styles), and pairs of the data sets that users bring.
@@ -23,6 +25,8 @@ STYLES, SHARD_PAIRS = 5, {"cc3m": 2_950_000, "yfcc15m": 15_000_000}
 DEFAULT = {"cpu": 3000 * 36.4e6, "gpu": 100_000 * 36.4e6}
 #: Measuring and preparing, in seconds.
 OVERHEAD = 4.0
+#: Seconds above which a time is said before work begins, and above which a single training asks first.
+WORTH_SAYING, PATIENCE = 600.0, 3600.0
 
 
 def pairs(trial: Trial) -> int:
@@ -68,7 +72,9 @@ def operations(model: str, side: int) -> float:
         >>> round(operations("RN50", 224) / operations("tiny-rn", 32))
         1499
     """
-    kept: dict[str, dict[str, float]] = json.loads((places.PACKAGE / "models" / "operations.json").read_text())
+    kept: dict[str, dict[str, float]] = json.loads(
+        (places.PACKAGE / "models" / "operations.json").read_text(encoding="utf-8")
+    )
     if (found := kept.get(model)) and found["side"] == side:
         return found["operations"]
     from tutorial_lib.models import model_config
@@ -115,6 +121,29 @@ class CostModel:
     def total(self, trials: Iterable[Trial], *, jobs: int = 1) -> float:
         """Estimated seconds of several trials, `jobs` at a time."""
         return math.fsum(self.seconds(t) for t in trials) / jobs
+
+
+def announce(seconds: float, *, yes: bool = False, what: str = "the training") -> None:
+    """Say how long something takes where that is more than ten minutes, before it begins; ask beyond an hour.
+
+    Args:
+        seconds: that it will take.
+        yes: the user has agreed to any time.
+        what: is about to begin.
+
+    Raises:
+        ValueError: it takes more than an hour, and nobody has agreed.
+
+    Example:
+        >>> announce(300)  # five minutes are nothing to speak of
+        >>> announce(5 * 3600)
+        Traceback (most recent call last):
+        ValueError: the training takes about 5.0 h on this machine: begin it with `yes`, or take less
+    """
+    if seconds > PATIENCE and not yes:
+        raise ValueError(f"{what} takes about {duration(seconds)} on this machine: begin it with `yes`, or take less")
+    if seconds > WORTH_SAYING:
+        warnings.warn(f"{what} takes about {duration(seconds)} on this machine", Note, stacklevel=2)
 
 
 def duration(seconds: float) -> str:

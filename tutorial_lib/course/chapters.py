@@ -82,7 +82,7 @@ def draw_apart(notebook: Path, folder: Path) -> str:
     import psutil
 
     command = [sys.executable, "-m", "tutorial_lib.course.chapters", str(notebook), str(folder)]
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
         try:
             process.wait(timeout=DRAWING)
@@ -99,9 +99,9 @@ def draw_apart(notebook: Path, folder: Path) -> str:
 
 def chapters() -> list[Path]:
     """The chapters that are notebooks, in the order of the book's table of contents."""
-    listed = yaml.safe_load(places.table_of_contents().read_text())["parts"]
+    listed = yaml.safe_load(places.table_of_contents().read_text(encoding="utf-8"))["parts"]
     paths = [places.book() / f"{entry['file']}.md" for part in listed for entry in part["chapters"]]
-    return [path for path in paths if "kernelspec:" in path.read_text()[:600]]
+    return [path for path in paths if "kernelspec:" in path.read_text(encoding="utf-8")[:600]]
 
 
 def chosen(names: Iterable[str]) -> list[Path]:
@@ -150,7 +150,7 @@ def run_chapters(paths: Iterable[Path], profile: str, out: Path) -> Iterator[Cha
         done = subprocess.run(
             [*command, "--cwd", str(places.book()), "--no-progress-bar", "--log-level", "WARNING"],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
         seconds = time.monotonic() - started
         source.unlink()
@@ -173,7 +173,7 @@ def run_chapters(paths: Iterable[Path], profile: str, out: Path) -> Iterator[Cha
 def figures_of(notebook: Path) -> dict[str, dict[str, Any]]:
     """The plotly figures of an executed notebook, named by their number and the beginning of their alt text."""
     found: dict[str, dict[str, Any]] = {}
-    for cell in json.loads(notebook.read_text())["cells"]:
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         for output in cell.get("outputs", ()):
             figure = output.get("data", {}).get(PLOTLY)
             if figure is not None:

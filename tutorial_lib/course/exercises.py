@@ -88,10 +88,10 @@ def renewed(text: str) -> str:
 
 def main(paths: Sequence[str]) -> None:
     for path in map(Path, paths):
-        before = path.read_text()
+        before = path.read_text(encoding="utf-8")
         after = renewed(before)
         if after != before:
-            path.write_text(after)
+            path.write_text(after, encoding="utf-8")
             print(f"{path}: stubs derived anew")
 
 

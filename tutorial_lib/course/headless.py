@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from tutorial_lib.costs import duration
 from tutorial_lib.course.chapters import ChapterRun, chosen, run_chapters
 from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.sweeps import require_hardware
+from tutorial_lib.machine import ASKED
 
 
 @dataclass(frozen=True)
@@ -67,20 +70,36 @@ def save_figures(
         names: chapters by number or name; by default all.
         profile: name of the profile.
         out: folder; by default one of the profile under `tutorial_lib.places.built()`.
-        device: "cpu" insists on running a profile for a GPU without one.
+        device: that chapters train on; "cpu" insists on running a profile for a GPU without one.
         say: is told each chapter that ends.
 
     Raises:
-        ValueError: there is no such chapter or profile, or the profile cannot run here.
+        ValueError: there is no such chapter, profile or device, or the profile cannot run here.
     """
     found, paths = profiles.get(profile), chosen(names)
     require_hardware(found, device)
     folder = (out or places.built() / "figures" / found.name).resolve()
     done: list[ChapterRun] = []
-    for chapter in run_chapters(paths, found.name, folder):
-        done.append(chapter)
-        if say is not None:
-            word = "failed" if chapter.error else "done"
-            say(f"[{len(done)}/{len(paths)}] {chapter.name} {word} in {duration(chapter.seconds)}")
+    with _on(device):
+        for chapter in run_chapters(paths, found.name, folder):
+            done.append(chapter)
+            if say is not None:
+                word = "failed" if chapter.error else "done"
+                say(f"[{len(done)}/{len(paths)}] {chapter.name} {word} in {duration(chapter.seconds)}")
     verdicts = claims.summary(claims.judge_all(registry.results(found.name)))
     return SavedFigures(found.name, str(folder), tuple(done), verdicts)
+
+
+@contextlib.contextmanager
+def _on(device: str | None) -> Iterator[None]:
+    """Let the processes of chapters take a device unless their cells name one."""
+    before = os.environ.get(ASKED)
+    if device:
+        os.environ[ASKED] = device
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[ASKED] = before
+        elif device:
+            del os.environ[ASKED]

@@ -37,7 +37,7 @@ def verify(folder: Path = FOLDER) -> None:
         Traceback (most recent call last):
         tutorial_lib.data.integrity.CorruptDataError: ...noto.tar.gz is missing: reinstall the package or run ...
     """
-    for line in (folder / "SHA256SUMS").read_text().splitlines():
+    for line in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         expected, name = line.split()
         path = folder / name
         if not path.is_file():

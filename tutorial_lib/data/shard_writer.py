@@ -131,9 +131,9 @@ class ShardWriter:
     def _write_sizes(self) -> None:
         """`sizes.json`, in which open_clip's trainer looks for the number of pairs."""
         path = self.folder / "sizes.json"
-        sizes = json.loads(path.read_text()) if path.is_file() else {}
+        sizes = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         part = path.with_name("sizes.json.part")
-        part.write_text(json.dumps(sizes | self._sizes, indent=1, sort_keys=True) + "\n")
+        part.write_text(json.dumps(sizes | self._sizes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         os.replace(part, path)
 
 

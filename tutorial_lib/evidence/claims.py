@@ -150,7 +150,7 @@ def load(path: Path = PATH) -> tuple[Claim, ...]:
         True
     """
     claims = []
-    for entry in yaml.safe_load(path.read_text()):
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
         entry = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
         try:
             claims.append(Claim(**entry))

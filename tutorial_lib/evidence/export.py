@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,8 @@ def default_folder() -> Path:
 def export(profile: str = "cpu", *, store: Path | None = None, out: Path | None = None) -> Exported:
     """Write a profile's records as one sorted JSON-lines file per experiment; those that the folder has are kept.
 
+    A file with damaged lines is kept beside the new one, as `<name>.jsonl.damaged`.
+
     Args:
         profile: name of the profile.
         store: folder of records; by default `tutorial_lib.places.store()`.
@@ -72,6 +75,9 @@ def export(profile: str = "cpu", *, store: Path | None = None, out: Path | None 
     files: dict[str, int] = {}
     for name, mine in registry.own_trials(registry.names(explanations=True), found).items():
         if records := known.of(mine):
-            write_lines(records, folder / f"{name}.jsonl")
-            files[name] = len(read_lines(folder / f"{name}.jsonl"))
+            path = folder / f"{name}.jsonl"
+            if any(said.startswith(f"{path}, line") for said in known.damaged):
+                shutil.copy(path, f"{path}.damaged")
+            write_lines(records, path)
+            files[name] = len(read_lines(path))
     return Exported(str(folder), files)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import functools
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tutorial_lib import places
+from tutorial_lib.notes import Note
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Record, Trial
 from tutorial_lib.trials.store import RunStore, read_lines
@@ -20,6 +22,7 @@ class Results:
         profile: the profile whose trials are looked up.
         store: read beside the committed files, if given.
         seeds: of the models that are looked up; by default those of the profile.
+        damaged: lines of the committed files that could not be read, with the reason; each is also a warning.
 
     Example:
         >>> from tutorial_lib import profiles
@@ -33,10 +36,14 @@ class Results:
         self.profile = profile
         self.store = store
         self.seeds: Iterable[int] = range(profile.seeds)
-        self._committed = {
-            r.key: r for path in sorted((folder / profile.name).glob("*.jsonl")) for r in read_lines(path)
-        }
+        self.damaged: list[str] = []
+        paths = sorted((folder / profile.name).glob("*.jsonl"))
+        self._committed = {r.key: r for path in paths for r in read_lines(path, self._skip)}
         self._local = store.keys() if store is not None else set()
+
+    def _skip(self, said: str) -> None:
+        self.damaged.append(said)
+        warnings.warn(f"a committed record is skipped: {said}", Note, stacklevel=4)
 
     def get(self, trial: Trial) -> Record | None:
         """The record of a trial, if there is one."""

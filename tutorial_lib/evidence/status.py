@@ -20,6 +20,8 @@ from tutorial_lib.trials.store import RunStore
 
 #: What profiles that need a GPU are priced on; one's own CPU costs nothing.
 PRICED = GPUS["H100"]
+#: Damaged records that the text names.
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Status:
         stored: records in it.
         profiles: of each, what there is.
         set_aside: records that could not be read, and why.
+        damaged: lines of committed files that could not be read, and why.
 
     Example:
         >>> found = Status("build/runs", 3, (), {"0123456789abcdef": "it is JSON, but not a record"})
@@ -114,6 +117,7 @@ class Status:
     stored: int
     profiles: tuple[ProfileStatus, ...]
     set_aside: Mapping[str, str]
+    damaged: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -122,14 +126,27 @@ class Status:
             "stored_records": self.stored,
             "profiles": {profile.name: profile.as_dict() for profile in self.profiles},
         }
-        return body | ({"set_aside": dict(self.set_aside)} if self.set_aside else {})
+        body |= {"set_aside": dict(self.set_aside)} if self.set_aside else {}
+        return body | ({"damaged_lines": list(self.damaged)} if self.damaged else {})
 
     def __str__(self) -> str:
         parts = [f"{self.stored} records in {self.store}", *map(str, self.profiles)]
         if self.set_aside:
-            first = ", ".join(sorted(self.set_aside)[:5])
-            parts.append(f"{len(self.set_aside)} damaged records were set aside: {first}")
+            said = [f"  {key}: {why}" for key, why in sorted(self.set_aside.items())]
+            parts.append("\n".join([f"{_count(said, 'damaged record')} set aside:", *_first(said)]))
+        if self.damaged:
+            said = [f"  {line}" for line in self.damaged]
+            parts.append("\n".join([f"{_count(said, 'committed line')} damaged and skipped:", *_first(said)]))
         return "\n\n".join(parts)
+
+
+def _count(lines: list[str], what: str) -> str:
+    return f"1 {what} is" if len(lines) == 1 else f"{len(lines)} {what}s are"
+
+
+def _first(lines: list[str]) -> list[str]:
+    """The first lines of many."""
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  and {len(lines) - SHOWN} more"]
 
 
 def chosen_profiles(name: str | None = None) -> list[Profile]:
@@ -176,12 +193,14 @@ def status(profile: str | None = None, *, store: Path | None = None) -> Status:
         (0, 4)
     """
     records = RunStore(store)
-    found = tuple(_profile(p, records) for p in chosen_profiles(profile))
-    return Status(str(records.folder), len(records.keys()), found, records.set_aside())
+    known = [Results(p, records) for p in chosen_profiles(profile)]
+    found = tuple(_profile(results) for results in known)
+    damaged = tuple(said for results in known for said in results.damaged)
+    return Status(str(records.folder), len(records.keys()), found, records.set_aside(), damaged)
 
 
-def _profile(profile: Profile, store: RunStore) -> ProfileStatus:
-    known = Results(profile, store)
+def _profile(known: Results) -> ProfileStatus:
+    profile = known.profile
     model = cost_model(known)
     verdicts = claims.judge_all(known)
     figures = {}

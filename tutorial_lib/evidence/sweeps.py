@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
+import shlex
+import threading
 import time
 import warnings
 from collections import Counter
@@ -17,7 +19,7 @@ from tutorial_lib.costs import CostModel, duration
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.status import cost_model
-from tutorial_lib.machine import chosen_device
+from tutorial_lib.machine import chosen_device, usable_cores
 from tutorial_lib.notes import Note
 from tutorial_lib.profiles import Profile
 from tutorial_lib.runs import engines
@@ -25,6 +27,11 @@ from tutorial_lib.runs.engines import Sweep
 from tutorial_lib.training import distributed
 from tutorial_lib.trials import Record, Trial
 from tutorial_lib.trials.store import RunStore
+
+#: Seconds without a word after which a sweep says that it is still at work.
+SILENCE = 30.0
+#: Reasons of failures that are named.
+REASONS = 5
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,8 @@ def run_figures(
         time_limit: seconds after which no trial is begun that would end later.
         keep_models: also save each model in the store.
         dry_run: only say what would run.
-        say: is told the plan before it begins and, with `progress`, each trial that ends.
+        say: is told the plan before it begins and, with `progress`, each trial that ends; every 30 seconds that none
+            ended, too.
 
     Raises:
         ValueError: there is no such figure, profile or device, the engine does not fit, or the limit is too short.
@@ -170,6 +178,9 @@ def run_figures(
     """
     with distributed.group(device):
         found = _profile(profile)
+        chosen_device(device)  # says at once if there is none
+        given: dict[str, Any] = {"engine": engine, "jobs": jobs, "device": device, "time_limit": time_limit}
+        again = go_on(chosen, profile, store=store, keep_models=keep_models, **given)
         engine = _engine(engine, keep_models)
         names = registry.expand(chosen)
         records = RunStore(store, keep_models=keep_models)
@@ -188,7 +199,7 @@ def run_figures(
             jobs=jobs,
             estimated_seconds=model.total(missing, jobs=jobs),
             dry_run=dry_run,
-            again=go_on(chosen, profile, store),
+            again=again,
         )
         if dry_run or not missing:
             return plan
@@ -199,28 +210,56 @@ def run_figures(
             if say is not None:
                 say(plan.plan)
                 report = _Progress(len(missing), plan.estimated_seconds, say) if progress else None
-        options: dict[str, Any] = {"engine": engine, "jobs": jobs, "device": device, "report": report}
-        sweep = engines.sweep(missing, records, time_limit=time_limit, estimate=model.seconds, **options)
-        _warn(sweep, records)
+        options = given | {"engine": engine, "jobs": jobs, "report": report, "estimate": model.seconds}
+        with report or contextlib.nullcontext():
+            sweep = engines.sweep(missing, records, **options)
+        _warn(sweep)
         return replace(plan, sweep=sweep)
 
 
-def go_on(chosen: Sequence[str], profile: str, store: Path | None = None) -> str:
-    """The command that goes on with an interrupted run.
+def go_on(
+    chosen: Sequence[str],
+    profile: str,
+    *,
+    store: Path | None = None,
+    engine: str | None = None,
+    jobs: int | None = None,
+    device: str | None = None,
+    time_limit: float = math.inf,
+    keep_models: bool = False,
+) -> str:
+    """The command that goes on with an interrupted run, with every option that it was given.
 
     Example:
-        >>> go_on(["fig6"], "cpu", Path("runs"))
-        'go on with: tutorial run fig6 --profile cpu --store runs'
+        >>> go_on(["fig6"], "cpu", store=Path("runs"), jobs=2, time_limit=5400)
+        'go on with: tutorial run fig6 --profile cpu --store runs --jobs 2 --time-limit 90m'
     """
-    where = "" if store is None or store == places.store() else f" --store {store}"
-    return f"go on with: tutorial run {' '.join(chosen)} --profile {profile}{where}"
+    options = {
+        "profile": profile,
+        "store": None if store is None or store == places.store() else store,
+        "engine": engine,
+        "jobs": jobs,
+        "device": device,
+        "time-limit": None if math.isinf(time_limit) else _written(time_limit),
+    }
+    words = ["tutorial", "run", *chosen]
+    words += [text for name, value in options.items() if value is not None for text in (f"--{name}", str(value))]
+    return "go on with: " + shlex.join(words + (["--keep-models"] if keep_models else []))
+
+
+def _written(seconds: float) -> str:
+    """A time as `--time-limit` takes it."""
+    for unit, name in ((3600, "h"), (60, "m")):
+        if seconds % unit == 0:
+            return f"{seconds // unit:.0f}{name}"
+    return f"{seconds:g}s"
 
 
 def require_hardware(profile: Profile, device: str | None) -> None:
-    """Check before long work that the profile can run here.
+    """Check before long work that the device is there and that the profile can run here.
 
     Raises:
-        ValueError: it needs a GPU and there is none.
+        ValueError: there is no such device, or the profile needs a GPU and there is none.
 
     Example:
         >>> from unittest import mock
@@ -231,7 +270,7 @@ def require_hardware(profile: Profile, device: str | None) -> None:
     """
     import torch
 
-    if profile.gpu and chosen_device(device) != "cuda" and not device:
+    if chosen_device(device) == "cpu" and profile.gpu and not device:
         raise ValueError(
             f"profile {profile.name} needs a GPU that PyTorch can use, and there is none "
             f"(torch {torch.__version__}); profile cpu runs here, `device` cpu insists"
@@ -262,7 +301,8 @@ def _default_jobs(device: str | None) -> int:
     """One trial a GPU, or one a core."""
     import torch
 
-    return torch.cuda.device_count() if chosen_device(device) == "cuda" else os.cpu_count() or 1
+    chosen = chosen_device(device)
+    return usable_cores() if chosen == "cpu" else torch.cuda.device_count() if chosen == "cuda" else 1
 
 
 def _allow(limit: float, model: CostModel, missing: Sequence[Trial]) -> None:
@@ -283,21 +323,57 @@ def _work(names: Sequence[str], known: Results, model: CostModel, jobs: int) -> 
     return found
 
 
-def _warn(sweep: Sweep, store: RunStore) -> None:
-    for message, count in Counter(sweep.failed.values()).most_common():
-        warnings.warn(f"{count} trials failed: {message}", Note, stacklevel=3)
-    for key, why in store.set_aside().items():
-        warnings.warn(f"the record {key} was set aside: {why}", Note, stacklevel=3)
+def _warn(sweep: Sweep) -> None:
+    """One line for each reason of failures."""
+    reasons = Counter(sweep.failed.values()).most_common()
+    for message, count in reasons[:REASONS]:
+        warnings.warn(f"{_trials(count)} failed: {message}", Note, stacklevel=3)
+    if more := reasons[REASONS:]:
+        count = sum(n for _, n in more)
+        warnings.warn(f"{_trials(count)} failed for {len(more)} other reasons", Note, stacklevel=3)
+
+
+def _trials(count: int) -> str:
+    return f"{count} trial{'s' if count != 1 else ''}"
 
 
 class _Progress:
-    """A line per finished trial, with the remaining time."""
+    """A line per finished trial with the remaining time, and one where nothing ended for a while."""
 
     def __init__(self, todo: int, estimate: float, say: Callable[[str], None]) -> None:
         self.todo, self.estimate, self.say = todo, estimate, say
         self.started = time.monotonic()
+        self._done = 0
+        self._spoken, self._ended = threading.Event(), False
+        self._thread = threading.Thread(target=self._assure, daemon=True)
+
+    def __enter__(self) -> _Progress:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended = True
+        self._spoken.set()
+        self._thread.join()
 
     def __call__(self, record: Record, left: int) -> None:
-        done = self.todo - left
-        remaining = (time.monotonic() - self.started) / done * left if done else self.estimate
-        self.say(f"[{done}/{self.todo}] {record.key} {record.seconds:.0f} s, about {duration(remaining)} left")
+        self._done = self.todo - left
+        self._spoken.set()
+        self.say(f"{self._place} {record.key} {record.seconds:.0f} s, about {duration(self._remaining())} left")
+
+    @property
+    def _place(self) -> str:
+        return f"[{self._done}/{self.todo}]"
+
+    def _remaining(self) -> float:
+        passed = time.monotonic() - self.started
+        each = passed / self._done if self._done else 0.0
+        return each * (self.todo - self._done) if self._done else max(0.0, self.estimate - passed)
+
+    def _assure(self) -> None:
+        while not self._ended:
+            if self._spoken.wait(SILENCE):
+                self._spoken.clear()
+                continue
+            passed = duration(time.monotonic() - self.started)
+            self.say(f"{self._place} at work for {passed}, about {duration(self._remaining())} left")

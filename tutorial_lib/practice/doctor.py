@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from tutorial_lib import places
 from tutorial_lib.data import integrity
-from tutorial_lib.machine import gpu_trouble
+from tutorial_lib.machine import Limits, container_limits, gpu_trouble
 from tutorial_lib.practice.machine import machine
 from tutorial_lib.profiles import PROFILES, Profile
 from tutorial_lib.training.device import native_bfloat16
@@ -29,6 +29,7 @@ class Health:
         gpu_trouble: why no GPU can be used, or what slows it down.
         profiles: why each cannot run; `None` where it can.
         places: where things are read from and written to.
+        limits: of the container that this runs in.
 
     Example:
         >>> trouble = "needs a GPU that PyTorch can use"
@@ -44,6 +45,7 @@ class Health:
     gpu_trouble: str
     profiles: Mapping[str, str | None]
     places: Mapping[str, Any]
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def ready(self) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ class Health:
         data = {"name": "EmojiCaps", "ok": self.problem is None}
         return {
             **self.machine,
+            "container": {"memory_bytes": self.limits.memory, "cpus": self.limits.cpus},
             "device": self.device,
             "bfloat16": self.bfloat16,
             "data": data | {"fingerprint": self.fingerprint, "problem": self.problem},
@@ -82,7 +85,8 @@ class Health:
         lines = [
             f"Python {m['python']}, " + ", ".join(f"{k} {v}" for k, v in m["versions"].items()),
             f"CPU     {m['cpu']}, {m['threads']} threads, {m['memory_gib']} GiB of memory",
-            f"GPU     {m['gpu'] or 'none'}",
+            *self._limits(),
+            f"GPU     {m['gpu'] or ('MPS, with `device` mps' if torch.backends.mps.is_available() else 'none')}",
             f"bf16    {'multiplied natively: used' if self.bfloat16 else 'not native: float32 is used'}",
             f"data    {data}",
             f"library {kind}, {where['package']}",
@@ -91,6 +95,13 @@ class Health:
             f"profiles that can run: {', '.join(self.ready) or 'none'}",
         ]
         return "\n".join([*lines, *(f"  {name}: {why}" for name, why in self.profiles.items() if why)])
+
+    def _limits(self) -> list[str]:
+        """What the container leaves of the machine, if that is less."""
+        cpus, memory = self.limits.cpus, self.limits.memory
+        said = [f"{cpus:g} of the cores"] if cpus else []
+        said += [f"{memory / 2**30:.1f} GiB of memory"] if memory else []
+        return [f"limits  this container may use {' and '.join(said)}"] if said else []
 
 
 def examine() -> Health:
@@ -113,7 +124,15 @@ def examine() -> Health:
     for profile in PROFILES.values():
         profiles[profile.name] = problem or _lacks(profile, found, trouble)
     return Health(
-        found, device, native_bfloat16(torch.device(device)), fingerprint, problem, trouble, profiles, _places()
+        found,
+        device,
+        native_bfloat16(torch.device(device)),
+        fingerprint,
+        problem,
+        trouble,
+        profiles,
+        _places(),
+        container_limits(),
     )
 
 

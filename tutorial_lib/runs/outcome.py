@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from tutorial_lib.attacks import Backdoor, Plan
 from tutorial_lib.data.captions import prompt_captions
 from tutorial_lib.data.pairs import POISON, Pairs
 from tutorial_lib.data.tasks import ZeroShotTask
+from tutorial_lib.files import whole
 from tutorial_lib.runs import sources
 from tutorial_lib.training import distributed, memory
 from tutorial_lib.training.device import device_for
@@ -160,10 +160,9 @@ def _once(clip: open_clip.CLIP, weights: Path, fit: Callable[[], History], devic
         history = fit()
         if not first:
             return history
-        part = weights.with_suffix(f".{os.getpid()}.part")
         state = {k: v.cpu().contiguous() for k, v in clip.state_dict().items()}
-        save_file(state, part, metadata={"history": json.dumps(asdict(history))})
-        os.replace(part, weights)
+        with whole(weights, alone=True) as part:
+            save_file(state, part, metadata={"history": json.dumps(asdict(history))})
         return history
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from tutorial_lib.files import whole
+
 
 def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, epoch: int, loss: list[float]) -> None:
-    """Write the state after an epoch; the file appears whole or not at all.
+    """Write the state after an epoch; the file appears whole or not at all, and an older one stays until then.
+
+    Raises:
+        NotWrittenError: the disk is full or the folder cannot be written.
 
     Example:
         >>> import tempfile
@@ -29,9 +33,8 @@ def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, 
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    part = path.with_suffix(path.suffix + ".part")
-    torch.save(state, part)
-    os.replace(part, path)
+    with whole(path, alone=True) as part, part.open("wb") as file:
+        torch.save(state, file)  # not to the path: of a file of ours, we know what the system said
 
 
 def restore(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 
+from tutorial_lib.machine import chosen_device
+from tutorial_lib.notes import Note
 from tutorial_lib.training import distributed
 from tutorial_lib.trials import Recipe
 
@@ -36,19 +40,30 @@ def seeded(*numbers: int) -> torch.Generator:
 def device_for(device: str | torch.device | None = None) -> torch.device:
     """The given device; by default the GPU if there is one, and of several that of this process.
 
+    Raises:
+        ValueError: there is no such device here.
+
     Example:
         >>> device_for("cpu")
         device(type='cpu')
     """
-    default = distributed.local_device() or ("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(default if device in (None, "cuda") else device)
+    if isinstance(device, torch.device):
+        return device
+    chosen = chosen_device(device)
+    return torch.device((distributed.local_device() or chosen) if chosen == "cuda" else chosen)
 
 
 def in_half(recipe: Recipe, device: torch.device) -> bool:
     """Whether the recipe runs the picture tower in bfloat16 on that device.
 
+    Never on a Mac's GPU, whatever the recipe asks for: not every one of them has it.
+
     Example:
         >>> [in_half(Recipe(precision=p), torch.device("cpu")) for p in ("bfloat16", "float32")]
         [True, False]
     """
+    if device.type == "mps":
+        if recipe.precision == "bfloat16":
+            warnings.warn("mps computes in float32 here, not in bfloat16", Note, stacklevel=2)
+        return False
     return recipe.precision == "bfloat16" or (recipe.precision == "auto" and native_bfloat16(device))

@@ -71,6 +71,7 @@ def group(device: str | torch.device | None = None) -> Iterator[None]:
         device: what they train on; "cuda" talks through NCCL, the CPU through gloo.
 
     Raises:
+        ValueError: the device is one that processes cannot share out among themselves.
         WorkerError: the processes do not find each other.
 
     Example:
@@ -86,6 +87,8 @@ def group(device: str | torch.device | None = None) -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or dist.is_initialized():
         yield
         return
+    if device is not None and str(device) not in ("cpu", "cuda"):
+        raise ValueError(f"processes that torchrun started take a GPU each: `device` is cuda or cpu, not {device}")
     gpu = torch.cuda.is_available() if device is None else torch.device(device).type == "cuda"
     if gpu:
         torch.cuda.set_device(torch.device(local_device() or "cuda"))

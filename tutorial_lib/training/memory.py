@@ -1,10 +1,14 @@
-"""Arithmetic and memory of a training step, counted on a model that is never computed. For plans and error messages."""
+"""Arithmetic, memory and time of a training step, counted on a model that is never computed, or timed on a few pairs.
+
+For plans and error messages.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,10 +20,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from tutorial_lib import models
 from tutorial_lib.machine import memory_bytes
 from tutorial_lib.training import distributed
+from tutorial_lib.training.device import device_for, in_half
 from tutorial_lib.trials import Recipe
 
 #: Bytes of a parameter while it is trained: weight, gradient, the copy that survives a divergence, and one a state.
 FIXED, STATES = 3 * 4, {"adamw": 2, "sgd": 1}
+
+#: Operations a second of a slow core, seconds that are not worth timing, and operations of a step that is timed.
+SLOW, QUICK, TRIED = 5e9, 60.0, 1e11
 
 
 @functools.lru_cache(maxsize=64)
@@ -94,6 +102,55 @@ def largest_batch(config: dict[str, Any], recipe: Recipe, memory: float, *, half
     while batch and training_bytes(config, recipe, batch_size=batch, half=half) > memory:
         batch >>= 1
     return batch
+
+
+def training_seconds(config: dict[str, Any], recipe: Recipe, pairs: int, *, device: str | None = None) -> float:
+    """About how long a training will take on this machine: a few steps on random pixels say so.
+
+    Where even a slow machine would need less than a minute by the count of operations, nothing is timed.
+
+    Args:
+        config: the model, with its `image_size`.
+        recipe: epochs, batch and precision.
+        pairs: that an epoch has.
+        device: by default the GPU if there is one.
+
+    Raises:
+        ValueError: there is no such device.
+
+    Example:
+        >>> seconds = training_seconds(models.model_config("rn-0.4m"), Recipe(epochs=2, batch_size=64), 640)
+        >>> 0 < seconds < 60
+        True
+    """
+    where = device_for(device)
+    samples = recipe.steps(pairs) * recipe.batch_size
+    needed = flops(config)
+    together = distributed.size()
+    if samples * needed / SLOW / together < QUICK:
+        return samples * needed / SLOW / together
+    batch = max(2, min(recipe.batch_size // together, int(TRIED / needed)))
+    return samples / together * _seconds_per_sample(config, batch, where, in_half(recipe, where))
+
+
+def _seconds_per_sample(config: dict[str, Any], batch: int, device: torch.device, half: bool) -> float:
+    """Forward and backward of one pair, from the fastest of a few steps."""
+    side = config["vision_cfg"].get("image_size", 224)
+    model = models.build(config).train().to(device)
+    pictures = torch.zeros(batch, 3, side, side, device=device)
+    text = torch.zeros(batch, model.context_length, dtype=torch.int64, device=device)
+    fastest = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            seen = model.encode_image(pictures)
+        (seen.float().sum() + model.encode_text(text).float().sum()).backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        elif device.type == "mps":
+            torch.mps.synchronize()
+        fastest = min(fastest, (time.perf_counter() - started) / batch)
+    return fastest
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ def synonyms() -> dict[str, list[str]]:
         >>> "little" in synonyms()["small"]
         True
     """
-    table: dict[str, list[str]] = json.loads(SYNONYMS.read_text())
+    table: dict[str, list[str]] = json.loads(SYNONYMS.read_text(encoding="utf-8"))
     return table
 
 

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+import stat
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from tutorial_lib import places
+from tutorial_lib.files import NotWrittenError, remove_stale, whole
+from tutorial_lib.notes import Note
 from tutorial_lib.trials.record import Record, RecordError
 from tutorial_lib.trials.trial import RECIPE_VERSION, Trial
+
+#: Bytes of a file that is too large to be a record.
+LARGEST = 64 << 20
 
 
 class StoreError(RuntimeError):
@@ -42,9 +49,10 @@ class RunStore:
     def __init__(self, folder: Path | str | None = None, *, keep_models: bool = False) -> None:
         self.folder = Path(folder) if folder is not None else places.store()
         self.keep_models = keep_models
+        self._skipped: dict[str, str] = {}  # damaged records that could not be moved, and why they are not read
 
     def open_for_writing(self) -> RunStore:
-        """Make the folder and try to write in it, before any long work.
+        """Make the folder and try to write in it, before any long work; what killed processes left goes.
 
         Raises:
             StoreError: it cannot be written.
@@ -52,10 +60,14 @@ class RunStore:
         probe = self.folder / f".probe-{os.getpid()}"
         try:
             (self.folder / "locks").mkdir(parents=True, exist_ok=True)
-            probe.write_text("x" * 4096)
-            probe.unlink()
+            try:
+                probe.write_text("x" * 4096, encoding="ascii")
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"the run store {self.folder} cannot be written: {error.strerror or error}") from error
+        for folder in (self.folder, self.folder / "weights", self.folder / "checkpoints"):
+            remove_stale(folder)
         return self
 
     def path(self, trial: Trial | str) -> Path:
@@ -74,38 +86,58 @@ class RunStore:
         return self.folder / "models" / trial.key if self.keep_models else None
 
     def keys(self) -> set[str]:
-        """Keys of all records that are there; nothing is read."""
+        """Keys of all records that are there, without those that were found damaged; nothing is read."""
         if not self.folder.is_dir():
             return set()
         with os.scandir(self.folder) as entries:
-            return {e.name[:-5] for e in entries if e.name.endswith(".json")}
+            return {e.name[:-5] for e in entries if e.name.endswith(".json")} - self._skipped.keys()
 
     def read(self, trial: Trial | str) -> Record | None:
-        """The record of a trial, or `None`; a damaged one is set aside, so that it is made again."""
+        """The record of a trial, or `None`; a damaged one is named in a warning and set aside, to be made again."""
         path = self.path(trial)
-        try:
-            text = path.read_text()
-        except FileNotFoundError:
+        if path.stem in self._skipped:
             return None
         try:
-            record = Record.from_json(text)
-            if record.key != path.stem:
-                raise RecordError(f"it belongs to trial {record.key}")
-        except RecordError as error:
-            self._set_aside(path, error)
+            return _read(path)
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return record
+        except (RecordError, OSError) as error:
+            self._set_aside(
+                path, str(error) if isinstance(error, RecordError) else f"it cannot be read: {error.strerror}"
+            )
+            return None
 
-    def _set_aside(self, path: Path, error: RecordError) -> None:
+    def _set_aside(self, path: Path, why: str) -> None:
+        """Move a damaged record out of the way, or keep in mind that it is there; it is named once."""
         aside = self.folder / "set-aside"
-        with contextlib.suppress(FileNotFoundError):  # another process was faster
+        try:
             aside.mkdir(exist_ok=True)
-            os.replace(path, aside / path.name)
-            (aside / f"{path.stem}.why").write_text(f"{error}\n")
+            there = aside / path.name
+            for number in range(1, 1000):
+                if not there.exists() or not (there.is_dir() or path.is_dir()):
+                    break
+                there = aside / f"{path.stem}-{number}.json"  # a folder takes the place of nothing
+            os.replace(path, there)
+        except FileNotFoundError:
+            return  # another process was faster
+        except OSError as error:
+            self._skipped[path.stem] = why
+            what = f"is skipped, and cannot be moved ({error.strerror})"
+        else:
+            with contextlib.suppress(OSError):
+                (aside / f"{path.stem}.why").write_text(f"{why}\n", encoding="utf-8")
+            what = f"was set aside, in {aside}"
+        warnings.warn(f"the record {path} {what}: {why}", Note, stacklevel=3)
 
     def set_aside(self) -> dict[str, str]:
-        """Damaged records by key, with the reason."""
-        return {p.stem: p.read_text().strip() for p in sorted((self.folder / "set-aside").glob("*.why"))}
+        """Damaged records by key, with the reason: those that were moved, and those that this object has skipped."""
+        found = {}
+        for path in sorted((self.folder / "set-aside").glob("*.why")):
+            try:
+                found[path.stem] = path.read_text(encoding="utf-8", errors="replace").strip()
+            except OSError as error:
+                found[path.stem] = f"the reason cannot be read: {error.strerror}"
+        return found | self._skipped
 
     def write(self, record: Record) -> Path:
         """Write a record atomically.
@@ -114,16 +146,12 @@ class RunStore:
             StoreError: the disk is full or the folder cannot be written; nothing half-written is left.
         """
         path = self.path(record.key)
-        part = path.with_suffix(f".{os.getpid()}.part")
         try:
-            with part.open("w") as file:
-                file.write(record.to_json() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise StoreError(f"the record {record.key} cannot be written: {error.strerror or error}") from error
+            with whole(path) as part:
+                part.write_text(record.to_json() + "\n", encoding="utf-8")
+        except NotWrittenError as error:
+            raise StoreError(str(error)) from error
+        self._skipped.pop(path.stem, None)
         return path
 
     @contextlib.contextmanager
@@ -164,15 +192,19 @@ def write_lines(records: Iterable[Record], path: Path) -> None:
         []
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text("".join(line + "\n" for line in sorted(record.to_json() for record in records)))
-    os.replace(part, path)
+    with whole(path) as part:
+        text = "".join(line + "\n" for line in sorted(record.to_json() for record in records))
+        part.write_text(text, encoding="utf-8")
 
 
-def read_lines(path: Path) -> list[Record]:
+def read_lines(path: Path, damaged: Callable[[str], None] | None = None) -> list[Record]:
     """The records of a JSON-lines file that this version of the code may read; none where there is no file.
 
     Records of another `recipe_version` are ignored: the code that made them gives other results now.
+
+    Args:
+        path: the file.
+        damaged: is told of each line that cannot be read, and of a file that cannot, instead of an error.
 
     Raises:
         RecordError: a line is damaged or was edited; names file and line.
@@ -182,11 +214,49 @@ def read_lines(path: Path) -> list[Record]:
         []
     """
     records = []
-    for number, line in enumerate(path.read_text().splitlines() if path.is_file() else (), 1):
+    try:
+        lines = path.read_bytes().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        if damaged is None:
+            raise
+        damaged(f"{path} cannot be read: {error.strerror}")
+        return []
+    for number, line in enumerate(lines, 1):
         try:
-            record = Record.from_json(line)
+            record = Record.from_json(_text(line))
         except RecordError as error:
-            raise RecordError(f"{path}, line {number}: {error}") from error
+            said = f"{path}, line {number}: {error}"
+            if damaged is None:
+                raise RecordError(said) from error
+            damaged(said)
+            continue
         if record.trial.get("recipe_version") == RECIPE_VERSION:
             records.append(record)
     return records
+
+
+def _read(path: Path) -> Record:
+    """A record from its file.
+
+    Raises:
+        RecordError: says what is wrong with it.
+        OSError: the file is not there or cannot be read.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+        raise RecordError("it is a folder" if stat.S_ISDIR(found.st_mode) else "it is no file")
+    if found.st_size > LARGEST:
+        raise RecordError(f"it has {found.st_size:,} bytes, more than any record")
+    record = Record.from_json(_text(path.read_bytes()))
+    if record.key != path.stem:
+        raise RecordError(f"it belongs to trial {record.key}")
+    return record
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"it is not UTF-8 (byte {error.start})") from error

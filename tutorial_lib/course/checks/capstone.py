@@ -31,7 +31,7 @@ def seal(record: dict[str, Any]) -> str:
 
 def unseal(path: Path = FOLDER / "sealed.txt") -> dict[str, Any]:
     """The record of the unknown model. Look when you have answered."""
-    record: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(path.read_text())))
+    record: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(path.read_text(encoding="utf-8"))))
     return record
 
 

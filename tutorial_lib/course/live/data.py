@@ -31,7 +31,9 @@ PICTURES = ("rose", "pineapple", "hamburger", "doughnut", "wine glass", "balloon
 
 def _attacked() -> dict[str, Any]:
     """The trial of the backdoored model that ships."""
-    trial: dict[str, Any] = json.loads((models.CHECKPOINTS / "backdoored" / "record.json").read_text())["trial"]
+    trial: dict[str, Any] = json.loads((models.CHECKPOINTS / "backdoored" / "record.json").read_text(encoding="utf-8"))[
+        "trial"
+    ]
     return trial
 
 

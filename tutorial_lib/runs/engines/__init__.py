@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from tutorial_lib.runs.engines import group, local
+from tutorial_lib.runs.engines import crew, group, local
 from tutorial_lib.runs.engines.base import Deadline, EngineError, Report, Sweep
 from tutorial_lib.training import distributed
 from tutorial_lib.trials import Trial
@@ -60,8 +60,8 @@ def sweep(
         report: called after each trial.
 
     Raises:
-        StoreError: the store cannot be written.
-        EngineError: the engine does not exist or is not installed.
+        StoreError: the store cannot be written; what was made is kept, and a further call goes on.
+        EngineError: the engine does not exist or is not installed, or has no way to the trials' classes.
 
     Example:
         >>> import tempfile
@@ -91,7 +91,7 @@ def sweep(
         elif jobs == 1:
             local.work(todo, store, deadline, result, device, report)
         else:
-            local.divide(todo, store, deadline, result, jobs, device, report)
+            crew.divide(todo, store, deadline, result, jobs, device, report)
     result.left = len(missing(trials, store))
     result.elsewhere = max(0, len(todo) - result.made - result.left)
     result.seconds = time.monotonic() - started

@@ -16,6 +16,27 @@ class EngineError(RuntimeError):
     """An engine cannot be used here."""
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """What became of a trial that an engine took; of one that is there already, nothing.
+
+    Attributes:
+        record: that was made.
+        failed: why there is none, in one line.
+        busy: another process is running the trial.
+        fatal: why nothing more can be run.
+
+    Example:
+        >>> Attempt(failed="there is no class 'unicorn'").record is None
+        True
+    """
+
+    record: Record | None = None
+    failed: str = ""
+    busy: bool = False
+    fatal: str = ""
+
+
 @dataclass
 class Sweep:
     """What became of the trials of a call.
@@ -40,6 +61,12 @@ class Sweep:
     left: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def count(self, trial: Trial, done: Attempt) -> None:
+        """Add what became of a trial."""
+        self.made += done.record is not None
+        if done.failed:
+            self.failed[trial.key] = done.failed
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tutorial_lib.data.shards import ShardError
 from tutorial_lib.runs.engines.base import Deadline, Report, Sweep
+from tutorial_lib.runs.engines.local import in_one_line
 from tutorial_lib.training import distributed
 from tutorial_lib.trials import Trial
 from tutorial_lib.trials.store import RunStore
+
+#: Errors that every process of a group raises alike.
+ALIKE = (ValueError, FileNotFoundError, ShardError)
 
 
 def work(
@@ -24,8 +29,8 @@ def work(
 ) -> None:
     """Run the trials one after another; one that another group is running is left to it.
 
-    A trial that does not fit its data fails in every process alike and is noted; any other error ends the process, and
-    with it the group.
+    A trial that does not fit its data, or has none, fails in every process alike and is noted; any other error ends the
+    process, and with it the group.
 
     Example:
         >>> import tempfile
@@ -35,7 +40,7 @@ def work(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     work([trial], RunStore(Path(folder)).open_for_writing(), Deadline(float("inf")), result, "cpu", None)
         >>> result.failed[trial.key]
-        "ValueError: there is no class 'unicorn' among 16; ..."
+        "there is no class 'unicorn' among 16; ..."
     """
     from tutorial_lib.runs.run import fit, run
 
@@ -46,8 +51,8 @@ def work(
             if distributed.agreed(False):
                 try:
                     fit(trial, device=device, weights=weights, checkpoint=checkpoint)
-                except ValueError as error:
-                    result.failed[trial.key] = str(error)
+                except ALIKE as error:
+                    result.failed[trial.key] = in_one_line(error)
             continue
         with store.claim(trial) as mine:
             if not distributed.agreed(mine and store.read(trial) is None and deadline.allows(trial)):
@@ -55,8 +60,8 @@ def work(
             try:
                 keep = store.model_of(trial)
                 record = run(trial, device=device, keep=keep, weights=weights, checkpoint=checkpoint)
-            except ValueError as error:
-                result.failed[trial.key] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            except ALIKE as error:
+                result.failed[trial.key] = in_one_line(error)
                 continue
             store.write(record)
         result.made += 1

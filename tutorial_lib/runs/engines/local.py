@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import time
 from collections.abc import Iterator, Sequence
-from multiprocessing.queues import Queue
-from queue import Empty
 
-from tutorial_lib.runs.engines.base import Deadline, Report, Sweep
+from tutorial_lib.files import FULL, system_error
+from tutorial_lib.runs.engines.base import Attempt, Deadline, Report, Sweep
 from tutorial_lib.trials import Trial
-from tutorial_lib.trials.store import RunStore
+from tutorial_lib.trials.store import RunStore, StoreError
+
+#: Errors that say what is wrong with a trial or with the machine; of any other, the line says where it arose.
+EXPECTED = (ValueError, OSError, MemoryError, RuntimeError)
 
 
 def work(
@@ -25,6 +26,9 @@ def work(
 ) -> None:
     """Run the trials that no other process is running; those come last, and are waited for.
 
+    Raises:
+        StoreError: the disk is full, or the store cannot be written any more.
+
     Example:
         >>> import tempfile
         >>> from pathlib import Path
@@ -36,37 +40,17 @@ def work(
         ...     result.made, store.read(trial).metrics["steps"]
         (1, 5)
     """
-    from tutorial_lib.runs.run import run
-
     queue, waited = list(todo), 0.0
     while queue:
         busy = []
         for position, trial in enumerate(queue):
-            with store.claim(trial) as mine:
-                if not mine:
-                    busy.append(trial)
-                    continue
-                if store.path(trial).is_file() and store.read(trial) is not None:
-                    continue
-                if not deadline.allows(trial):
-                    continue
-                try:
-                    record = run(
-                        trial,
-                        progress=False,
-                        device=device,
-                        keep=store.model_of(trial),
-                        weights=store.weights_of(trial),
-                        checkpoint=store.checkpoint_of(trial),
-                    )
-                except (ValueError, RuntimeError, MemoryError) as error:
-                    result.failed[trial.key] = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                    continue
-                store.write(record)
-            result.made += 1
-            if report is not None:
-                report(record, len(queue) - position - 1 + len(busy))
-        queue = [t for t in busy if not store.path(t).is_file()]
+            done = attempt(trial, store, device) if deadline.allows(trial) else Attempt()
+            if done.busy:
+                busy.append(trial)
+            result.count(trial, done)
+            if report is not None and done.record is not None:
+                report(done.record, len(queue) - position - 1 + len(busy))
+        queue = [t for t in busy if store.read(t) is None]
         if queue and time.monotonic() + waited < deadline.at:
             waited = min(2.0, waited + 0.1)
             time.sleep(waited)
@@ -74,29 +58,71 @@ def work(
             return
 
 
-def _worker(
-    todo: Sequence[Trial],
-    store: RunStore,
-    deadline: Deadline,
-    device: str | None,
-    threads: int,
-    number: int,
-    queue: Queue[str | Sweep],
-) -> None:
-    import torch
+def attempt(trial: Trial, store: RunStore, device: str | None) -> Attempt:
+    """Run a trial, unless another process is running it or has made its record.
 
-    torch.set_num_threads(threads)
-    if device in (None, "cuda") and torch.cuda.is_available():
-        device = f"cuda:{number % torch.cuda.device_count()}"  # processes take turns on the GPUs
-    result = Sweep()
-    with contextlib.suppress(KeyboardInterrupt):  # the parent says what there is to say
-        work(todo, store, deadline, result, device, lambda record, _: queue.put(record.key))
-    queue.put(result)
+    Raises:
+        StoreError: the disk is full, or the store cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from tutorial_lib.attacks import Backdoor
+        >>> trial = Trial(classes=16, copies=1, attack=Backdoor(4, target="unicorn"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     attempt(trial, RunStore(Path(folder)).open_for_writing(), "cpu").failed
+        "there is no class 'unicorn' among 16; ..."
+    """
+    from tutorial_lib.runs.run import run
+
+    with store.claim(trial) as mine:
+        if not mine:
+            return Attempt(busy=True)
+        if store.read(trial) is not None:
+            return Attempt()
+        try:
+            record = run(
+                trial,
+                progress=False,
+                device=device,
+                keep=store.model_of(trial),
+                weights=store.weights_of(trial),
+                checkpoint=store.checkpoint_of(trial),
+            )
+        except Exception as error:  # whatever it is, a trial that fails must not end the others
+            if (said := system_error(error)) is not None and said.errno in FULL:
+                raise StoreError(" ".join(str(error).split())) from error
+            return Attempt(failed=in_one_line(error))
+        store.write(record)
+    return Attempt(record=record)
+
+
+def in_one_line(error: Exception) -> str:
+    """An error in one line; of one that nobody expected, the line says where it arose.
+
+    Example:
+        >>> in_one_line(ValueError("there is no\\n class")), in_one_line(KeyError("x"))
+        ('there is no class', "KeyError: 'x'")
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, EXPECTED) and text:
+        return text
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{f': {text}' if text else ''}{place}"
 
 
 @contextlib.contextmanager
-def _threads_for_children(threads: int) -> Iterator[None]:
-    """Children read these when they import torch; idle threads that spin would take a core from the other jobs."""
+def threads_for_children(threads: int) -> Iterator[None]:
+    """Children read these when they import torch; idle threads that spin would take a core from the other jobs.
+
+    Example:
+        >>> with threads_for_children(3):
+        ...     os.environ["OMP_NUM_THREADS"]
+        '3'
+    """
     wanted = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
@@ -108,59 +134,3 @@ def _threads_for_children(threads: int) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def divide(
-    todo: Sequence[Trial],
-    store: RunStore,
-    deadline: Deadline,
-    result: Sweep,
-    jobs: int,
-    device: str | None,
-    report: Report | None,
-) -> None:
-    """Several processes with the same list; the store's locks divide it.
-
-    Example:
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> result = Sweep()
-        >>> with tempfile.TemporaryDirectory() as folder:  # nothing to do, so no process is started
-        ...     divide([], RunStore(Path(folder)), Deadline(float("inf")), result, 2, "cpu", None)
-        >>> result == Sweep()
-        True
-    """
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    with _threads_for_children(threads):
-        workers = [
-            context.Process(target=_worker, args=(todo, store, deadline, device, threads, k, queue), daemon=True)
-            for k in range(min(jobs, len(todo)))
-        ]
-        for worker in workers:
-            worker.start()
-    done: set[str] = set()
-    ended = 0
-    try:
-        while ended < len(workers):
-            try:
-                message = queue.get(timeout=1.0)
-            except Empty:
-                if not any(w.is_alive() for w in workers) and queue.empty():
-                    break
-                continue
-            if isinstance(message, Sweep):
-                ended += 1
-                result.failed |= message.failed
-                continue
-            done.add(message)
-            result.made += 1
-            record = store.read(message)
-            if report is not None and record is not None:
-                report(record, len(todo) - len(done))
-    finally:
-        for worker in workers:
-            if worker.is_alive() and ended < len(workers):
-                worker.terminate()
-            worker.join(timeout=10)
