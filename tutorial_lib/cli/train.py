@@ -44,6 +44,7 @@ def add(subparsers: Subparsers) -> None:
         default=True,
         help="go on from the checkpoint of an interrupted run with the same arguments (default: yes)",
     )
+    parser.add_argument("--yes", action="store_true", help="train also where it will take more than an hour")
     _common.add_device(parser)
 
 
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> Result:
         seed=args.seed,
         checkpoint_every=args.checkpoint_every,
         resume=args.resume,
+        yes=args.yes,
         device=args.device,
     )
     return _common.said(trained)

@@ -20,6 +20,8 @@ from tqdm.auto import tqdm
 
 from tutorial_lib.data.decoding import NotAPictureError, decode, header
 from tutorial_lib.data.shards import TOLERANCE, Sample, ShardError, Tally, expand, samples
+from tutorial_lib.machine import usable_cores
+from tutorial_lib.processes import die_with_parent, starting
 
 #: Raised whenever the form of an index changes.
 VERSION = 2
@@ -140,10 +142,11 @@ def read_indices(shards: Sequence[Path], *, workers: int = 0, skip_bad: float = 
         ...     [index.entries[0].caption for index in read_indices(shards, workers=1)]
         ['a dog', 'a cat']
     """
-    workers = min(workers or os.cpu_count() or 1, len(shards))
+    workers = min(workers or usable_cores(), len(shards))
     if workers > 1 and not all(s.with_name(f"{s.name}.index").is_file() for s in shards):
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=die_with_parent)
+        with starting(*shards), pool:
             found = list(pool.map(read_index, shards))
     else:
         found = [read_index(s) for s in shards]

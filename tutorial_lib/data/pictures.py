@@ -18,11 +18,12 @@ from torch import Tensor
 
 from tutorial_lib.data.decoding import decode
 from tutorial_lib.data.index import Index
+from tutorial_lib.machine import usable_cores
 
 #: Decoding threads, in all sets of pictures of a process.
 #:
 #: :meta hide-value:
-WORKERS = os.cpu_count() or 1
+WORKERS = usable_cores()
 
 
 class ShardPictures:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,6 +14,7 @@ from tutorial_lib.data.shards import TOLERANCE, ShardError
 from tutorial_lib.data.sources.found import Found, Reasons
 from tutorial_lib.data.sources.layouts import TEMPLATE
 from tutorial_lib.data.sources.tables import Columns
+from tutorial_lib.machine import usable_cores
 from tutorial_lib.practice.import_folder import LABELS, ImportFolder, Progress
 from tutorial_lib.practice.import_pictures import Stored, digest_of, in_order
 from tutorial_lib.practice.import_survey import Sources, Survey, check_share, too_many
@@ -261,7 +261,7 @@ class _Writer:
         return "as WebP without loss"
 
     def write(self, found: Sources) -> None:
-        threads = min(8, os.cpu_count() or 1)
+        threads = min(8, usable_cores())
         rest = islice(found, self.progress.position, None)
         total = min(self.limit or self.survey.total, self.survey.total)
         with Ticker("importing", "pairs", total, self.progress.position) as ticker:

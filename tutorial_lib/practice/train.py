@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tutorial_lib import models
+from tutorial_lib import costs, models
 from tutorial_lib.data.captions import prompt_captions
 from tutorial_lib.data.loading import open_pairs
 from tutorial_lib.data.pairs import Pairs
@@ -109,6 +109,7 @@ def train_shards(
     seed: int = 0,
     checkpoint_every: int = 1,
     resume: bool = True,
+    yes: bool = False,
     device: str | None = None,
 ) -> Training:
     """Train a CLIP model on shards; under `torchrun`, on all the devices that it started a process for.
@@ -127,11 +128,12 @@ def train_shards(
         seed: initial weights, order and views.
         checkpoint_every: epochs between two checkpoints.
         resume: if not, replace what is there.
+        yes: train also where it will take more than an hour.
         device: by default the GPU if there is one.
 
     Raises:
         ValueError: there are fewer pairs than a batch, the folder holds another run or a stranger's model, or there is
-            no such model or device.
+            no such model or device, or it would take more than an hour and `yes` is not said.
         CheckpointError: what to start from cannot be read.
         ShardError: the shards cannot be used.
         MemoryError: says which number to lower.
@@ -167,6 +169,7 @@ def train_shards(
         first = distributed.rank() == 0  # the only one that writes
         if (before := _before(begun, resume, first)) is not None:
             return before
+        costs.announce(memory.training_seconds(config, recipe, len(pairs), device=device), yes=yes)
         if first:
             out.mkdir(parents=True, exist_ok=True)
             _write(begun)
@@ -189,12 +192,14 @@ def train_shards(
                 device=device,
                 checkpoint=out / CHECKPOINT,
                 checkpoint_every=checkpoint_every,
+                keep_checkpoint=True,
             )
         if not first:
             return begun
         models.save(out, clip.cpu(), config, tokenizer)
         done = _finished(begun, history, resumed=resumed, vocabulary=tokenizer.vocab_size, device=device)
         _write(done)
+        (out / CHECKPOINT).unlink(missing_ok=True)  # last: a model that cannot be saved costs an epoch and not a run
         return done
 
 

@@ -131,6 +131,7 @@ def optimize(
     prefetch: Callable[[Tensor], None] | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
+    keep_checkpoint: bool = False,
     identity: object = None,
     progress: bool | None = None,
     on_epoch: Callable[[int, Any], None] | None = None,
@@ -148,7 +149,7 @@ def optimize(
         seed: order of the examples.
         device: where the loss is.
         prefetch: told the positions of examples some steps before `loss_of` needs them.
-        checkpoint, checkpoint_every, progress, on_epoch: as for `train`.
+        checkpoint, checkpoint_every, keep_checkpoint, progress, on_epoch: as for `train`.
         identity: what a checkpoint must agree with, plain data.
 
     Raises:
@@ -216,7 +217,7 @@ def optimize(
     history.seconds = time.perf_counter() - started
     done = (recipe.epochs - first_epoch) * steps_per_epoch * recipe.batch_size
     history.samples_per_second = done / history.seconds if done else 0.0
-    if checkpoint is not None and first:
+    if checkpoint is not None and first and not keep_checkpoint:
         checkpoint.unlink(missing_ok=True)
     model.eval()
     return history
@@ -294,6 +295,7 @@ def train(
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
+    keep_checkpoint: bool = False,
     identity: object = None,
     progress: bool | None = None,
     on_epoch: Callable[[int, open_clip.CLIP], None] | None = None,
@@ -308,7 +310,8 @@ def train(
         seed: order of the pairs and augmentation.
         device: by default the GPU if there is one.
         checkpoint: file to save the state in after every `checkpoint_every` epochs; if it exists, the run
-            goes on from there and ends with the same model as an uninterrupted one. Removed at the end.
+            goes on from there and ends with the same model as an uninterrupted one.
+        keep_checkpoint: leave it at the end, for a caller who saves the model and removes it then.
         identity: what the checkpoint must agree with, plain data; by default the recipe, the seed and the pairs.
         progress: show a bar; by default only on a terminal.
         on_epoch: called with the epoch number and the model after each epoch.
@@ -351,6 +354,7 @@ def train(
         prefetch=prefetcher(images),
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
+        keep_checkpoint=keep_checkpoint,
         identity=identity,
         progress=progress,
         on_epoch=on_epoch,

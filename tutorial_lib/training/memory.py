@@ -72,13 +72,16 @@ def flops(config: dict[str, Any]) -> float:
     return _count(config)[0]
 
 
-def training_bytes(config: dict[str, Any], recipe: Recipe, *, batch_size: int = 0, half: bool = True) -> float:
+def training_bytes(
+    config: dict[str, Any], recipe: Recipe, *, batch_size: int = 0, together: int = 0, half: bool = True
+) -> float:
     """About how much memory a step takes: parameters with their optimizer, and what backward needs of the batch.
 
     Args:
         config: the model.
         recipe: its optimizer and, without `batch_size`, its batch.
         batch_size: pairs that one device sees.
+        together: pairs that all devices see, whose similarities each holds; by default those of the recipe.
         half: activations in two bytes.
 
     Example:
@@ -88,18 +91,19 @@ def training_bytes(config: dict[str, Any], recipe: Recipe, *, batch_size: int = 
     batch = batch_size or recipe.batch_size
     _, activations, parameters = _count(config)
     fixed = parameters * (FIXED + 4 * STATES[recipe.optimizer])
-    return fixed + batch * activations * (0.5 if half else 1) + 6 * 4 * recipe.batch_size**2
+    return fixed + batch * activations * (0.5 if half else 1) + 6 * 4 * (together or recipe.batch_size) ** 2
 
 
 def largest_batch(config: dict[str, Any], recipe: Recipe, memory: float, *, half: bool = True) -> int:
-    """The largest power of two that fits into so many bytes, 0 if none does.
+    """The largest power of two up to 65,536 that fits into so many bytes of each device, 0 if none does.
 
     Example:
         >>> largest_batch(models.model_config("tiny-rn"), Recipe(), 2**30)
         4096
     """
     batch = 1 << 16
-    while batch and training_bytes(config, recipe, batch_size=batch, half=half) > memory:
+    size = distributed.size()
+    while batch and training_bytes(config, recipe, batch_size=batch, together=batch * size, half=half) > memory:
         batch >>= 1
     return batch
 
