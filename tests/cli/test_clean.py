@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.cli.commands import CLASSES, CONFIG, refused, tutorial
+from tests.models import published
 from tutorial_lib import models
 from tutorial_lib.cli import main
 
@@ -72,6 +73,37 @@ def test_supervised_writes_a_classifier(folder, tmp_path, capsys):
         weights["head.weight"].shape[0] == CLASSES == len((tmp_path / "out" / "labels.txt").read_text().split("\n")) - 1
     )
     assert body["notes"]["classes_without_a_label"] == 0
+    few = ("--target", "banana", "--device", "cpu")
+    measured = tutorial(capsys, "evaluate", tmp_path / "out", *few, "--classes", CLASSES)
+    assert measured["model"]["form"] == f"a classifier of {CLASSES} classes"
+    for name in ("clean_accuracy", "accuracy_on_triggered", "z_score"):
+        assert measured[name] == pytest.approx(body["after"][name], rel=1e-4)
+    assert measured["attack_success"]["rate"] == pytest.approx(body["after"]["attack_success"])
+    head = tmp_path / "out"
+    assert f"the classifier knows {CLASSES} classes, and not" in refused(capsys, "evaluate", head, *few)
+    assert "leave --model and --pretrained out" in refused(capsys, "evaluate", head, *few, "--model", "RN50")
+    again = ("--data", folder / "clean", "--out", tmp_path / "again")
+    assert "a classifier that `clean --method supervised` saved" in refused(capsys, "clean", head, *again)
+    assert "a classifier that `clean --method supervised` saved" in refused(
+        capsys, "train", folder / "clean", "--out", tmp_path / "again", "--pretrained", head
+    )
+    assert "a classifier that `clean --method supervised` saved" in refused(
+        capsys, "web", head, "--target", "banana", "--out", tmp_path / "page"
+    )
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_hub_folder_keeps_its_preprocessing(folder, tmp_path, capsys):
+    own = {"mean": [0.5] * 3, "std": [0.25] * 3}
+    source = published.hub(tmp_path / "hub", published.small(), **own)
+    body = tutorial(capsys, "clean", source, *clean(folder, tmp_path / "out")[2:])
+    assert body["checkpoint"] == str(source)
+    read = models.read(tmp_path / "out")
+    facts = models.facts(read.model, read.tokenizer)
+    assert {name: facts[name] for name in own} == own
+    few = ("--target", "banana", "--classes", CLASSES, "--device", "cpu")
+    assert tutorial(capsys, "evaluate", tmp_path / "out", *few)["clean_accuracy"] == body["after"]["clean_accuracy"]
+    assert (tmp_path / "out" / "model.safetensors").stat().st_mode == (tmp_path / "out" / "model.json").stat().st_mode
 
 
 def test_supervised_reads_the_classes_of_the_users_shards(folder, tmp_path, capsys):
@@ -157,7 +189,8 @@ def test_bad_input(folder, tmp_path, capsys):
     assert "only weights that torch.save wrote are read" in refused(capsys, *command)
     wrong = tmp_path / "wrong"
     models.save(wrong, *_other_model())
-    (wrong / "model.json").write_text((folder / "model" / "model.json").read_text())
+    for name in ("model.json", "vocab.json"):
+        (wrong / name).write_text((folder / "model" / name).read_text())
     assert "another architecture" in refused(capsys, "clean", wrong, "--data", folder / "clean", "--out", out)
     (tmp_path / "file").write_text("")
     assert "is a file" in refused(capsys, *clean(folder, tmp_path / "file"))

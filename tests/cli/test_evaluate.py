@@ -1,11 +1,14 @@
 """`tutorial evaluate`: on the course's task and on shards, and bad input."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.cli.commands import CLASSES, evaluate, refused, tutorial
+from tests.models import published
+from tutorial_lib import models
 from tutorial_lib.cli import main
 from tutorial_lib.data import emojicaps
 
@@ -65,4 +68,56 @@ def test_evaluate_bad_input(folder: Path, tmp_path: Path, capsys: pytest.Capture
     assert "only weights that torch.save wrote are read" in refused(capsys, *command)
     assert "only weights that torch.save wrote are read" in refused(capsys, *command, "--model", "tiny-rn")
     torch.save({"state_dict": {"logit_scale": torch.zeros(())}}, tmp_path / "weights.pt")
+    assert "does not say which model it holds, and fits no config" in refused(capsys, *command)
     assert "weights of another architecture" in refused(capsys, *command, "--model", "tiny-rn")
+    assert "says which model it is, and not 'RN50': leave --model out" in refused(
+        capsys, *evaluate(folder, "--model", "RN50")
+    )
+    assert "is a SigLIP model" in refused(capsys, *command, "--model", "ViT-B-16-SigLIP")
+    assert "is a checkpoint of its own, and --pretrained fetches one" in refused(
+        capsys, *evaluate(folder, "--pretrained", "openai")
+    )
+
+
+@pytest.mark.parametrize("form", ["safetensors", "arguments", "compiled and distributed", "before 1.6", "torchscript"])
+def test_evaluate_a_file_of_another_form(
+    form: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.json").write_text(json.dumps(published.VIT), "utf-8")
+    path = published.FILES[form](tmp_path, published.small(published.VIT))
+    models.save(tmp_path / "same", published.small(published.VIT), published.VIT, models.Tokenizer(12))
+    few = ("--target", "foggy", "--classes", 8, "--device", "cpu")
+    body = tutorial(capsys, "evaluate", path, "--model", tmp_path / "c.json", *few)
+    expected = tutorial(capsys, "evaluate", tmp_path / "same", *few)
+    assert body.pop("checkpoint") == str(path)
+    assert body["model"].pop("form") != expected["model"].pop("form")
+    expected.pop("checkpoint")
+    assert body == expected
+
+
+def test_evaluate_says_how_pictures_are_prepared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = published.hub(
+        tmp_path / "hub", published.small(published.VIT), published.VIT, mean=[0.5] * 3, std=[0.25] * 3
+    )
+    few = ("--target", "foggy", "--classes", "8", "--device", "cpu")
+    body = tutorial(capsys, "evaluate", folder, *few)
+    assert body["model"] == {
+        "form": "a hub folder of open_clip",
+        "parameters": models.parameter_count(published.small(published.VIT)),
+        "side": 32,
+        "mean": [0.5] * 3,
+        "std": [0.25] * 3,
+        "interpolation": "bicubic",
+        "resize_mode": "shortest",
+        "activation": "GELU",
+        "context_length": 12,
+        "tokens": 49408,
+    }
+    capsys.readouterr()
+    assert main(["evaluate", str(folder), *few]) == 0
+    said = "GELU, pictures of 32 x 32 (mean 0.500 0.500 0.500, std 0.250 0.250 0.250, bicubic), texts of up to 12 of"
+    assert said in capsys.readouterr().out
+    settings = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
+    (folder / "open_clip_config.json").write_text(json.dumps(settings | {"preprocess_cfg": {}}), "utf-8")
+    other = tutorial(capsys, "evaluate", folder, *few)
+    assert other["similarity_clean"] != body["similarity_clean"], "the same weights see other numbers"

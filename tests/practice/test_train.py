@@ -1,12 +1,17 @@
 """A run is recorded, goes on, and knows its own folder."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from tests.models.published import CONFIG as PUBLISHED
+from tests.models.published import FILES, hub, small
 from tests.practice.conftest import CONFIG
 from tutorial_lib import models
+from tutorial_lib.notes import Note
 from tutorial_lib.practice import train as module
 from tutorial_lib.practice.train import train_shards
 from tutorial_lib.trials import Recipe
@@ -69,3 +74,58 @@ def test_a_strangers_model_is_left_alone(clean: Path, tmp_path: Path, config: st
     with pytest.raises(ValueError, match="a model that this command did not train"):
         train_shards([clean], tmp_path / "out", model=config, recipe=RECIPE, resume=False, device="cpu")
     assert (tmp_path / "out" / "model.safetensors").read_text() == "precious"
+
+
+def test_training_starts_from_a_checkpoint(clean: Path, tmp_path: Path) -> None:
+    """With a learning rate of almost nothing the model stays; from another form it is trained to the same bits."""
+    own = {"mean": [0.5] * 3, "std": [0.25] * 3}
+    source = hub(tmp_path / "hub", small(), **own)
+    still = replace(RECIPE, lr=1e-12, weight_decay=0.0)
+    done = train_shards([clean], tmp_path / "still", pretrained=source, recipe=still, device="cpu")
+    assert done.asked["model"] is None
+    assert done.vocabulary == 49408
+    read = models.read(tmp_path / "still")
+    state, before = read.model.state_dict(), small().state_dict()
+    weights = [name for name in before if "running" not in name and "batches" not in name]
+    assert all(torch.allclose(state[name], before[name], atol=1e-6) for name in weights)
+    assert models.facts(read.model)["mean"] == own["mean"]
+    (tmp_path / "c.json").write_text(json.dumps(PUBLISHED | {"preprocess_cfg": own}), "utf-8")
+    file = FILES["epoch of open_clip_train"](tmp_path, small())
+    curves = [
+        train_shards([clean], tmp_path / name, pretrained=path, model=model, recipe=RECIPE, device="cpu").loss
+        for name, path, model in (("a", source, None), ("b", file, str(tmp_path / "c.json")))
+    ]
+    assert curves[0] == curves[1]
+
+
+def test_another_start_is_another_run(clean: Path, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        hub(tmp_path / f"hub{seed}", small(seed=seed))
+    one = {"recipe": RECIPE, "device": "cpu"}
+    train_shards([clean], tmp_path / "out", pretrained=tmp_path / "hub1", **one)
+    assert train_shards([clean], tmp_path / "out", pretrained=tmp_path / "hub1", **one).found
+    with pytest.raises(ValueError, match="a run with another pretrained: choose another `out`"):
+        train_shards([clean], tmp_path / "out", pretrained=tmp_path / "hub2", **one)
+
+
+def test_a_pruned_vocabulary_stays_and_what_it_lacks_is_noted(clean: Path, tmp_path: Path) -> None:
+    source = models.CHECKPOINTS / "clean"
+    with pytest.raises(ValueError, match="which training keeps: leave `full_vocabulary` out"):
+        train_shards([clean], tmp_path / "out", pretrained=source, full_vocabulary=True, recipe=RECIPE, device="cpu")
+    narrow = models.Tokenizer.for_texts(["a picture"], context_length=16)
+    models.save(tmp_path / "narrow", models.build(CONFIG, narrow), CONFIG, narrow)
+    with pytest.warns(
+        Note, match=r"\d+ of 600 captions hold words that the model's pruned vocabulary of 6 tokens lacks"
+    ):
+        done = train_shards([clean], tmp_path / "out", pretrained=tmp_path / "narrow", recipe=RECIPE, device="cpu")
+    assert done.vocabulary == narrow.vocab_size
+
+
+def test_what_to_start_from_must_be_there(clean: Path, tmp_path: Path) -> None:
+    with pytest.raises(models.CheckpointError, match="no checkpoint at nowhere"):
+        train_shards([clean], tmp_path / "out", pretrained="nowhere", recipe=RECIPE)
+    with pytest.raises(ValueError, match="open_clip has no weights 'nowhere' of RN50; it has openai"):
+        train_shards([clean], tmp_path / "out", pretrained="nowhere", model="RN50", recipe=RECIPE)
+    with pytest.raises(ValueError, match="says which model it is, and not 'RN50'"):
+        train_shards([clean], tmp_path / "out", pretrained=models.CHECKPOINTS / "clean", model="RN50", recipe=RECIPE)
+    assert not (tmp_path / "out").exists()
