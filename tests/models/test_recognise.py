@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from tests.models.published import CONFIG, small
 from tutorial_lib import models
 from tutorial_lib.models import CheckpointError, architecture
-from tutorial_lib.models.recognise import difference, fitting, kind_of, other_file, seeming
+from tutorial_lib.models.recognise import difference, fitting, foreign, kind_of, other_file, seeming
 
 CLIP = list(architecture.shapes(CONFIG))
 VISUAL = [name for name in CLIP if name.startswith("visual.")]
@@ -45,6 +45,13 @@ def test_kinds_are_told_by_their_names(names: list[str], said: str, tmp_path: Pa
         models.load(tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match=rf"another architecture: .*; they seem to be {said}"):
         models.load(tmp_path / "other.safetensors", "tiny-rn")
+
+
+def test_a_larger_vocabulary_is_another_tokenizer() -> None:
+    found = architecture.shapes(CONFIG)
+    assert foreign(found) == ""
+    assert foreign(found | {"token_embedding.weight": (49409, 32)}).startswith("a model with a tokenizer of 49,409")
+    assert "seem to be a model with a tokenizer" in seeming(found | {"token_embedding.weight": (49409, 32)})
 
 
 def test_a_clip_and_an_unknown_network_are_none_of_these() -> None:

@@ -200,7 +200,7 @@ def _named(weights: Weights, model: str | Path | None) -> dict[str, Any]:
     if model is not None:
         return model_config(model)
     path, found = weights.path, weights.shapes
-    if kind := recognise.kind_of(found):
+    if kind := recognise.foreign(found):
         raise CheckpointError(f"{path} seems to hold {kind}")
     names = recognise.fitting(found)
     if names and (tokens := recognise.pruned(found)):

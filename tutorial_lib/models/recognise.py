@@ -104,6 +104,19 @@ def kind_of(names: Collection[str]) -> str:
     return next((what for shows, what in _KINDS if shows(names)), "")
 
 
+def foreign(found: Shapes) -> str:
+    """What weights seem to be, if they are of no CLIP that the library reads; empty where they may be one's.
+
+    Example:
+        >>> foreign({"token_embedding.weight": (901629, 1024)})
+        "a model with a tokenizer of 901,629 tokens, and only CLIP's own is supported"
+    """
+    tokens = found.get("token_embedding.weight", (0,))[:1]
+    if tokens > (FULL_VOCAB,):
+        return f"a model with a tokenizer of {tokens[0]:,} tokens, and only CLIP's own is supported"
+    return kind_of(found)
+
+
 def fitting(found: Shapes) -> list[str]:
     """Names of the configs whose models have exactly these weights; the vocabulary and the context may differ.
 
@@ -187,7 +200,7 @@ def seeming(found: Shapes) -> str:
         >>> seeming(architecture.shapes(architecture.model_config("tiny-rn")))
         'they are those of tiny-rn'
     """
-    if kind := kind_of(found):
+    if kind := foreign(found):
         return f"they seem to be {kind}"
     if names := fitting(found):
         tokens = pruned(found)

@@ -215,7 +215,7 @@ def described(about: Mapping[str, Any]) -> str:
     Example:
         >>> from tutorial_lib import models
         >>> described(models.facts(*models.load(models.CHECKPOINTS / "clean")) | {"form": "a model directory"})
-        'a model directory: 1.5 M parameters, GELU, pictures of 32 x 32 (mean 0.481 0.458 0.408, std ...
+        'a model directory: 1.45 M parameters, GELU, pictures of 32 x 32 (mean 0.481 0.458 0.408, std ...
     """
     mean, std = (" ".join(f"{v:.3f}" for v in about[name]) for name in ("mean", "std"))
     resized = " ".join(
@@ -223,7 +223,7 @@ def described(about: Mapping[str, Any]) -> str:
     )
     text = f", texts of up to {about['context_length']} of {about['tokens']:,} tokens" if "tokens" in about else ""
     return (
-        f"{about['form']}: {about['parameters'] / 1e6:,.1f} M parameters, {about['activation']}, pictures of "
+        f"{about['form']}: {about['parameters'] / 1e6:.3g} M parameters, {about['activation']}, pictures of "
         f"{about['side']} x {about['side']} (mean {mean}, std {std}, {resized}){text}"
     )
 
