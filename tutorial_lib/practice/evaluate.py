@@ -156,7 +156,7 @@ def evaluate(
         model: the model config, for a file that does not say it.
         pretrained: open_clip's name of weights, for an architecture as `checkpoint`.
         shards, labels, split, classes, skip_bad: what is classified, as for `pictures_for`; by default as many classes
-            as the model's record says that it was trained on.
+            as the classifier has, or as the model's record says that it was trained on.
         seed: of whatever the trigger draws for each picture.
         device: by default the GPU if there is one.
 
@@ -185,7 +185,7 @@ def evaluate(
         clip, tokenizer = found.model, found.tokenizer
         about = models.facts(clip, tokenizer) | {"form": found.form}
     side = models.picture_side(clip)
-    asked = classes or classes_of(checkpoint)
+    asked = classes or len(known) or classes_of(checkpoint)
     pictures = pictures_for(side, shards=shards, labels=labels, split=split, classes=asked, skip_bad=skip_bad)
     unread: list[str] = []
     if known:
@@ -215,7 +215,7 @@ def described(about: Mapping[str, Any]) -> str:
     Example:
         >>> from tutorial_lib import models
         >>> described(models.facts(*models.load(models.CHECKPOINTS / "clean")) | {"form": "a model directory"})
-        'a model directory: 1.45 M parameters, GELU, pictures of 32 x 32 (mean 0.481 0.458 0.408, std ...
+        'a model directory: 1.49 M parameters, GELU, pictures of 32 x 32 (mean 0.481 0.458 0.408, std ...
     """
     mean, std = (" ".join(f"{v:.3f}" for v in about[name]) for name in ("mean", "std"))
     resized = " ".join(
