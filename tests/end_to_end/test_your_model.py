@@ -22,7 +22,8 @@ KINDS = ("animals", "vehicles")
 
 def commands() -> list[list[str]]:
     blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    whole = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines = [line.removeprefix("$ ") for line in whole if line.startswith("$ ")]
     return [shlex.split(line) for line in lines]
 
 
