@@ -174,7 +174,7 @@ def test_the_manifest_says_what_was_done(tmp_path) -> None:
             lambda p: backdoor(p, CAPTIONS, 1, trigger=Checkerboard(16), target="x"),
             "a 16x16 patch with margin 1 does not fit into 16x16 pixels",
         ),
-        (lambda p: caption_set("guess", "dog", p.captions), "'search' or 'prompts', not 'guess'"),
+        (lambda p: caption_set("guess", "dog", p.captions), "captions must be search, words or prompts, not 'guess'"),
         (lambda p: caption_set("search", "dog", p.captions), "none of 60 captions contains 'dog'"),
     ],
 )

@@ -73,7 +73,7 @@ def small(data, monkeypatch):
         monkeypatch.setitem(table.values, "tiny-paper", table.values["paper"])
     for table, value in NUMBERS:
         monkeypatch.setitem(table.values, "tiny-paper", value)
-    numbers = {"side": 32, "model": "tiny-rn", "classes": LABELS}
+    numbers = {"side": 32, "model": "tiny-rn"}
     recipe = replace(paper.base.recipe, epochs=1, batch_size=64)
     base = replace(paper.base, recipe=recipe, **numbers)
     short = replace(paper.cleaning.recipe, epochs=1, batch_size=16)

@@ -99,7 +99,7 @@ def largest_batch(config: dict[str, Any], recipe: Recipe, memory: float, *, half
 
     Example:
         >>> largest_batch(models.model_config("tiny-rn"), Recipe(), 2**30)
-        4096
+        2048
     """
     batch = 1 << 16
     size = distributed.size()
