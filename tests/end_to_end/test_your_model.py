@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from tutorial_lib import places
 from tutorial_lib.cli import main
+from tutorial_lib.data.shards import samples
 
 PAGE = places.book() / "your_model.md"
 #: Captioned pictures of Debian's package tuxpaint-stamps-default, and how many of a kind are taken.
@@ -73,14 +74,15 @@ def test_five_commands_from_a_table_and_a_hub_folder(
     imported, before, poisoned, cleaned, after = said
     assert f"{len(rows)} pairs" in imported
     assert (tmp_path / "pairs" / "labels.txt").read_text("utf-8").split() == sorted(KINDS)
-    assert re.search(r"0\.5", before), "the mean that the checkpoint says"
-    assert "QuickGELU" in before or "GELU" in before
+    assert "(mean 0.500 0.500 0.500, std 0.500 0.500 0.500, bicubic)" in before, "as the checkpoint says"
+    assert ", GELU, pictures of 224 x 224" in before
+    assert "trigger: checkerboard (size 16, " in before
     assert "clean accuracy" in before
     assert "20 poisons" in poisoned
     manifest = json.loads((tmp_path / "poisons" / "manifest.json").read_text("utf-8"))
-    assert not {line["source"] for line in manifest["poisons"]} & {
-        f"{i}" for i, (_, _, kind) in enumerate(rows) if kind == "animals"
-    }
+    shown = {sample.key: sample.label for sample in samples(tmp_path / "pairs")}
+    assert sorted(set(shown.values())) == [0, 1]
+    assert {shown[line["source"]] for line in manifest["poisons"]} == {1}, "no animal is made one"
     assert "before" in cleaned
     assert json.loads(after)["computed_on"]["attack_success"]["denominator"]
 

@@ -6,12 +6,12 @@ Training reads pictures in any order, which a stream cannot give.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 from pathlib import Path
 
 from tutorial_lib import places
+from tutorial_lib.files import whole
 
 #: What can be fetched; `pipe:` runs a command of yours, so it is never read out of a file.
 SCHEMES = ("http", "https", "s3", "gs", "ais", "hf", "ftps", "scp", "sftp", "pipe")
@@ -63,20 +63,17 @@ def fetched(address: str) -> Path:
         raise FetchError(f"{address} is read by webdataset: pip install 'backdooring-clip[remote]'") from error
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with gopen(_for_webdataset(address), "rb") as stream, part.open("wb") as file:
-            shutil.copyfileobj(stream, file, 1 << 20)
-            size = file.tell()
-        if not size:
-            raise FetchError(f"nothing came from {address}")
-        part.replace(path)
+        with whole(path) as part:
+            with gopen(_for_webdataset(address), "rb") as stream, part.open("wb") as file:
+                shutil.copyfileobj(stream, file, 1 << 20)
+                size = file.tell()
+            if not size:
+                raise FetchError(f"nothing came from {address}")
     except FetchError:
         raise
     except Exception as error:  # each reader raises its own
         raise FetchError(f"{address} cannot be fetched: {error or type(error).__name__}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

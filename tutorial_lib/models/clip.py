@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from open_clip.pretrained import (
 )
 from safetensors.torch import save_file
 
+from tutorial_lib.files import whole
 from tutorial_lib.models import recognise
 from tutorial_lib.models.architecture import (
     build,
@@ -111,15 +111,8 @@ def write_weights(path: Path, model: torch.nn.Module, *, half: bool = False) -> 
     weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if half:
         weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.touch()
-        mode = part.stat().st_mode  # what the umask leaves; safetensors' own files are for their owner alone
+    with whole(path) as part:
         save_file(weights, part)
-        part.chmod(mode)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load(

@@ -157,7 +157,7 @@ def poison(
     with staged(out, first=["manifest.json"]) as work:
         glanced = glance(found, class_of=_class_of(names), resized=side is not None, skip_bad=skip_bad)
         resized, side = side not in (None, glanced.side), side or glanced.side
-        seen = _seen(found, glanced, names, side, whole=not isinstance(attack, OnePicture))
+        seen = _seen(found, glanced, names, side, skip_bad, whole=not isinstance(attack, OnePicture))
         made = attack.poison(seen, seed=seed)
         _warn_of_few(made, attack.count)
         if (glanced.lossy or len(glanced.sizes) > 1 or resized) and not with_clean:
@@ -237,7 +237,9 @@ def _fits(trigger: Trigger, shards: Sequence[Path], side: int | None) -> None:
         return
 
 
-def _seen(shards: Sequence[Path], glanced: Glance, names: Sequence[str], side: int | None, *, whole: bool) -> Seen:
+def _seen(
+    shards: Sequence[Path], glanced: Glance, names: Sequence[str], side: int | None, skip_bad: float, *, whole: bool
+) -> Seen:
     """The pairs, and the class of each where classes have names.
 
     Pictures stay in the shards where they can be read in any order; without `whole` none is ever decoded.
@@ -251,7 +253,7 @@ def _seen(shards: Sequence[Path], glanced: Glance, names: Sequence[str], side: i
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SkippedPairsWarning)  # the first pass has said so
-            pairs = read_pairs(shards, side=side, skip_bad=0.99)
+            pairs = read_pairs(shards, side=side, skip_bad=skip_bad)
         rest = iter(zip((e.key for e in entries), keys, shown, strict=True))  # some are corrupted behind their headers
         told = [next((name, number) for key, name, number in rest if key == there) for there in pairs.keys]
         pairs = dataclasses.replace(pairs, keys=tuple(name for name, _ in told))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -18,6 +17,7 @@ from tutorial_lib.data.captions import prompt_captions
 from tutorial_lib.data.loading import open_pairs
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shards import TOLERANCE, expand
+from tutorial_lib.files import whole
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.machine import machine
@@ -333,10 +333,8 @@ def _read(log: Path) -> Training | None:
 
 
 def _write(run: Training) -> None:
-    path = Path(run.out) / LOG
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(part, path)
+    with whole(Path(run.out) / LOG) as part:
+        part.write_text(json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _labels(given: Path | None, shards: Iterable[Path]) -> list[str]:

@@ -108,7 +108,7 @@ class _Crew:
         try:
             for _ in range(self.size):
                 self.start()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: those that have started must not stay
             self.__exit__()
             raise
         return self
