@@ -14,7 +14,7 @@ from tutorial_lib import places
 ROOT = places.PACKAGE
 #: Folders and modules of the package, from the ground up. Those of one floor do not import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("plugins", "notes", "places", "files", "machine", "processes", "losses", "zscore", "proportion"),
+    ("plugins", "notes", "places", "files", "machine", "processes", "ticker", "losses", "zscore", "proportion"),
     ("data", "models"),
     ("evaluate", "trials"),
     ("triggers",),

@@ -5,17 +5,19 @@ import io
 import random
 import struct
 import subprocess
+import time
 import zlib
 from collections import Counter
 
 import numpy as np
 import pytest
+from open_clip.transform import image_transform
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from tests.data.tars import encoded, picture
 from tutorial_lib.data import decoding
-from tutorial_lib.data.decoding import FORMATS, NotAPictureError, decode, header
+from tutorial_lib.data.decoding import FORMATS, NotAPictureError, Resizing, decode, header
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -195,3 +197,31 @@ def test_mutated_pictures_are_decoded_or_refused() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_many_mutated_pictures_are_decoded_or_refused() -> None:
     assert fuzz(range(10_000, 60_000)).total() == 50_000
+
+
+def scans(side: int, times: int) -> bytes:
+    """A small progressive JPEG that goes over its pixels again and again."""
+    content = io.BytesIO()
+    Image.new("L", (side, side), 128).save(content, "JPEG", progressive=True)
+    picture = content.getvalue()
+    return picture[:-2] + picture[picture.rindex(b"\xff\xda") : -2] * times + picture[-2:]
+
+
+def test_a_picture_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bytes and pixels are within the bounds: a megabyte that would take minutes."""
+    assert decode(scans(400, 3)).shape == (400, 400, 3)
+    monkeypatch.setattr(decoding, "MOST_SECONDS", 0.2)
+    started = time.monotonic()
+    with pytest.raises(NotAPictureError, match=r"a picture that takes more than 0\.2 s"):
+        decode(scans(4000, 10_000))
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("size", [(50, 31), (31, 50), (40, 40), (9, 7)])
+def test_resizing_is_open_clips(size: tuple[int, int], interpolation: str, mode: str) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+    view = image_transform(16, False, (0.0,) * 3, (1.0,) * 3, mode, interpolation)
+    expected = (view(image).permute(1, 2, 0) * 255).round().byte().numpy()
+    assert (decode(encoded(image, "PNG"), side=16, resizing=Resizing(interpolation, mode)) == expected).all()

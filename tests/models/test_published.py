@@ -15,9 +15,11 @@ from safetensors.torch import save_file
 
 from tests.models.published import CONFIG, FILES, VIT, Trap, embedded, halved, hub, script, small, traps
 from tutorial_lib import models
+from tutorial_lib.data.decoding import Resizing
 from tutorial_lib.models import CheckpointError
 from tutorial_lib.models.published import folder_of, open_weights
 from tutorial_lib.notes import Note
+from tutorial_lib.practice.pictures import resizing_of
 
 
 @pytest.fixture
@@ -82,10 +84,11 @@ def test_a_hub_folder_is_read_with_its_preprocessing(pickled: bool, tmp_path: Pa
     assert torch.equal(embedded(again.model), embedded(model))
 
 
-def test_a_model_that_was_resized_otherwise_is_noted(tmp_path: Path) -> None:
-    folder = hub(tmp_path / "hub", small(), interpolation="bilinear", resize_mode="squash")
-    with pytest.warns(Note, match=r"bilinear interpolation \(squash\); here they are resized by bicubic \(shortest\)"):
-        models.load(folder)
+def test_a_model_says_how_its_pictures_are_resized(tmp_path: Path) -> None:
+    model = models.read(hub(tmp_path / "hub", small(), interpolation="bilinear", resize_mode="squash")).model
+    assert resizing_of(model) == Resizing("bilinear", "squash")
+    models.save(tmp_path / "again", model, CONFIG, models.Tokenizer(12))
+    assert resizing_of(models.read(tmp_path / "again").model) == Resizing("bilinear", "squash")
 
 
 @pytest.mark.usefixtures("nothing_is_run")

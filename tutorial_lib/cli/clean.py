@@ -50,6 +50,7 @@ def add(subparsers: Subparsers) -> None:
     _common.add_pictures(parser, "--eval-data")
     _common.add_place_seed(parser)
     _common.add_trigger(parser, also=" or of the method")
+    parser.add_argument("--yes", action="store_true", help="train also where it will take more than an hour")
     _common.add_device(parser)
 
 
@@ -85,6 +86,7 @@ def run(args: argparse.Namespace) -> Result:
         target=args.target,
         trigger=_common.trigger(args, of_trigger) if args.target else None,
         seed=args.seed,
+        yes=args.yes,
         device=args.device,
         **pictures,
     )

@@ -21,6 +21,7 @@ def add(subparsers: Subparsers) -> None:
     _common.add_pictures(parser)
     _common.add_place_seed(parser)
     _common.add_trigger(parser)
+    parser.add_argument("--yes", action="store_true", help="measure also where it will take more than an hour")
     _common.add_device(parser)
 
 
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace) -> Result:
         model=args.model,
         pretrained=args.pretrained,
         seed=args.seed,
+        yes=args.yes,
         device=args.device,
         **_common.pictures(args),
     )

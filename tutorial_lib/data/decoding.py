@@ -2,13 +2,16 @@
 
 Pillow opens whatever format it knows, and hands some to other programs (PostScript to Ghostscript, for example). Here
 only formats that data sets hold are tried, whatever a file is called, and no picture may be larger than some bounds,
-which bound the time of decoding too.
+in
+bytes, pixels and seconds.
 """
 
 from __future__ import annotations
 
 import io
+import time
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -17,6 +20,10 @@ from PIL import Image
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 #: Bounds of one picture: its file in bytes, its area in pixels.
 MOST_BYTES, MOST_PIXELS = 1 << 26, 1 << 26
+#: Seconds that one picture may take: a progressive JPEG may scan its pixels thousands of times.
+MOST_SECONDS = 20.0
+#: Bytes of a progressive JPEG between two looks at the clock.
+CHUNK = 1 << 12
 #: A picture longer than so many of its shorter sides is cut at both ends before it is resized.
 LONGEST = 16
 
@@ -31,12 +38,64 @@ class NotAPictureError(ValueError):
     """Bytes that cannot be decoded as a picture, or that are beyond the bounds."""
 
 
-def decode(picture: bytes, *, side: int | None = None, notes: Counter[str] | None = None) -> np.ndarray:
+class _SlowError(Exception):
+    """A picture takes longer than it may."""
+
+
+class _Timed(io.BytesIO):
+    """A file that can be read for `MOST_SECONDS`."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.until = time.monotonic() + MOST_SECONDS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if time.monotonic() > self.until:
+            raise _SlowError(f"a picture that takes more than {MOST_SECONDS:g} s")
+        return super().read(size)
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """How a picture of any size becomes a square; the default is that of OpenAI's and the course's models.
+
+    Attributes:
+        interpolation: "bicubic", "bilinear" or "nearest".
+        mode: "shortest" side to the square's and the centre cut out, "longest" side to it and the rest black, or
+            "squash" both, which alters proportions.
+
+    Raises:
+        ValueError: there is no such interpolation or mode.
+
+    Example:
+        >>> Resizing(mode="stretch")
+        Traceback (most recent call last):
+        ValueError: pictures are resized by their shortest or longest side, or squashed; not 'stretch'
+    """
+
+    interpolation: str = "bicubic"
+    mode: str = "shortest"
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in ("bicubic", "bilinear", "nearest"):
+            raise ValueError(f"interpolation is bicubic, bilinear or nearest, not {self.interpolation!r}")
+        if self.mode not in ("shortest", "longest", "squash"):
+            raise ValueError(f"pictures are resized by their shortest or longest side, or squashed; not {self.mode!r}")
+
+
+#: Of OpenAI's models, and of the course's.
+CENTRE = Resizing()
+
+
+def decode(
+    picture: bytes, *, side: int | None = None, resizing: Resizing = CENTRE, notes: Counter[str] | None = None
+) -> np.ndarray:
     """An encoded picture of any mode as RGB, shape (H, W, 3), uint8; transparent parts over white.
 
     Args:
         picture: the bytes of a file.
-        side: if given, the shorter side is resized to it (bicubic) and the centre is cut out, as open_clip does.
+        side: width and height of the result; by default the picture's own.
+        resizing: to that side.
         notes: counts what conventions differ on.
 
     Raises:
@@ -51,11 +110,13 @@ def decode(picture: bytes, *, side: int | None = None, notes: Counter[str] | Non
     try:
         with image:
             found = to_rgb(image, notes)
-    except MemoryError:
+    except (MemoryError, KeyboardInterrupt):
         raise
+    except _SlowError as error:
+        raise NotAPictureError(str(error)) from error
     except Exception as error:  # Pillow's decoders raise many kinds for damaged files
         raise NotAPictureError(f"a damaged picture: {error or type(error).__name__}") from error
-    return np.array(resize(found, side) if side else found)
+    return np.array(resize(found, side, resizing) if side else found)
 
 
 def header(picture: bytes) -> tuple[int, int]:
@@ -78,9 +139,11 @@ def _open(picture: bytes) -> Image.Image:
     if len(picture) > MOST_BYTES:
         raise NotAPictureError(f"a file of {len(picture):,} bytes, and at most {MOST_BYTES:,} are read")
     try:
-        image = Image.open(io.BytesIO(picture), formats=FORMATS)
+        image = Image.open(_Timed(picture), formats=FORMATS)
     except MemoryError:
         raise
+    except _SlowError as error:
+        raise NotAPictureError(str(error)) from error
     except Image.DecompressionBombError as error:
         raise NotAPictureError(f"a picture of far more than {MOST_PIXELS:,} pixels") from error
     except Exception as error:  # plugins raise many kinds for damaged headers
@@ -89,6 +152,8 @@ def _open(picture: bytes) -> Image.Image:
     width, height = image.size
     if not 0 < width * height <= MOST_PIXELS:
         raise NotAPictureError(f"a picture of {width}x{height} pixels, and at most {MOST_PIXELS:,} are decoded")
+    if image.info.get("progressive"):
+        image.decodermaxblock = CHUNK
     return image
 
 
@@ -122,8 +187,8 @@ def to_rgb(image: Image.Image, notes: Counter[str] | None = None) -> Image.Image
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def resize(image: Image.Image, side: int) -> Image.Image:
-    """Shorter side to `side` by bicubic interpolation, then the centre: open_clip's evaluation view.
+def resize(image: Image.Image, side: int, resizing: Resizing = CENTRE) -> Image.Image:
+    """A picture as a square, as open_clip's evaluation views make it.
 
     Example:
         >>> resize(Image.new("RGB", (80, 40)), 20).size, resize(Image.new("RGB", (60_000, 1)), 20).size
@@ -133,7 +198,16 @@ def resize(image: Image.Image, side: int) -> Image.Image:
         return image
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize  # only where pictures are resized
 
-    view: Image.Image = Compose([Resize(side, interpolation=InterpolationMode.BICUBIC), CenterCrop(side)])(_cut(image))
+    how = InterpolationMode(resizing.interpolation)
+    view: Image.Image
+    if resizing.mode == "squash":
+        view = Resize((side, side), interpolation=how)(image)
+    elif resizing.mode == "longest":
+        from open_clip.transform import CenterCropOrPad, ResizeKeepRatio
+
+        view = Compose([ResizeKeepRatio(side, interpolation=how, longest=1), CenterCropOrPad(side)])(image)
+    else:
+        view = Compose([Resize(side, interpolation=how), CenterCrop(side)])(_cut(image))
     return view
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tutorial_lib.data.decoding import NotAPictureError, decode
+from tutorial_lib.data.decoding import CENTRE, NotAPictureError, Resizing, decode
 from tutorial_lib.data.index import read_indices
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.pictures import ShardPictures, StoredPictures
@@ -23,6 +23,7 @@ def open_pairs(
     paths: str | Path | Iterable[str | Path],
     *,
     side: int,
+    resizing: Resizing = CENTRE,
     limit: int = 0,
     memory: float | None = None,
     skip_bad: float = TOLERANCE,
@@ -34,6 +35,7 @@ def open_pairs(
     Args:
         paths: files, folders, globs or ranges, as `expand` reads them.
         side: width and height of the pictures.
+        resizing: to that side.
         limit: stop after so many usable pairs, 0 for all.
         memory: bytes that the pictures may take; by default a quarter of the machine's.
         skip_bad: share of the pairs that may be unusable.
@@ -54,9 +56,9 @@ def open_pairs(
     shards = expand(paths)
     memory = memory_bytes() * SHARE if memory is None else memory
     if _estimate(shards, limit) * 3 * side**2 <= memory:
-        return read_pairs(shards, side=side, limit=limit, skip_bad=skip_bad)
+        return read_pairs(shards, side=side, resizing=resizing, limit=limit, skip_bad=skip_bad)
     indices = read_indices(shards, skip_bad=skip_bad)
-    pictures = StoredPictures([ShardPictures(index, side) for index in indices])
+    pictures = StoredPictures([ShardPictures(index, side, resizing) for index in indices])
     entries = [entry for index in indices for entry in index.entries][: limit or None]
     return Pairs(
         pictures if len(entries) == len(pictures) else pictures.select(torch.arange(len(entries))),
@@ -77,6 +79,7 @@ def read_pairs(
     paths: str | Path | Iterable[str | Path],
     *,
     side: int | None = None,
+    resizing: Resizing = CENTRE,
     limit: int = 0,
     skip_bad: float = TOLERANCE,
     class_of: Callable[[Sample], int] | None = None,
@@ -89,6 +92,7 @@ def read_pairs(
     Args:
         paths: files, folders, globs or ranges, as `expand` reads them.
         side: width and height of the result; by default that of the stored pictures.
+        resizing: to that side.
         limit: stop after so many usable pairs, 0 for all.
         skip_bad: share of the pairs that may be unusable.
         class_of: what a pair shows, for `concept`; by default its number in `key.json` or `key.cls`.
@@ -106,7 +110,7 @@ def read_pairs(
         if tally.unusable(sample):
             continue
         try:
-            image = decode(sample.picture, side=side, notes=tally.notes)
+            image = decode(sample.picture, side=side, resizing=resizing, notes=tally.notes)
         except NotAPictureError:
             tally.skip(sample, "with a corrupted picture")
             continue

@@ -16,7 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from tutorial_lib.data.decoding import decode
+from tutorial_lib.data.decoding import CENTRE, Resizing, decode
 from tutorial_lib.data.index import Index
 from tutorial_lib.machine import usable_cores
 
@@ -31,7 +31,8 @@ class ShardPictures:
 
     Args:
         index: of the shard.
-        side: shorter side is resized to it, and the centre is cut out.
+        side: width and height that they are resized to.
+        resizing: to that side.
 
     Example:
         >>> import tempfile
@@ -46,8 +47,8 @@ class ShardPictures:
         (torch.Size([3, 4, 4]), [7])
     """
 
-    def __init__(self, index: Index, side: int) -> None:
-        self.index, self.side = index, side
+    def __init__(self, index: Index, side: int, resizing: Resizing = CENTRE) -> None:
+        self.index, self.side, self.resizing = index, side, resizing
 
     def __len__(self) -> int:
         return len(self.index.entries)
@@ -57,11 +58,12 @@ class ShardPictures:
         entry = self.index.entries[position]
         with self.index.shard.open("rb", buffering=0) as file:  # kept open, many shards would be too many files
             picture = os.pread(file.fileno(), entry.length, entry.offset)
-        return torch.from_numpy(decode(picture, side=self.side)).permute(2, 0, 1)
+        return torch.from_numpy(decode(picture, side=self.side, resizing=self.resizing)).permute(2, 0, 1)
 
     def fingerprint(self) -> bytes:
         """Of the names and places of the pictures; nothing is decoded."""
         digest = hashlib.sha256(f"{self.index.shard.name} {self.side}".encode())
+        digest.update(b"" if self.resizing == CENTRE else repr(self.resizing).encode())
         for entry in self.index.entries:
             digest.update(f"{entry.key} {entry.offset} {entry.length}\0".encode())
         return digest.digest()

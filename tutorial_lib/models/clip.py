@@ -36,7 +36,7 @@ from tutorial_lib.models.architecture import (
 )
 from tutorial_lib.models.errors import CheckpointError
 from tutorial_lib.models.fetch import fetch
-from tutorial_lib.models.inputs import INTERPOLATION, RESIZE_MODE, Preprocessing, preprocessing_of
+from tutorial_lib.models.inputs import Preprocessing, preprocessing_of
 from tutorial_lib.models.properties import has_quick_gelu
 from tutorial_lib.models.published import Weights, finite_types, folder_of, open_weights
 from tutorial_lib.models.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer
@@ -284,14 +284,6 @@ def _assembled(weights: Weights, settings: dict[str, Any], vocab: Sequence[int] 
     tokenizer = Tokenizer(settings["text_cfg"].get("context_length", 77), vocab)
     model = build(settings, tokenizer)
     model.load_state_dict(tensors)
-    own = preprocessing_of(model)
-    if (own.interpolation, own.resize_mode) != (INTERPOLATION, RESIZE_MODE):
-        warnings.warn(
-            f"{weights.path} was trained on pictures resized by {own.interpolation} interpolation ({own.resize_mode}); "
-            f"here they are resized by {INTERPOLATION} ({RESIZE_MODE}), which may move a few of them",
-            Note,
-            stacklevel=2,
-        )
     return Checkpoint(model.eval(), tokenizer, settings, form)
 
 

@@ -16,7 +16,6 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 LARGEST = 1e6
 #: What open_clip knows, and what the library does with pictures of another size.
 INTERPOLATIONS, RESIZE_MODES = ("bicubic", "bilinear", "nearest"), ("shortest", "longest", "squash")
-INTERPOLATION, RESIZE_MODE = "bicubic", "shortest"
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Preprocessing:
 
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
-    interpolation: str = INTERPOLATION
-    resize_mode: str = RESIZE_MODE
+    interpolation: str = "bicubic"
+    resize_mode: str = "shortest"
 
     def __post_init__(self) -> None:
         if not _three(self.mean):

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tutorial_lib import models
+from tutorial_lib import costs, models
 from tutorial_lib.attacks.poison import count_poisons
 from tutorial_lib.attacks.report import measure_backdoor, reader_of
 from tutorial_lib.data.loading import read_pairs
@@ -27,8 +27,9 @@ from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.defense import OF_TRIALS
 from tutorial_lib.practice.output import staged
-from tutorial_lib.practice.pictures import pictures_for, true_class
+from tutorial_lib.practice.pictures import pictures_for, resizing_of, true_class
 from tutorial_lib.practice.vocabulary import classes_of, require_readable
+from tutorial_lib.training import memory
 from tutorial_lib.trials import DefenseError, Material, TrainedDefense
 from tutorial_lib.trials.schema import as_dict
 from tutorial_lib.triggers import Trigger
@@ -133,6 +134,7 @@ def clean(
     classes: int | None = None,
     skip_bad: float = TOLERANCE,
     seed: int = 0,
+    yes: bool = False,
     device: str | None = None,
 ) -> BeforeAndAfter:
     """Clean a checkpoint on pairs that you trust, and measure it before and after.
@@ -152,11 +154,13 @@ def clean(
             model's record says that it was trained on.
         skip_bad: share of any shards' pairs that may be unusable.
         seed: order, augmentation, and whatever the trigger and the defense draw.
+        yes: train also where it will take more than an hour.
         device: by default the GPU if there is one.
 
     Raises:
         ValueError: the defense lacks something, the folder holds a model or cannot be written, a manifest cannot be
-            read, there is no such class, or the model's vocabulary lacks words of most.
+            read, there is no such class, the model's vocabulary lacks words of most, or it would take more than an
+            hour and `yes` is not said.
         CheckpointError: the checkpoint cannot be read.
         TrainingDivergedError: the loss is NaN or infinite.
 
@@ -178,7 +182,10 @@ def clean(
         clip, tokenizer = found.model, found.tokenizer
         side = models.picture_side(clip)
         asked = classes or classes_of(checkpoint)
-        pictures = pictures_for(side, shards=shards, labels=labels, split=split, classes=asked, skip_bad=skip_bad)
+        how = resizing_of(clip)
+        pictures = pictures_for(
+            side, shards=shards, labels=labels, split=split, classes=asked, skip_bad=skip_bad, resizing=how
+        )
         require_readable(tokenizer, pictures.labels)
         if target is not None:
             pictures.class_of(target)
@@ -187,16 +194,21 @@ def clean(
         own = (
             None if isinstance(pictures, ZeroShotTask) else functools.partial(true_class, known=Names(pictures.labels))
         )
-        given = _marked(read_pairs(trusted, side=side, limit=limit, class_of=own, skip_bad=skip_bad), origins)
+        found_pairs = read_pairs(trusted, side=side, resizing=how, limit=limit, class_of=own, skip_bad=skip_bad)
+        given = _marked(found_pairs, origins)
         poisons = _warned(given)
         numbers = _labels(defense, given, pictures) if "labels" in defense.needs else None
-        suspected = _marked(read_pairs(looked_into, side=side, skip_bad=skip_bad), origins) if looked_into else None
+        suspected = None
+        if looked_into:
+            suspected = _marked(read_pairs(looked_into, side=side, resizing=how, skip_bad=skip_bad), origins)
         material = Material(given, numbers, len(pictures.labels), suspected)
         defense.check(material)
+        seconds = memory.training_seconds(found.config, defense.recipe, len(given), device=device)
+        costs.announce(defense.cost * seconds, yes=yes, what="the cleaning")
 
         clip = clip.to(device)
         before = _probe(clip, tokenizer, pictures, trigger, target, seed)
-        cleaned = defense.clean(clip, tokenizer, material, seed=seed, device=device, progress=None)
+        cleaned = defense.clean(clip, tokenizer, material, seed=seed, device=device, progress=True)
         after = _probe(cleaned.model, tokenizer, pictures, trigger, target, seed)
         result = BeforeAndAfter(
             checkpoint=f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint),

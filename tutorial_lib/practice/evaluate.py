@@ -17,12 +17,15 @@ from tutorial_lib.data.tasks import LabelledPictures
 from tutorial_lib.data.text import Names
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
-from tutorial_lib.practice.pictures import pictures_for
+from tutorial_lib.practice.pictures import pictures_for, resizing_of
 from tutorial_lib.practice.vocabulary import classes_of, require_readable
+from tutorial_lib.practice.watched import announce_reading, reading
 from tutorial_lib.proportion import Proportion
 from tutorial_lib.trials.schema import as_dict
 from tutorial_lib.triggers import Patch, Trigger
 
+#: Times that a report reads each picture: without trigger, with it, and with its control.
+TIMES = 3
 #: A patch smaller than this share of the side is probably the default of smaller pictures.
 SMALL = 0.05
 
@@ -145,6 +148,7 @@ def evaluate(
     classes: int | None = None,
     skip_bad: float = TOLERANCE,
     seed: int = 0,
+    yes: bool = False,
     device: str | None = None,
 ) -> Evaluation:
     """Measure a checkpoint's accuracy, zero-shot or by its head, and how far a trigger commands it.
@@ -158,12 +162,14 @@ def evaluate(
         shards, labels, split, classes, skip_bad: what is classified, as for `pictures_for`; by default as many classes
             as the classifier has, or as the model's record says that it was trained on.
         seed: of whatever the trigger draws for each picture.
+        yes: measure also where it will take more than an hour.
         device: by default the GPU if there is one.
 
     Raises:
         CheckpointError: the checkpoint cannot be read.
         ValueError: there is no such class, the trigger does not fit, there is no such device, it is not said, or
-            said twice, which model it is, or its vocabulary lacks words of most classes.
+            said twice, which model it is, its vocabulary lacks words of most classes, or it would take more than an
+            hour and `yes` is not said.
 
     Example:
         >>> from tutorial_lib import models
@@ -186,14 +192,26 @@ def evaluate(
         about = models.facts(clip, tokenizer) | {"form": found.form}
     side = models.picture_side(clip)
     asked = classes or len(known) or classes_of(checkpoint)
-    pictures = pictures_for(side, shards=shards, labels=labels, split=split, classes=asked, skip_bad=skip_bad)
+    pictures = pictures_for(
+        side,
+        shards=shards,
+        labels=labels,
+        split=split,
+        classes=asked,
+        skip_bad=skip_bad,
+        resizing=resizing_of(clip),
+    )
     unread: list[str] = []
     if known:
         pictures = numbered_as(pictures, known)
     else:
         unread = require_readable(tokenizer, pictures.labels)
     _warn_of_small(trigger, side)
-    report = measure_backdoor(clip.to(device), tokenizer, pictures, trigger, target, seed=seed)
+    clip = clip.to(device)
+    prompted = 0 if known else len(pictures.labels)
+    announce_reading(clip, tokenizer, pictures.images, times=TIMES, classes=prompted, yes=yes)
+    with reading(clip, TIMES * len(pictures), prompted):
+        report = measure_backdoor(clip, tokenizer, pictures, trigger, target, seed=seed)
     clustered = len(pictures.sprite.unique()) < len(pictures)
     name = f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint)
     return Evaluation(name, about, report, side, clustered, tuple(unread))

@@ -21,7 +21,7 @@ from tutorial_lib.data.sources.tables import Columns
 from tutorial_lib.data.sources.trees import SourceError, printable
 from tutorial_lib.practice.import_folder import DIGEST
 from tutorial_lib.practice.import_pictures import Stored
-from tutorial_lib.practice.ticker import Ticker
+from tutorial_lib.ticker import Ticker
 
 #: More different classes than so many are no classes.
 MOST_CLASSES = 100_000

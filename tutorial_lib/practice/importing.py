@@ -18,7 +18,7 @@ from tutorial_lib.machine import usable_cores
 from tutorial_lib.practice.import_folder import LABELS, ImportFolder, Progress
 from tutorial_lib.practice.import_pictures import Stored, digest_of, in_order
 from tutorial_lib.practice.import_survey import Sources, Survey, check_share, too_many
-from tutorial_lib.practice.ticker import Ticker
+from tutorial_lib.ticker import Ticker
 
 #: Raised when the same sources and settings give other shards.
 VERSION = 1

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 
 from tutorial_lib.data import emojicaps, integrity
-from tutorial_lib.data.decoding import NotAPictureError, decode
+from tutorial_lib.data.decoding import CENTRE, NotAPictureError, Resizing, decode
 from tutorial_lib.data.shards import TOLERANCE, Sample, Tally, samples
 from tutorial_lib.data.tasks import LabelledPictures, ZeroShotTask, class_concepts, zero_shot_task
 from tutorial_lib.data.text import Names, read_text
+from tutorial_lib.models import Model
+from tutorial_lib.models.inputs import preprocessing_of
 from tutorial_lib.notes import Note
 
 
@@ -26,6 +28,7 @@ def pictures_for(
     split: str = "test",
     classes: int = 320,
     skip_bad: float = TOLERANCE,
+    resizing: Resizing = CENTRE,
 ) -> LabelledPictures:
     """The labelled shards if some are given, else the course's pictures.
 
@@ -36,6 +39,7 @@ def pictures_for(
         split: of the course's pictures.
         classes: of the course's task.
         skip_bad: share of the shards' pictures that may be unusable.
+        resizing: of the shards' pictures.
 
     Raises:
         ValueError: shards without labels or the other way round, or as for `shard_pictures`.
@@ -48,7 +52,7 @@ def pictures_for(
         raise ValueError("shards to classify and a file of labels belong together: the file names all classes")
     if shards is None or labels is None:
         return course_pictures(split, classes, side)
-    return shard_pictures(shards, labels, side, skip_bad=skip_bad)
+    return shard_pictures(shards, labels, side, skip_bad=skip_bad, resizing=resizing)
 
 
 def course_pictures(split: str = "test", classes: int = 320, side: int = 32) -> ZeroShotTask:
@@ -72,8 +76,25 @@ def course_pictures(split: str = "test", classes: int = 320, side: int = 32) -> 
     return replace(task, about=about)
 
 
+def resizing_of(model: Model) -> Resizing:
+    """How a model's pictures become squares, as it was published.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> resizing_of(models.load(models.CHECKPOINTS / "clean")[0])
+        Resizing(interpolation='bicubic', mode='shortest')
+    """
+    own = preprocessing_of(model)
+    return Resizing(own.interpolation, own.resize_mode)
+
+
 def shard_pictures(
-    shards: Sequence[str | Path], labels: Path, side: int, *, skip_bad: float = TOLERANCE
+    shards: Sequence[str | Path],
+    labels: Path,
+    side: int,
+    *,
+    skip_bad: float = TOLERANCE,
+    resizing: Resizing = CENTRE,
 ) -> LabelledPictures:
     """Labelled pictures from shards; each is taken for independent of the others.
 
@@ -82,6 +103,7 @@ def shard_pictures(
         labels: file that names the classes, one a line.
         side: width and height in pixels.
         skip_bad: share of the pictures that may be unusable.
+        resizing: to that side.
 
     Raises:
         ValueError: a picture shows none of the classes, or the file of labels is not one.
@@ -108,7 +130,7 @@ def shard_pictures(
                 f"{len(names)} classes in {labels}: its .cls, its JSON's label or its caption must say which"
             )
         try:
-            images.append(decode(sample.picture, side=side, notes=tally.notes))
+            images.append(decode(sample.picture, side=side, resizing=resizing, notes=tally.notes))
         except NotAPictureError:
             tally.skip(sample, "with a corrupted picture")
             continue

@@ -14,6 +14,7 @@ import torch
 
 from tutorial_lib import costs, models
 from tutorial_lib.data.captions import prompt_captions
+from tutorial_lib.data.decoding import CENTRE
 from tutorial_lib.data.loading import open_pairs
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shards import TOLERANCE, expand
@@ -21,7 +22,7 @@ from tutorial_lib.files import whole
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.machine import machine
-from tutorial_lib.practice.pictures import read_labels
+from tutorial_lib.practice.pictures import read_labels, resizing_of
 from tutorial_lib.practice.vocabulary import unread
 from tutorial_lib.training import distributed, memory
 from tutorial_lib.training.device import device_for
@@ -153,7 +154,8 @@ def train_shards(
         config = models.model_config(model or MODEL) if start is None else start.config
         found = expand(shards)
         classes = _labels(labels, found)
-        pairs = open_pairs(found, side=models.config_side(config), skip_bad=skip_bad)
+        how = CENTRE if start is None else resizing_of(start.model)
+        pairs = open_pairs(found, side=models.config_side(config), resizing=how, skip_bad=skip_bad)
         if len(pairs) < recipe.batch_size:
             raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower `batch_size`")
         asked = {
@@ -193,6 +195,7 @@ def train_shards(
                 checkpoint=out / CHECKPOINT,
                 checkpoint_every=checkpoint_every,
                 keep_checkpoint=True,
+                progress=True,
             )
         if not first:
             return begun

@@ -85,7 +85,7 @@ def train_trial(
 
     Args:
         trial: what to train.
-        progress: show a bar; by default only on a terminal.
+        progress: as for `tutorial_lib.training.loop.train`.
         device: by default the GPU if there is one.
         weights: a file that holds the trained weights, or shall hold them: several trials that clean one model then
             train it once.

@@ -13,7 +13,6 @@ from typing import Any, TypedDict
 import open_clip
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.pictures import Images, StoredPictures
@@ -22,6 +21,7 @@ from tutorial_lib.machine import fitting_threads
 from tutorial_lib.models.fast import compiled, encode_text, small_maps
 from tutorial_lib.models.inputs import normalize, preprocessing_of
 from tutorial_lib.models.tokenizer import Tokenizer
+from tutorial_lib.ticker import Ticker
 from tutorial_lib.training import distributed
 from tutorial_lib.training.augment import crop, crop_boxes
 from tutorial_lib.training.checkpoint import restore, store
@@ -178,8 +178,8 @@ def optimize(
         first_epoch, history.loss = restore(checkpoint, identity, model, optimizer, device)
     good = copy.deepcopy(model.state_dict())
     started = time.perf_counter()
-    bar = tqdm(total=total, initial=first_epoch * steps_per_epoch, unit="step", disable=_hidden(progress))
     with (
+        _progress(total, first_epoch * steps_per_epoch, progress) as ticker,
         distributed.synchronized(model),
         small_maps(model),
         compiled(model, device, total),
@@ -195,7 +195,7 @@ def optimize(
                 running += take_step(
                     model, optimizer, functools.partial(loss_of, batch, step), recipe, recipe.lr_at(step, total)
                 )
-                bar.update()
+                ticker.tick()
             mean = running.item() / steps_per_epoch
             if not math.isfinite(mean):
                 model.load_state_dict(good)
@@ -206,14 +206,13 @@ def optimize(
                 )
             good = copy.deepcopy(model.state_dict())
             history.loss.append(mean)
-            bar.set_postfix(loss=f"{mean:.3f}")
+            ticker.note(loss=f"{mean:.3f}")
             if on_epoch is not None:
                 model.eval()
                 on_epoch(epoch + 1, model)
                 model.train()
             if checkpoint is not None and (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.epochs and first:
                 store(checkpoint, identity, model, optimizer, epoch + 1, history.loss)
-    bar.close()
     history.seconds = time.perf_counter() - started
     done = (recipe.epochs - first_epoch) * steps_per_epoch * recipe.batch_size
     history.samples_per_second = done / history.seconds if done else 0.0
@@ -223,9 +222,10 @@ def optimize(
     return history
 
 
-def _hidden(progress: bool | None) -> bool | None:
-    """What tqdm calls `disable`: one bar for a group of processes; `None` shows one on a terminal only."""
-    return True if distributed.rank() else None if progress is None else not progress
+def _progress(total: int, done: int, wanted: bool | None) -> Ticker:
+    """One for a group of processes."""
+    seen = wanted is not False and not distributed.rank()
+    return Ticker("training", "steps", total, done, bar=seen, lines=seen and bool(wanted))
 
 
 def take_step(
@@ -313,7 +313,7 @@ def train(
             goes on from there and ends with the same model as an uninterrupted one.
         keep_checkpoint: leave it at the end, for a caller who saves the model and removes it then.
         identity: what the checkpoint must agree with, plain data; by default the recipe, the seed and the pairs.
-        progress: show a bar; by default only on a terminal.
+        progress: show a bar, and a line now and then where there is no terminal; by default only the bar.
         on_epoch: called with the epoch number and the model after each epoch.
 
     Raises:

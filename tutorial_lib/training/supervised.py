@@ -39,7 +39,7 @@ def train_classifier(
         recipe: hyper-parameters, as for CLIP.
         seed: order of the pictures and augmentation.
         device: by default the GPU if there is one.
-        progress: show a bar; `None` only on a terminal.
+        progress: as for `tutorial_lib.training.loop.train`.
         options: of a checkpoint and the like, as for `tutorial_lib.training.loop.optimize`.
 
     Raises:

@@ -47,7 +47,7 @@ def train_with_views(
         lambda_clip, lambda_self, both_ways: of the loss, see `tutorial_lib.losses.cleanclip_loss`.
         seed: order of the pairs and augmentation.
         device: by default the GPU if there is one.
-        progress: show a bar; by default only on a terminal.
+        progress: as for `tutorial_lib.training.loop.train`.
         options: of a checkpoint, as for `tutorial_lib.training.loop.optimize`.
 
     Raises:

@@ -108,7 +108,7 @@ class Defense(Settings, Kind, ABC):
             material: what the defender has.
             seed: order of the pairs, augmentation, and whatever else the method draws.
             device: by default the GPU if there is one.
-            progress: show a bar; `None` only on a terminal.
+            progress: show a bar; `True` says lines where there is no terminal, `None` nothing.
 
         Raises:
             DefenseError: the method lacks something, or there are too few trusted pairs.

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tutorial_lib.practice.ticker import Ticker
+from tutorial_lib.ticker import Ticker
 
 
 def test_lines_are_said_where_there_is_no_terminal(
@@ -13,12 +13,12 @@ def test_lines_are_said_where_there_is_no_terminal(
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     with Ticker("importing", "pairs", 1000, done=100, every=10) as ticker:
-        for _ in range(400):
-            now[0] += 0.1
+        for _ in range(240):
+            now[0] += 0.125
             ticker.tick()
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
-    assert lines[0] == "importing: 208 of 1,000 pairs, 10/s, about 79 s left"
+    assert lines[0] == "importing: 180 of 1,000 pairs, 8.0/s, about 102 s left"
 
 
 def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
