@@ -96,3 +96,50 @@ def test_unmoved_pictures_score_zero_and_gathered_ones_score_high() -> None:
 def test_bad_embeddings_are_refused(clean, triggered, options, message) -> None:
     with pytest.raises(ValueError, match=message):
         backdoor_z_score(clean, triggered, **options)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("d", [2, 16])
+def test_pairs_of_one_drawing_are_left_out(seed: int, d: int) -> None:
+    """Drawings with one picture, with a few, and with more than there are dimensions, in any order."""
+    points = embeddings(40, d, seed, together=seed)
+    draw = torch.Generator().manual_seed(seed)
+    drawing = torch.randint(0, 9, (40,), generator=draw)
+    drawing[-4:] = torch.arange(100, 104)
+    kept = [
+        float(points[i] @ points[j]) for i in range(40) for j in range(40) if int(drawing[i]) != int(drawing[j])
+    ]
+    for block in (8192, 3):
+        found = pair_similarity(points, drawing=drawing, block=block)
+        assert found.pairs == len(kept) // 2
+        assert found.mean == pytest.approx(np.mean(kept), abs=1e-12)
+        assert found.variance == pytest.approx(np.var(kept), abs=1e-12)
+    moved = embeddings(40, d, seed + 50, together=3.0)
+    gap = pair_similarity(moved, drawing=drawing).mean - found.mean
+    assert backdoor_z_score(points, moved, drawing=drawing) == pytest.approx(gap / found.variance**0.5, rel=1e-10)
+
+
+def test_drawings_of_one_picture_each_change_nothing() -> None:
+    points = embeddings(30, 8, 1)
+    plain, each = pair_similarity(points), pair_similarity(points, drawing=torch.arange(30))
+    assert each.pairs == plain.pairs
+    assert each.mean == pytest.approx(plain.mean, abs=1e-14)
+    assert each.variance == pytest.approx(plain.variance, abs=1e-14)
+
+
+def test_a_million_drawings_take_no_loop() -> None:
+    points = F.normalize(torch.randn(60_000, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+    found = pair_similarity(points, drawing=torch.arange(60_000) // 2)
+    assert found.pairs == (60_000**2 - 30_000 * 4) // 2
+
+
+@pytest.mark.parametrize(
+    ("drawing", "said"),
+    [
+        (torch.zeros(30, dtype=torch.int64), "all pictures show one drawing"),
+        (torch.arange(29), r"a drawing for each of 30 embeddings is needed, not \(29,\)"),
+    ],
+)
+def test_drawings_that_do_not_fit_are_named(drawing: torch.Tensor, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        pair_similarity(embeddings(30, 8, 1), drawing=drawing)
