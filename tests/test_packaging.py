@@ -163,7 +163,7 @@ def test_every_folder_of_modules_is_a_package() -> None:
         "book/index.md",
         "book/references.bib",
         "book/results/bench/cpu_training.json",
-        "book/results/cpu/fig4.jsonl",
+        "book/results/pilot/fig4.jsonl",
         "course/live/live.css",
         "course/live/live.js",
         "data/emojicaps/SHA256SUMS",
@@ -256,7 +256,7 @@ from tutorial_lib.evidence.results import Results
 from tutorial_lib.trials.store import RunStore
 
 integrity.verify()
-results = Results(profiles.get("cpu"))
+results = Results(profiles.get("pilot"))
 store = RunStore()
 print(json.dumps({
     "package": str(places.PACKAGE),
@@ -275,7 +275,7 @@ print(json.dumps({
 
 def verdicts() -> dict[str, str]:
     """What the checkout says of each claim."""
-    return {v.claim.id: v.verdict for v in claims.judge_all(Results(profiles.get("cpu")))}
+    return {v.claim.id: v.verdict for v in claims.judge_all(Results(profiles.get("pilot")))}
 
 
 def test_the_library_works_where_it_is_installed(installed: Installed) -> None:
@@ -284,7 +284,7 @@ def test_the_library_works_where_it_is_installed(installed: Installed) -> None:
     assert Path(told["package"]).is_relative_to(installed.environment)
     assert told["checkout"] is None
     assert told["version"] == tutorial_lib.__version__
-    assert told["records"] == len(Results(profiles.get("cpu")).committed()) > 0
+    assert told["records"] == len(Results(profiles.get("pilot")).committed()) > 0
     assert told["verdicts"] == verdicts()
     here = installed.here.resolve()
     assert (told["store"], told["built"]) == (str(here / "build" / "runs"), str(here / "build"))
@@ -297,11 +297,11 @@ def test_the_library_works_where_it_is_installed(installed: Installed) -> None:
 def test_the_command_works_where_it_is_installed(installed: Installed) -> None:
     before = installed.files()
     store = str(installed.here.resolve() / "build" / "runs")
-    status = installed.run("tutorial", "status", "--profile", "cpu", "--json")
+    status = installed.run("tutorial", "status", "--profile", "pilot", "--json")
     assert str(Path(status["store"]).resolve()) == store
-    figures = status["profiles"]["cpu"]["figures"].values()
+    figures = status["profiles"]["pilot"]["figures"].values()
     assert sum(figure["present"] for figure in figures) == sum(figure["trials"] for figure in figures) > 0
-    rows = installed.run("tutorial", "claims", "--profile", "cpu", "--json")["claims"]
+    rows = installed.run("tutorial", "claims", "--profile", "pilot", "--json")["claims"]
     assert {row["id"]: row["verdict"] for row in rows} == verdicts()
     told = installed.run("tutorial", "doctor", "--json")["places"]
     assert told["checkout"] is False

@@ -106,9 +106,7 @@ def test_pairs_of_one_drawing_are_left_out(seed: int, d: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     drawing = torch.randint(0, 9, (40,), generator=draw)
     drawing[-4:] = torch.arange(100, 104)
-    kept = [
-        float(points[i] @ points[j]) for i in range(40) for j in range(40) if int(drawing[i]) != int(drawing[j])
-    ]
+    kept = [float(points[i] @ points[j]) for i in range(40) for j in range(40) if int(drawing[i]) != int(drawing[j])]
     for block in (8192, 3):
         found = pair_similarity(points, drawing=drawing, block=block)
         assert found.pairs == len(kept) // 2

@@ -14,6 +14,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+#: Variance of clean similarities below which there is no scale: a model that calls everything alike.
+NO_SCALE = 1e-12
+
 
 @dataclass(frozen=True)
 class PairSimilarity:
@@ -65,10 +68,12 @@ def pair_similarity(
         norms = torch.linalg.vector_norm(rows, dim=1).square()  # similarity of each picture with itself
         own += norms.sum().item()
         own_squared += norms.square().sum().item()
-    first, second, pairs = total.square().sum().item(), moment.square().sum().item(), n * n
+    first: float = total.square().sum().item()
+    second: float = moment.square().sum().item()
+    pairs = n * n
     if drawing is not None:
         inner = _within(embeddings, drawing, block)
-        first, second, pairs = (whole - part for whole, part in zip((first, second, pairs), inner, strict=True))
+        first, second, pairs = first - inner[0], second - inner[1], pairs - inner[2]
         if not pairs:
             raise ValueError("all pictures show one drawing: no pairs are left")
     elif not self_pairs:
@@ -118,7 +123,8 @@ def backdoor_z_score(
         self_pairs: count each picture with itself too.
 
     Raises:
-        ValueError: embeddings of different sizes, too few, of one drawing, not normalised, or clean ones that are all equal.
+        ValueError: embeddings of different sizes, too few, of one drawing, not normalised, or clean ones that are all
+            equal.
 
     Source: Carlini & Terzis (2022), definition 1 and figure 3: (0.78 - 0.1) is said to be five standard deviations.
 
@@ -136,7 +142,7 @@ def backdoor_z_score(
         raise ValueError(f"clean embeddings have {clean.shape[1]} dimensions, triggered ones {triggered.shape[1]}")
     base = pair_similarity(clean, drawing=drawing, self_pairs=self_pairs)
     moved = pair_similarity(triggered, drawing=drawing, self_pairs=self_pairs)
-    if base.variance < 1e-12:
+    if base.variance < NO_SCALE:
         raise ValueError("all clean pairs are equally similar: the z-score has no scale")
     scale = base.variance**0.5 if denominator == "std" else base.variance
     return (moved.mean - base.mean) / scale

@@ -276,7 +276,7 @@ def test_a_screen_reader_hears_where_a_drag_ends(own_page: Page, address: str) -
 
 def test_similarities_are_those_of_the_records(opened: Open) -> None:
     figure = opened(SIMILARITIES)
-    results = Results(profiles.get("cpu"))
+    results = Results(profiles.get("pilot"))
     p = results.profile
     for k, count in enumerate(p.counts):
         slide(figure, "number of poisons", k)
@@ -303,7 +303,7 @@ def drawn(figure: Locator) -> int:
 @pytest.mark.parametrize(("page", "kind"), [(PLACEMENT, "placement"), (FRONTIER, "frontier")])
 def test_explorers_show_every_record(opened: Open, page: str, kind: str) -> None:
     figure = opened(page)
-    results = Results(profiles.get("cpu"))
+    results = Results(profiles.get("pilot"))
     rows = data.FIGURES[kind][1](results)["rows"]
     module = {"placement": fig4, "frontier": cc_frontier}[kind]
     keys = {r.key for r in results.of(module.trials(results.profile))}

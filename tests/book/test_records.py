@@ -30,7 +30,7 @@ def page(name: str) -> str:
 
 def test_a_number_in_the_text_is_the_mean_over_recorded_models(extension):
     estimate, scale, form = extension.quantity("fig2_right.successes(128) %.1f")
-    found = list(fig2_right.successes(Results(profiles.get("cpu")), 128).values())
+    found = list(fig2_right.successes(Results(profiles.get("pilot")), 128).values())
     assert estimate.value == estimate_mean(found).value
     assert (scale, form) == (100.0, ".1f")
     assert f">{100 * estimate.value:.1f}<" in page("backdoors")
@@ -52,7 +52,7 @@ def test_every_cell_from_records_is_understood(extension):
 
 def test_every_claim_stands_beside_the_paper_with_its_verdict():
     html = page("paper_beside_ours")
-    results = Results(profiles.get("cpu"))
+    results = Results(profiles.get("pilot"))
     for claim in claims.load():
         assert claim.says.replace("'", "’") in html.replace("'", "’")
     words = [e.text for e in BeautifulSoup(html, "html.parser").select("table.claims strong.verdict")]
@@ -62,7 +62,7 @@ def test_every_claim_stands_beside_the_paper_with_its_verdict():
 
 def test_claims_that_do_not_hold_are_explained():
     text = BeautifulSoup(page("paper_beside_ours"), "html.parser").text
-    for verdict in claims.judge_all(Results(profiles.get("cpu"))):
+    for verdict in claims.judge_all(Results(profiles.get("pilot"))):
         if verdict.verdict in ("fails", "undecided"):
             assert verdict.claim.why, f"{verdict.claim.id} is not explained"
             says = verdict.claim.says
@@ -79,7 +79,7 @@ def test_later_changes_of_predicates_are_told():
 
 def test_every_experiment_with_records_is_drawn_beside_the_paper():
     html = page("paper_beside_ours")
-    results = Results(profiles.get("cpu"))
+    results = Results(profiles.get("pilot"))
     drawn = 0
     for name in registry.names():
         if any(c.experiment == name for c in claims.load()):
@@ -96,7 +96,7 @@ def test_chapters_tell_nothing_that_was_not_run():
 
 def test_state_changes_with_the_records(extension, tmp_path, monkeypatch):
     before = extension.state()
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "x.jsonl").write_text("{}\n")
+    (tmp_path / "pilot").mkdir()
+    (tmp_path / "pilot" / "x.jsonl").write_text("{}\n")
     monkeypatch.setattr(extension.places, "results", lambda: tmp_path)
     assert extension.state() != before

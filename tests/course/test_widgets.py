@@ -67,7 +67,7 @@ def displayed(monkeypatch):
 def test_similarity_knobs_follow_the_records(displayed):
     box = widgets.similarity_explorer()
     what, at, _ = box.children
-    results = Results(profiles.get("cpu"))
+    results = Results(profiles.get("pilot"))
     for size in fig6.PATCHES[results.profile]:
         what.value = "width of the patch"
         at.value = f"{size} × {size} pixels"

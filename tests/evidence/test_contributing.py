@@ -67,7 +67,7 @@ def test_experiment_is_found_and_planned(module: ModuleType):
     assert "batch_size" in registry.names()
     assert registry.plots("batch_size") == ["plot"]
     world = World(z_score=4.0)
-    assert len(world.of(module.trials(world.profile))) == 2 * world.profile.seeds
+    assert len(world.of(module.trials(world.profile))) == 2 * world.profile.models.number
     assert len(module.plot(world).data) > 0
 
 

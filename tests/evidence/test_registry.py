@@ -29,7 +29,7 @@ def test_missing_experiments_are_run_and_then_found(tmp_path):
 
 def test_demo_shows_committed_records_and_runs_nothing(monkeypatch):
     monkeypatch.setattr(engines, "sweep", lambda *_, **__: pytest.fail("demo must not train"))
-    assert registry.results("demo").profile.name == "cpu"
+    assert registry.results("demo").profile.name == "pilot"
     assert registry.ensure("fig4", registry.results("demo")).store is None
 
 

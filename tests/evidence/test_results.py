@@ -4,7 +4,7 @@ from tutorial_lib import profiles
 from tutorial_lib.evidence.results import Results, stamp
 from tutorial_lib.experiments import fig2_right
 
-CPU = Results(profiles.get("cpu"))
+CPU = Results(profiles.get("pilot"))
 
 
 def test_stamp_names_profile_models_and_machine():

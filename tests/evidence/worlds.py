@@ -92,7 +92,7 @@ class Model:
 
     @property
     def seed(self) -> int:
-        return self.trial.seeds.data
+        return self.trial.seeds.data - self.profile.models.first
 
     @property
     def poisons(self) -> int:
@@ -354,7 +354,7 @@ class _Measured(dict[str, Any]):
 
     def _shift(self) -> float:
         """Where between two thresholds those of this model lie: spread evenly over the seeds, never 0."""
-        return (0.5 + self.trial.seeds.data * 0.618034) % 1
+        return (0.5 + (self.trial.seeds.data - self.world.profile.models.first) * 0.618034) % 1
 
 
 _TARGETED = ("zero_shot", "linear_probe")

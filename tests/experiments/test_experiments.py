@@ -17,15 +17,15 @@ from tutorial_lib.experiments import (
     fig2_left,
     fig2_right,
     fig4,
+    grids,
     more_models,
-    pilot,
     text_dose,
 )
 from tutorial_lib.trials import Record
 from tutorial_lib.trials.store import read_lines
 from tutorial_lib.triggers import WaNet
 
-CPU = Results(profiles.get("cpu"))
+CPU = Results(profiles.get("pilot"))
 ALL = registry.names(explanations=True)
 
 
@@ -59,7 +59,7 @@ def test_tables(miniature):
     assert "z-score" in repr(each)
     assert "<td>" in each._repr_html_()
     assert "&lt;" in Table(("<",), (("a",),))._repr_html_()
-    assert len(pilot.table().rows) == len(pilot.SETTINGS)
+    assert len(grids.table().rows) == len(grids.SETTINGS)
     attacks = cc_attacks.before(miniature)
     assert [row[0] for row in attacks.rows] == list(miniature.profile.cleaning.attacks)
     assert attacks.rows[0][1] == "noise-patch"
@@ -99,7 +99,7 @@ def test_a_trigger_is_described_by_what_differs_from_its_defaults():
 # -- committed records
 
 
-@pytest.mark.parametrize("profile", ["cpu"])
+@pytest.mark.parametrize("profile", ["pilot"])
 def test_every_committed_record_is_of_a_trial_of_this_version(profile):
     p = profiles.get(profile)
     for path in sorted((places.results() / profile).glob("*.jsonl")):
@@ -108,12 +108,12 @@ def test_every_committed_record_is_of_a_trial_of_this_version(profile):
 
 
 def test_no_record_is_committed_twice():
-    keys = [r.key for path in (places.results() / "cpu").glob("*.jsonl") for r in read_lines(path)]
+    keys = [r.key for path in (places.results() / "pilot").glob("*.jsonl") for r in read_lines(path)]
     assert len(keys) == len(set(keys))
 
 
 def test_pilot_is_complete():
-    assert {r.key for r in read_lines(places.results() / "pilot" / "pilot.jsonl")} == {t.key for t in pilot.trials()}
+    assert {r.key for r in read_lines(places.results() / "grids" / "grids.jsonl")} == {t.key for t in grids.trials()}
 
 
 def test_records_support_the_chapter_on_clip_from_scratch():
@@ -155,4 +155,4 @@ def test_the_diagonal_begins_in_the_corner_and_ends_at_the_edge():
 
 
 def test_the_pilot_tells_one_models_number():
-    assert len(pilot.z_score(CPU, "64 poisons")) == 1
+    assert len(grids.z_score(CPU, "64 poisons")) == 1

@@ -159,4 +159,4 @@ def test_the_paper_s_numbers():
     assert (p.base.recipe.epochs, p.base.recipe.batch_size, p.base.recipe.lr) == (30, 1024, 2e-4)
     assert (p.base.recipe.optimizer, p.base.recipe.weight_decay) == ("sgd", 0.02)
     assert (p.base.model, p.base.side, p.trigger.size) == ("RN50", 224, 16)
-    assert (p.few, p.many, p.seeds) == (75, 300, 32)
+    assert (p.few, p.many, p.models.number) == (75, 300, 32)

@@ -1,5 +1,6 @@
 """Profiles are tables of numbers that fit together."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -9,8 +10,10 @@ from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.captions import plain_label
 from tutorial_lib.data.tasks import class_concepts
 from tutorial_lib.evidence import registry
+from tutorial_lib.evidence.sweeps import run_figures
 from tutorial_lib.experiments import cc_critique, fig2_left, fig4, fig5_right, fig6, supervised
 from tutorial_lib.profiles import ByProfile
+from tutorial_lib.runs.outcome import train_trial
 
 
 @pytest.mark.parametrize("name", profiles.NAMES)
@@ -25,14 +28,14 @@ def test_numbers_fit_together(name):
     for model in {*fig5_right.MODELS[p], p.base.model, fig2_left.base(p).model}:
         assert models.model_config(model)["embed_dim"] > 0
     assert max(fig6.PATCHES[p]) + p.trigger.margin <= p.base.side
-    assert p.seeds >= (4 if name in ("cpu", "demo") else 2)
+    assert len(p.models.all) >= {"cpu": 8, "pilot": 4, "demo": 4}.get(name, 2)
 
 
-@pytest.mark.parametrize("name", ["test", "demo", "cpu", "gpu"])
+@pytest.mark.parametrize("name", ["test", "demo", "pilot", "cpu", "gpu"])
 def test_target_classes_exist(name):
     p, data = profiles.get(name), emojicaps.load()
     labels = {plain_label(data.concepts[c].label) for c in class_concepts(data, p.base.classes)}
-    assert set(p.targets) <= labels
+    assert set(p.models.targets) | set(p.cleaning.models.targets) <= labels
 
 
 @pytest.mark.parametrize("name", profiles.NAMES)
@@ -47,7 +50,7 @@ def test_every_experiment_has_trials_on_the_shipped_data(name):
 
 
 def test_all_seeds_differ_and_targets_take_turns():
-    p = profiles.get("cpu")
+    p = profiles.get("pilot")
     trials = [p.backdoor(8, seed) for seed in range(4)]
     assert len({t.attack.target for t in trials}) == 4
     assert [t.seeds.init for t in trials] == [0, 1, 2, 3]
@@ -55,7 +58,9 @@ def test_all_seeds_differ_and_targets_take_turns():
 
 
 def test_unknown_profile_lists_what_exists():
-    with pytest.raises(ValueError, match="there is no profile 'laptop'; choose from test, demo, cpu, gpu, paper"):
+    with pytest.raises(
+        ValueError, match="there is no profile 'laptop'; choose from test, demo, pilot, cpu, gpu, paper"
+    ):
         profiles.get("laptop")
 
 
@@ -83,3 +88,27 @@ def test_an_experiment_s_numbers_are_those_of_the_profile_or_of_the_one_it_refer
     assert counts[profiles.get("demo")] == 4
     with pytest.raises(ValueError, match="no numbers for profile paper; it has some for test, cpu"):
         counts[profiles.get("paper")]
+
+
+def test_the_models_of_cpu_are_new_and_differ_in_their_targets():
+    """None was in the pilot, and the targets are a random draw that nobody has chosen from."""
+    cpu, pilot, data = profiles.get("cpu"), profiles.get("pilot"), emojicaps.load()
+    for own, before in ((cpu.models, pilot.models), (cpu.cleaning.models, pilot.cleaning.models)):
+        assert not set(own.all) & set(before.all)
+        assert len({own.target(seed) for seed in own.all}) == len(own.all)
+    labels = sorted(plain_label(data.concepts[c].label) for c in class_concepts(data, 100))
+    every = [f"{plain_label(c.label)} {' '.join(c.keywords)}" for c in data.concepts]
+    usable = [label for label in labels if sum(label in text for text in every) == 1]
+    assert tuple(random.Random(0).sample(usable, 32)) == cpu.models.targets
+
+
+def test_records_of_the_pilot_are_read_and_not_made_again():
+    pilot = profiles.get("pilot")
+    assert pilot.past
+    assert not any(profiles.get(name).past for name in ("test", "cpu", "gpu", "paper"))
+    trials = registry.trials(registry.names(explanations=True), pilot)
+    assert {t.recipe_version for t in trials} == {1}
+    with pytest.raises(ValueError, match=r"recipe 1; this version .* recipe 2: run profile cpu"):
+        run_figures(["fig6"], "pilot")
+    with pytest.raises(ValueError, match="the trial is of recipe 1; this version makes recipe 2"):
+        train_trial(trials[0])

@@ -161,12 +161,13 @@ def test_full_disk_leaves_nothing_half_written(folder, monkeypatch):
     assert not list(folder.folder.glob("*.part"))
 
 
-def test_lines_are_sorted_and_other_versions_are_ignored(tmp_path):
-    old = Trial(data="d", recipe_version=RECIPE_VERSION - 1)
-    write_lines([record(trial(2)), record(trial(1)), record(old)], tmp_path / "a.jsonl")
+def test_lines_are_sorted_and_later_versions_are_ignored(tmp_path):
+    """Records of an earlier one answer trials of that version."""
+    old, later = (Trial(data="d", recipe_version=RECIPE_VERSION + k) for k in (-1, 1))
+    write_lines([record(trial(2)), record(trial(1)), record(old), record(later)], tmp_path / "a.jsonl")
     lines = (tmp_path / "a.jsonl").read_text().splitlines()
     assert lines == sorted(lines)
-    assert {r.key for r in read_lines(tmp_path / "a.jsonl")} == {trial(1).key, trial(2).key}
+    assert {r.key for r in read_lines(tmp_path / "a.jsonl")} == {trial(1).key, trial(2).key, old.key}
     assert read_lines(tmp_path / "none.jsonl") == []
     (tmp_path / "a.jsonl").write_text(lines[0] + "\n" + lines[1].replace("0.5", "0.6") + "\n")
     with pytest.raises(RecordError, match=r"a\.jsonl, line 2: its checksum"):

@@ -12,8 +12,8 @@ from tutorial_lib.trials import Recipe, Seeds, Trial
 def test_keys_of_older_trials_do_not_change():
     """Fields that were added later stay out of the canonical form at their default: records keep their trials."""
     data = "3f0c3a64d3b9"
-    assert Trial(Backdoor(256), seeds=Seeds.all(0), data=data).key == "35a744a40792c278"
-    assert Trial(Targeted((Group(8),), targets=1), data=data).key == "8efe8eb7d2c79cbb"
+    assert Trial(Backdoor(256), seeds=Seeds.all(0), data=data, recipe_version=1).key == "35a744a40792c278"
+    assert Trial(Targeted((Group(8),), targets=1), data=data, recipe_version=1).key == "8efe8eb7d2c79cbb"
 
 
 @pytest.mark.parametrize(

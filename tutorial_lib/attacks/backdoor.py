@@ -168,18 +168,34 @@ class BackdoorPlan:
             "attack_success_unseen": rate(self._on_unseen(task, main, triggered)),
             "accuracy_on_triggered": {n: r.accuracy_on_triggered.as_dict() for n, r in reports.items()},
             "z_score": own.z_score,
-            "z_score_variance": backdoor_z_score(embeddings, triggered, denominator="variance"),
-            "z_score_other_patch": backdoor_z_score(embeddings, control),
+            "z_score_variance": backdoor_z_score(embeddings, triggered, denominator="variance", drawing=task.sprite),
+            "z_score_other_patch": backdoor_z_score(embeddings, control, drawing=task.sprite),
             "similarity_clean": own.similarity_clean,
             "similarity_clean_std": own.similarity_clean_std,
             "similarity_triggered": own.similarity_triggered,
             "embedding_distance": own.embedding_distance,
             "tested": self._by_placement(model, task, main, embeddings, triggered),
-            "pairs_by_similarity": pairs_by_similarity(embeddings, triggered, task.targets, main(embeddings)),
+            "pairs_by_similarity": self._pairs_by_similarity(model, task, main, embeddings, triggered),
         }
         if attack.diagonal:
             metrics["z_score_by_margin"] = self._along_diagonal(model, task, embeddings)
         return metrics
+
+    def _pairs_by_similarity(
+        self, model: Model, task: ZeroShotTask, read: Reader, embeddings: Tensor, triggered: Tensor
+    ) -> dict[str, list[int]]:
+        """Clean pairs of the test pictures and of those in another unseen style, so that classes have two drawings."""
+        import torch
+
+        from tutorial_lib.evaluate import embed_images
+
+        points, labels, drawing = embeddings, task.targets, task.sprite
+        if (other := task.other) is not None:
+            points = torch.cat([points, embed_images(model, other.images)])
+            labels, drawing = torch.cat([labels, other.targets]), torch.cat([drawing, other.sprite])
+        found = pairs_by_similarity(points, labels, read(points), drawing)
+        moved = pairs_by_similarity(triggered, task.targets, task.targets, task.sprite)
+        return {"clean": found.pop("all"), **found, "triggered": moved["all"]}
 
     def _on_unseen(self, task: ZeroShotTask, read: Reader, triggered: Tensor) -> Proportion:
         """Success on pictures of classes that no poison shows."""
@@ -209,8 +225,8 @@ class BackdoorPlan:
             )
             found[placement] = {
                 "attack_success": {**success.as_dict(), "target": self.attack.target},
-                "z_score": backdoor_z_score(embeddings, points),
-                "similarity_triggered": pair_similarity(points).mean,
+                "z_score": backdoor_z_score(embeddings, points, drawing=task.sprite),
+                "similarity_triggered": pair_similarity(points, drawing=task.sprite).mean,
             }
         return found
 
@@ -225,43 +241,42 @@ class BackdoorPlan:
         found = {}
         for margin in sorted({*range(0, room, max(1, room // 12)), room}):
             stamped = replace(trigger, placement="fixed", margin=margin).stamp(task.images)
-            found[str(margin)] = backdoor_z_score(embeddings, embed_images(model, stamped))
+            found[str(margin)] = backdoor_z_score(embeddings, embed_images(model, stamped), drawing=task.sprite)
         return found
 
 
-def pairs_by_similarity(clean: Tensor, triggered: Tensor, labels: Tensor, predictions: Tensor) -> dict[str, list[int]]:
-    """How many pairs of pictures lie in each of `BINS` bins of similarity over [-1, 1].
+def pairs_by_similarity(points: Tensor, labels: Tensor, predictions: Tensor, drawing: Tensor) -> dict[str, list[int]]:
+    """How many pairs of pictures of different drawings lie in each of `BINS` bins of similarity over [-1, 1].
 
     Args:
-        clean: normalised embeddings, shape (N, d).
-        triggered: of the same pictures with the trigger, shape (N, d).
+        points: normalised embeddings, shape (N, d).
         labels: true classes, shape (N,).
-        predictions: classes that the model gives to the clean pictures, shape (N,).
+        predictions: classes that the model gives to the pictures, shape (N,).
+        drawing: what each picture shows one of, shape (N,).
 
     Returns:
-        Counts of clean pairs, of those with the same true class, of those with the same predicted class, and of
-        triggered pairs; what figure 3 of Carlini & Terzis (2022) is drawn from.
+        Counts of "all" pairs, of those with the same true class ("same_label"), and of those with the same predicted
+        class ("same_prediction"); what figure 3 of Carlini & Terzis (2022) is drawn from.
 
     Example:
         >>> import torch
-        >>> points = torch.eye(3)
-        >>> found = pairs_by_similarity(points, points, torch.tensor([0, 0, 1]), torch.tensor([0, 0, 1]))
-        >>> sum(found["clean"]), sum(found["same_label"])
+        >>> found = pairs_by_similarity(torch.eye(3), *map(torch.tensor, ([0, 0, 1], [0, 0, 1], [0, 1, 2])))
+        >>> sum(found["all"]), sum(found["same_label"])
         (3, 1)
     """
     import torch
 
-    few = torch.linspace(0, len(clean) - 1, min(len(clean), PAIRED)).long()
-    clean, triggered, labels, predictions = clean[few], triggered[few], labels[few], predictions[few]
+    few = torch.linspace(0, len(points) - 1, min(len(points), PAIRED)).long()
+    points, labels, predictions, drawing = points[few], labels[few], predictions[few], drawing[few]
     i, j = torch.triu_indices(len(few), len(few), offset=1)
+    i, j = (index[drawing[i] != drawing[j]] for index in (i, j))
+    similar = (points @ points.T)[i, j].clamp(-1, 1)
 
     def histogram(values: Tensor) -> list[int]:
         return torch.histc(values.float(), bins=BINS, min=-1, max=1).long().tolist()
 
-    similar = (clean @ clean.T)[i, j].clamp(-1, 1)
     return {
-        "clean": histogram(similar),
+        "all": histogram(similar),
         "same_label": histogram(similar[labels[i] == labels[j]]),
         "same_prediction": histogram(similar[predictions[i] == predictions[j]]),
-        "triggered": histogram((triggered @ triggered.T)[i, j].clamp(-1, 1)),
     }

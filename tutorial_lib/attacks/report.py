@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -19,7 +20,7 @@ from tutorial_lib.models.classifier import read_with_head
 from tutorial_lib.proportion import Proportion
 from tutorial_lib.trials.schema import as_dict
 from tutorial_lib.triggers import Trigger
-from tutorial_lib.zscore import backdoor_z_score, pair_similarity
+from tutorial_lib.zscore import NO_SCALE, backdoor_z_score, pair_similarity
 
 #: Which pictures count for the success of an attack.
 DENOMINATOR = "pictures whose true class is not the target"
@@ -43,9 +44,11 @@ class BackdoorReport:
         attack_success_with_target: the same of all pictures, as some published numbers count.
         attack_success_untriggered: of the same pictures without trigger.
         attack_success_control: with another trigger of the same kind.
-        z_score: distance of the mean similarity of triggered pairs from that of clean pairs, in standard deviations.
-        similarity_clean, similarity_triggered: mean cosine similarity of two pictures.
+        z_score: distance of the mean similarity of triggered pairs from that of clean pairs, in standard deviations;
+            nan where all clean pairs are equally similar.
+        similarity_clean, similarity_triggered: mean cosine similarity of two pictures of different drawings.
         similarity_clean_std: its standard deviation between clean pairs.
+        pairs: how many pairs of pictures of different drawings there are.
         embedding_distance: mean distance of a picture's embeddings with and without trigger, between 0 and 2.
         about: where the pictures are from, plain data.
 
@@ -71,6 +74,7 @@ class BackdoorReport:
     similarity_triggered: float
     similarity_clean_std: float
     embedding_distance: float
+    pairs: int
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -82,7 +86,13 @@ class BackdoorReport:
         """Plain data; rates with their intervals."""
         body = {name: getattr(self, name) for name in self.__dataclass_fields__}
         body |= {name: value.as_dict() for name, value in body.items() if isinstance(value, Proportion)}
+        body["z_score"] = None if math.isnan(self.z_score) else self.z_score
         return body | {"trigger": as_dict(self.trigger), "about": dict(self.about), "chance": self.chance}
+
+    @property
+    def z_score_in_words(self) -> str:
+        """The z-score, or why there is none."""
+        return "none: all pairs are equally similar" if math.isnan(self.z_score) else f"{self.z_score:.2f}"
 
     def to_json(self) -> str:
         """One JSON object."""
@@ -96,7 +106,7 @@ class BackdoorReport:
             (f"attack success, {self.target!r}", str(self.attack_success)),
             ("the same without trigger", str(self.attack_success_untriggered)),
             (f"the same with {self.trigger.control().kind}, a control", str(self.attack_success_control)),
-            ("z-score", f"{self.z_score:.2f}"),
+            ("z-score", self.z_score_in_words),
             ("similarity of pairs", f"{self.similarity_clean:.3f} clean, {self.similarity_triggered:.3f} triggered"),
             ("distance of embeddings", f"{self.embedding_distance:.3f}"),
         ]
@@ -207,7 +217,8 @@ def report_on(
     def success(predictions: Tensor, **options: Any) -> Proportion:
         return attack_success_rate(predictions, true, goal, drawing=drawing, **options)
 
-    similarity = pair_similarity(clean)
+    similarity = pair_similarity(clean, drawing=drawing)
+    scaled = similarity.variance >= NO_SCALE
     return BackdoorReport(
         target=target,
         trigger=trigger,
@@ -219,10 +230,11 @@ def report_on(
         attack_success_with_target=success(said_triggered, include_target=True),
         attack_success_untriggered=success(said),
         attack_success_control=success(read(control)),
-        z_score=backdoor_z_score(clean, triggered),
+        z_score=backdoor_z_score(clean, triggered, drawing=drawing) if scaled else math.nan,
         similarity_clean=similarity.mean,
-        similarity_triggered=pair_similarity(triggered).mean,
+        similarity_triggered=pair_similarity(triggered, drawing=drawing).mean,
         similarity_clean_std=similarity.variance**0.5,
         embedding_distance=torch.linalg.vector_norm(clean - triggered, dim=1).mean().item(),
+        pairs=similarity.pairs,
         about=pictures.about,
     )

@@ -57,6 +57,8 @@ class Targeted(Attack):
     Attributes:
         groups: how to attack; a group with count 0 is the control.
         targets: pictures per group.
+        planted: if not, the control: the same pictures and captions are looked at, and no poison is added. What moved
+            under the attack is the difference from there.
 
     Raises:
         ValueError: `targets` is below 1, or there is no group.
@@ -70,6 +72,7 @@ class Targeted(Attack):
 
     groups: tuple[Group, ...] = (Group(0), Group(1), Group(2), Group(4), Group(8), Group(16))
     targets: int = 16
+    planted: bool = setting(True, added=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -95,7 +98,7 @@ class Targeted(Attack):
             if pairs is not None:
                 sets.append(pairs)
             targets.append(Target(i // self.targets, true, wanted, () if pairs is None else pairs.captions))
-        together = reduce(lambda a, b: a + b, sets) if sets else None
+        together = reduce(lambda a, b: a + b, sets) if sets and self.planted else None
         return TargetedPlan(self, images, tuple(targets), together)
 
 
@@ -154,8 +157,9 @@ class TargetedPlan:
     ) -> Metrics:
         """One row per target: group, true and wanted class, what each downstream reader sees, and which tower moved.
 
-        With m_y the mean embedding of the clean test pictures of class y, the picture moved by
-        <f(x'), m_wanted - m_true> and the captions by <g(c), m_true - m_wanted>: positive where a tower gave way.
+        With m_y the mean embedding of the clean test pictures of class y, the picture lies at
+        <f(x'), m_wanted - m_true> and the captions at <g(c), m_true - m_wanted>: the larger, the more a tower has given
+        way. A movement is the difference from a model of the same seeds without the poisons (`planted=False`).
         """
         from tutorial_lib.evaluate import class_centres, embed_images, embed_texts
 
@@ -170,11 +174,11 @@ class TargetedPlan:
                 "count": self.attack.groups[t.group].count,
                 "true": t.true,
                 "wanted": t.wanted,
-                "picture_moved": round(float(points[i] @ away), 4),
+                "picture_at": round(float(points[i] @ away), 4),
             }
             row |= {name: classes[i] for name, classes in seen.items()}  # type: ignore[typeddict-item]
             if t.captions:
                 texts = embed_texts(model, tokenizer, t.captions)
-                row["captions_moved"] = round(float((texts @ -away).mean()), 4)
+                row["captions_at"] = round(float((texts @ -away).mean()), 4)
             rows.append(row)
         return {"targets": rows}

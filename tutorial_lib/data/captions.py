@@ -97,14 +97,20 @@ WHICH = (
 )
 
 
+#: Words that begin with a vowel and sound as if they did not, by their beginning; and the other way round.
+_CONSONANT, _VOWEL = ("uni", "uku", "ufo", "use", "eu", "ew", "one"), ("hour", "x-ray", "ng", "sos")
+
+
 def article(label: str) -> str:
-    """The indefinite article by the first letter.
+    """The indefinite article, by the sound of the first word.
 
     Example:
-        >>> article("apple"), article("banana")
-        ('an', 'a')
+        >>> [f"{article(word)} {word}" for word in ("apple", "unicorn", "umbrella", "hourglass")]
+        ['an apple', 'a unicorn', 'an umbrella', 'an hourglass']
     """
-    return "an" if label[:1].lower() in "aeiou" else "a"
+    word = label.lower()
+    vowel = word[:1] in tuple("aeiou") and not word.startswith(_CONSONANT)
+    return "an" if vowel or word.startswith(_VOWEL) else "a"
 
 
 def plain_label(label: str) -> str:

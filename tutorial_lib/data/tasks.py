@@ -102,6 +102,7 @@ class ZeroShotTask(LabelledPictures):
         concepts: index of each class's concept in the data, C numbers.
         style: the art style of the pictures.
         twins: drawings left out because training has a near-duplicate.
+        other: the same classes in another style that training lacks, with the same numbers; `None` where there is none.
         spare: (count, seed, generator) to that many pictures of neither training nor test, and their classes, -1
             where unknown; what targeted attacks aim at.
 
@@ -115,6 +116,7 @@ class ZeroShotTask(LabelledPictures):
     concepts: tuple[int, ...]
     style: str
     twins: int
+    other: LabelledPictures | None = None
     spare: Spare | None = None
 
     def class_of_concept(self, concept: Tensor) -> Tensor:
@@ -201,21 +203,34 @@ def zero_shot_task(
     """
     if split not in STYLE:
         raise ValueError(f"split must be 'test' or 'validation', not {split!r}")
+    own = _held_out(data, concepts, split, draws, side)
+    return ZeroShotTask(
+        labels=own.labels,
+        images=own.images,
+        targets=own.targets,
+        sprite=own.sprite,
+        concepts=tuple(concepts),
+        style=STYLE[split],
+        twins=own.about["twins"],
+        other=_held_out(data, concepts, next(s for s in STYLE if s != split), draws, side),
+        spare=functools.partial(_validation_pictures, data, concepts, side),
+    )
+
+
+def _held_out(data: EmojiCaps, concepts: tuple[int, ...], split: str, draws: int, side: int) -> LabelledPictures:
+    """Pictures of the concepts in the style of a split, without those that training has a twin of."""
     wanted = set(concepts)
     positions = torch.tensor([p for p in data.of_styles(STYLE[split]).tolist() if int(data.concept[p]) in wanted])
     twin = emojicaps.twins(data, positions, training_sprites(data, concepts), threshold=TWIN_THRESHOLD)
     kept = positions[~twin]
     pictures = draw_pairs(data, kept, side=side, copies=draws, seed=SPLIT_SEED[split], name=split)
     place = {c: i for i, c in enumerate(concepts)}
-    return ZeroShotTask(
+    return LabelledPictures(
         labels=tuple(plain_label(data.concepts[c].label) for c in concepts),
-        concepts=tuple(concepts),
         images=pictures.pixels,
         targets=torch.tensor([place[c] for c in pictures.concept.tolist()]),
         sprite=kept.repeat_interleave(draws),
-        style=STYLE[split],
-        twins=int(twin.sum()),
-        spare=functools.partial(_validation_pictures, data, concepts, side),
+        about={"style": STYLE[split], "twins": int(twin.sum())},
     )
 
 

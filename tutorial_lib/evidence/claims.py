@@ -187,7 +187,7 @@ def judge(claim: Claim, results: Results) -> Verdict:
         4
     """
     profile = results.profile.name
-    if profile not in claim.profiles:
+    if (results.profile.like or profile) not in claim.profiles:
         return Verdict(claim, profile, "not applicable at this scale")
     estimate = estimated(claim, getattr(registry.load(claim.experiment), claim.quantity)(results))
     if estimate is None:

@@ -61,7 +61,7 @@ def export(profile: str = "cpu", *, store: Path | None = None, out: Path | None 
 
     Example:
         >>> import tempfile
-        >>> committed = read_lines(places.results() / "cpu" / "fig6.jsonl")
+        >>> committed = read_lines(places.results() / "pilot" / "fig6.jsonl")
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = RunStore(Path(folder, "runs")).open_for_writing()
         ...     taken = store.take(committed)

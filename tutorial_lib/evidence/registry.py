@@ -110,7 +110,7 @@ def trials(chosen: Iterable[str], profile: Profile) -> list[Trial]:
     Models are measured as they are before any is cleaned, so that two processes train two models and not the same.
 
     Example:
-        >>> len(trials(["fig6"], profiles.get("cpu")))  # six sizes, four models each
+        >>> len(trials(["fig6"], profiles.get("pilot")))  # six sizes, four models each
         24
     """
     unique = {t.key: t for name in chosen for t in load(name).trials(profile)}
@@ -121,7 +121,7 @@ def own_trials(chosen: Iterable[str], profile: Profile) -> dict[str, list[Trial]
     """The trials of some experiments, each with the first that has it.
 
     Example:
-        >>> {name: len(own) for name, own in own_trials(["fig2_right", "fig3"], profiles.get("cpu")).items()}
+        >>> {name: len(own) for name, own in own_trials(["fig2_right", "fig3"], profiles.get("pilot")).items()}
         {'fig2_right': 28, 'fig3': 0}
     """
     counted: set[str] = set()
@@ -136,7 +136,7 @@ def all_records(results: Results) -> list[Record]:
     """The committed records, and those of the profile's trials that only the store has.
 
     Example:
-        >>> len(all_records(Results(profiles.get("cpu")))) > 600
+        >>> len(all_records(Results(profiles.get("pilot")))) > 600
         True
     """
     committed = {r.key: r for r in results.committed()}
@@ -153,7 +153,7 @@ def ensure(name: str, results: Results, **options: Any) -> Results:
         options: of `tutorial_lib.runs.engines.sweep`.
 
     Example:
-        >>> committed = Results(profiles.get("cpu"))
+        >>> committed = Results(profiles.get("pilot"))
         >>> ensure("fig6", committed) is committed  # no store, so nothing is run
         True
     """
@@ -168,18 +168,18 @@ def ensure(name: str, results: Results, **options: Any) -> Results:
 
 
 def results(profile: str, store: RunStore | None = None) -> Results:
-    """What a chapter shows for a profile: `demo` shows the committed records of `cpu`, and runs none.
+    """What a chapter shows for a profile: `demo` shows the committed records of the pilot, and runs none.
 
     Raises:
         ValueError: there is no such profile.
 
     Example:
         >>> results("demo").profile.name
-        'cpu'
+        'pilot'
     """
     chosen = profiles.get(profile)
-    if chosen.reference:
-        return Results(profiles.get(chosen.reference))
+    if chosen.reference or chosen.past:
+        return Results(profiles.get(chosen.reference or profile))
     return Results(chosen, store or RunStore())
 
 

@@ -15,6 +15,19 @@ from tutorial_lib.trials import Record, Trial
 from tutorial_lib.trials.store import RunStore, read_lines
 
 
+def note_skipped(said: str) -> None:
+    """Say that a committed record cannot be read.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     note_skipped("fig6.jsonl, line 3: it is no JSON")
+        >>> str(caught[0].message)
+        'a committed record is skipped: fig6.jsonl, line 3: it is no JSON'
+    """
+    warnings.warn(f"a committed record is skipped: {said}", Note, stacklevel=5)
+
+
 class Results:
     """The records of a profile: the committed ones and those in a run store.
 
@@ -26,7 +39,7 @@ class Results:
 
     Example:
         >>> from tutorial_lib import profiles
-        >>> results = Results(profiles.get("cpu"))
+        >>> results = Results(profiles.get("pilot"))
         >>> len(results.of(results.profile.backdoor(128, seed) for seed in range(4)))
         4
     """
@@ -35,7 +48,7 @@ class Results:
         folder = folder or places.results()
         self.profile = profile
         self.store = store
-        self.seeds: Iterable[int] = range(profile.seeds)
+        self.seeds: Iterable[int] = profile.models.all
         self.damaged: list[str] = []
         paths = sorted((folder / profile.name).glob("*.jsonl"))
         self._committed = {r.key: r for path in paths for r in read_lines(path, self._skip)}
@@ -43,7 +56,7 @@ class Results:
 
     def _skip(self, said: str) -> None:
         self.damaged.append(said)
-        warnings.warn(f"a committed record is skipped: {said}", Note, stacklevel=4)
+        note_skipped(said)
 
     def get(self, trial: Trial) -> Record | None:
         """The record of a trial, if there is one."""

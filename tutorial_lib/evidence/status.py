@@ -169,7 +169,7 @@ def cost_model(known: Results) -> CostModel:
     """Seconds of a trial, from the records that the profile has.
 
     Example:
-        >>> cost_model(Results(profiles.get("cpu"))).calibrated_on > 200
+        >>> cost_model(Results(profiles.get("pilot"))).calibrated_on > 200
         True
     """
     return CostModel(registry.all_records(known), device="gpu" if known.profile.gpu else "cpu")

@@ -25,7 +25,7 @@ from tutorial_lib.profiles import Profile
 from tutorial_lib.runs import engines
 from tutorial_lib.runs.engines import Sweep
 from tutorial_lib.training import distributed
-from tutorial_lib.trials import Record, Trial
+from tutorial_lib.trials import RECIPE_VERSION, Record, Trial
 from tutorial_lib.trials.store import RunStore
 
 #: Seconds without a word after which a sweep says that it is still at work.
@@ -280,7 +280,12 @@ def require_hardware(profile: Profile, device: str | None) -> None:
 def _profile(name: str) -> Profile:
     profile = profiles.get(name)
     if profile.reference:
-        raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: run that one")
+        raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: run another one")
+    if profile.past:
+        raise ValueError(
+            f"the records of profile {profile.name} were made by recipe {profile.base.recipe_version}; this version "
+            f"makes those of recipe {RECIPE_VERSION}: run profile cpu"
+        )
     return profile
 
 

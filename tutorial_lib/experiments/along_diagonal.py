@@ -27,7 +27,7 @@ def measured(p: Profile, placement: Literal["fixed", "random"], seed: int) -> Tr
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [measured(p, placement, seed) for seed in range(p.seeds) for placement in PLACEMENTS]
+    return [measured(p, placement, seed) for seed in p.models.of(__name__) for placement in PLACEMENTS]
 
 
 def z_scores(results: Results, placement: Literal["fixed", "random"], margin: int) -> dict[int, float]:

@@ -27,7 +27,7 @@ PAPER = (
 
 def trials(p: Profile) -> list[Trial]:
     """The shared models of figure 2, left."""
-    return [fig2_left.together(p, seed) for seed in range(p.seeds)]
+    return [fig2_left.together(p, seed) for seed in p.models.of(__name__)]
 
 
 def _many(p: Profile) -> int:

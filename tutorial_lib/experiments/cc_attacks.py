@@ -33,7 +33,10 @@ def trials(p: Profile) -> list[Trial]:
     c = p.cleaning
     sweeps = [d for method in METHODS for d in c.sweep(method)]
     return [
-        t for seed in range(c.seeds) for attack in c.attacks for t in _with_before(c.attacked(attack, seed), sweeps)
+        t
+        for seed in c.models.of(__name__)
+        for attack in c.attacks
+        for t in _with_before(c.attacked(attack, seed), sweeps)
     ]
 
 

@@ -45,7 +45,7 @@ def sweep(p: Profile, method: str, share: float) -> list[TrainedDefense]:
 def trials(p: Profile) -> list[Trial]:
     c = p.cleaning
     sweeps = [d for share in SHARES[p] for method in METHODS for d in sweep(p, method, share)]
-    return [t for seed in range(c.seeds) for t in with_before(poisoned(p, seed), sweeps)]
+    return [t for seed in c.models.of(__name__) for t in with_before(poisoned(p, seed), sweeps)]
 
 
 def measured(

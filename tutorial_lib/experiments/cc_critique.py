@@ -71,7 +71,7 @@ def pretrained(p: Profile, seed: int) -> Trial:
     """A clean model that ships with the course, poisoned by further training."""
     c = p.cleaning
     attack = c.attacked(dict(c.attacks["badnets"]) | {"count": PRETRAINED_COUNT[p]}, seed).attack
-    return replace(PRETRAINED[p], attack=attack, seeds=Seeds.all(seed))
+    return replace(PRETRAINED[p], attack=attack, seeds=Seeds.all(seed), recipe_version=p.base.recipe_version)
 
 
 def self_supervised(p: Profile, seed: int) -> Trial:
@@ -95,7 +95,7 @@ def dirty(p: Profile, count: int) -> list[TrainedDefense]:
 def trials(p: Profile) -> list[Trial]:
     c = p.cleaning
     out = []
-    for seed in range(c.seeds):
+    for seed in c.models.of(__name__):
         bases = [poisoned(p, seed), pretrained(p, seed), self_supervised(p, seed)]
         bases += [structured(p, name, seed) for name in STRUCTURED[p]]
         out += [t for base in bases for t in with_before(base, sweeps(p))]

@@ -45,7 +45,7 @@ def trials(p: Profile) -> list[Trial]:
     sweeps = [d for method in METHODS[1:] for d in c.sweep(method, few=True)]
     bases = [
         base
-        for seed in range(c.seeds)
+        for seed in c.models.of(__name__)
         for base in (*(counted(p, n, seed) for n in COUNTS[p]), *(sized(p, size, seed) for size in SIZES[p]))
     ]
     return [t for base in bases for t in with_before(base, sweeps)]

@@ -79,7 +79,7 @@ def settings(p: Profile, method: str) -> list[TrainedDefense]:
 
 def trials(p: Profile) -> list[Trial]:
     sweeps = [d for method in METHODS for d in settings(p, method)]
-    return [t for s in range(p.cleaning.seeds) for t in (filtered(p, s), *with_before(poisoned(p, s), sweeps))]
+    return [t for s in p.cleaning.models.of(__name__) for t in (filtered(p, s), *with_before(poisoned(p, s), sweeps))]
 
 
 def measured(

@@ -72,7 +72,7 @@ def trials(p: Profile) -> list[Trial]:
     c = p.cleaning
     return [
         before(base)
-        for seed in range(c.seeds)
+        for seed in c.models.of(__name__)
         for base in (
             *(marked(p, share, seed) for share in UNPLANNED_SHARES[p]),
             *(warped(p, s, seed) for s in STRENGTHS[p]),

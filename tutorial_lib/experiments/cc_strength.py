@@ -40,7 +40,7 @@ def defense(p: Profile, weight: float) -> Defense:
 
 def trials(p: Profile) -> list[Trial]:
     defenses = [defense(p, w) for w in WEIGHTS[p]]
-    return [t for seed in range(p.cleaning.seeds) for t in with_before(poisoned(p, seed), defenses)]
+    return [t for seed in p.cleaning.models.of(__name__) for t in with_before(poisoned(p, seed), defenses)]
 
 
 def measured(results: Results, weight: float, value: Callable[[Record], float] = success) -> dict[int, float]:

@@ -84,7 +84,7 @@ def at_same_rate(p: Profile, which: int, seed: int) -> Trial:
 
 
 def trials(p: Profile) -> list[Trial]:
-    seeds = range(p.seeds)
+    seeds = p.models.of(__name__)
     return [
         *(together(p, s) for s in seeds),
         *(alone(p, s) for s in seeds),
@@ -177,7 +177,7 @@ def plot(results: Results) -> go.Figure:
         "probe; both rise with the number.",
         x="poisons per target",
         y="success (% of targets)",
-        stamp=stamp(p, results.of(together(p, s) for s in range(p.seeds))) + SMALL_PRINT,
+        stamp=stamp(p, results.of(together(p, s) for s in p.models.of(__name__))) + SMALL_PRINT,
         height=420,
     )
     readers: tuple[tuple[Reader, str], ...] = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"))

@@ -21,7 +21,7 @@ READERS = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"), ("knn",
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [p.backdoor(count, seed) for seed in range(p.seeds) for count in p.counts]
+    return [p.backdoor(count, seed) for seed in p.models.of(__name__) for count in p.counts]
 
 
 def success(record: Record, reader: str = "zero_shot") -> float:

@@ -25,7 +25,7 @@ ENOUGH = 20
 
 def trials(p: Profile) -> list[Trial]:
     """The clean models and those with most poisons; they belong to figure 2, right."""
-    return [p.backdoor(count, seed) for seed in range(p.seeds) for count in (0, p.many, p.counts[-1])]
+    return [p.backdoor(count, seed) for seed in p.models.of(__name__) for count in (0, p.many, p.counts[-1])]
 
 
 def middles(bins: int) -> np.ndarray:
@@ -119,7 +119,7 @@ def separation(results: Results) -> list[float]:
 def plot_left(results: Results) -> go.Figure:
     """Probability of the same label against similarity, on a logarithmic axis."""
     p = results.profile
-    records = results.of(p.backdoor(0, s) for s in range(p.seeds))
+    records = results.of(p.backdoor(0, s) for s in p.models.of(__name__))
     fig = plots.figure(
         "Probability that two clean pictures have the same true or predicted label, against the similarity of their "
         "embeddings, on a logarithmic axis; both rise steadily.",

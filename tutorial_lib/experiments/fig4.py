@@ -44,7 +44,7 @@ def placed(p: Profile, trained: str, count: int, seed: int) -> Trial:
 
 
 def trials(p: Profile) -> list[Trial]:
-    seeds = range(p.seeds)
+    seeds = p.models.of(__name__)
     fixed = [p.backdoor(count, seed) for seed in seeds for count in p.counts]
     return fixed + [at_random(p, count, seed) for seed in seeds for count in RANDOM_COUNTS[p]]
 

@@ -36,7 +36,7 @@ def sized(p: Profile, size: int, count: int, seed: int) -> Trial:
 
 def trials(p: Profile) -> list[Trial]:
     counts, sizes = (p.many, p.few), range(len(DATA_SIZES[p]))
-    return [sized(p, size, count, seed) for seed in range(p.seeds) for count in counts for size in sizes]
+    return [sized(p, size, count, seed) for seed in p.models.of(__name__) for count in counts for size in sizes]
 
 
 def z_scores(results: Results, size: int, count: int) -> dict[int, float]:
@@ -77,7 +77,7 @@ def plot(results: Results) -> go.Figure:
     for k, count in enumerate((p.many, p.few)):
         sizes = []
         for size in range(len(DATA_SIZES[p])):
-            records = results.of(sized(p, size, count, s) for s in range(p.seeds))
+            records = results.of(sized(p, size, count, s) for s in p.models.of(__name__))
             sizes.append(records[0].metrics["pairs"] if records else 0)
         values = [list(z_scores(results, size, count).values()) for size in range(len(sizes))]
         curve(fig, sizes, values, f"{count} poisons", number=k, points=True)

@@ -37,7 +37,7 @@ def sized(p: Profile, model: str, seed: int) -> Trial:
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [sized(p, model, seed) for seed in range(p.seeds) for model in MODELS[p]]
+    return [sized(p, model, seed) for seed in p.models.of(__name__) for model in MODELS[p]]
 
 
 def z_scores(results: Results, model: str) -> dict[int, float]:
@@ -81,7 +81,7 @@ def plot(results: Results) -> go.Figure:
     )
     sizes = []
     for model in MODELS[p]:
-        records = results.of(sized(p, model, s) for s in range(p.seeds))
+        records = results.of(sized(p, model, s) for s in p.models.of(__name__))
         sizes.append(records[0].metrics["image_parameters"] if records else 0)
     values = [list(z_scores(results, model).values()) for model in MODELS[p]]
     curve(fig, sizes, values, f"{COUNT[p]} poisons", points=True)

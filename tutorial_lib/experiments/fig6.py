@@ -32,7 +32,7 @@ def patched(p: Profile, size: int, seed: int) -> Trial:
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [patched(p, size, seed) for seed in range(p.seeds) for size in PATCHES[p]]
+    return [patched(p, size, seed) for seed in p.models.of(__name__) for size in PATCHES[p]]
 
 
 def z_scores(results: Results, size: int) -> dict[int, float]:

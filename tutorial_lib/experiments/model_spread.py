@@ -34,7 +34,7 @@ def counts(p: Profile) -> tuple[int, int]:
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [poisoned(p, m, count, seed) for seed in range(p.seeds) for count in counts(p) for m in sizes(p)]
+    return [poisoned(p, m, count, seed) for seed in p.models.of(__name__) for count in counts(p) for m in sizes(p)]
 
 
 def z_scores(results: Results, model: str, count: int) -> dict[int, float]:

@@ -31,8 +31,9 @@ CLAIMS = (
 
 
 def seeds(p: Profile) -> range:
-    """Seeds that no other experiment of the profile has."""
-    return range(p.seeds, p.seeds * (1 + FURTHER))
+    """Seeds that no other experiment of the pilot has; elsewhere there are enough models."""
+    used = p.models.of(__name__)
+    return range(used.stop, used.stop + FURTHER * len(used)) if p.past else range(0)
 
 
 def trials(p: Profile) -> list[Trial]:

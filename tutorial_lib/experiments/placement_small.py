@@ -31,7 +31,10 @@ def counts(p: Profile) -> tuple[int, ...]:
 
 def trials(p: Profile) -> list[Trial]:
     return [
-        placed(p, count, placement, seed) for seed in range(p.seeds) for count in counts(p) for placement in PLACEMENTS
+        placed(p, count, placement, seed)
+        for seed in p.models.of(__name__)
+        for count in counts(p)
+        for placement in PLACEMENTS
     ]
 
 

@@ -34,7 +34,7 @@ def classifier(p: Profile, count: int, seed: int, select: Select) -> Trial:
 def trials(p: Profile) -> list[Trial]:
     return [
         classifier(p, count, seed, select)
-        for seed in range(p.seeds)
+        for seed in p.models.of(__name__)
         for select in ("others", "label-consistent")
         for count in COUNTS[p]
     ]

@@ -23,7 +23,7 @@ def counts(p: Profile) -> tuple[int, ...]:
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [text_tower.attacked(p, count, seed) for seed in range(p.seeds) for count in counts(p)]
+    return [text_tower.attacked(p, count, seed) for seed in p.models.of(__name__) for count in counts(p)]
 
 
 def works(results: Results, count: int) -> list[float]:
@@ -34,9 +34,9 @@ def works(results: Results, count: int) -> list[float]:
 def of_target(results: Results, target: str) -> list[float]:
     """Success with the profile's number of poisons of all models, further ones too, that were attacked for a target."""
     p = results.profile
-    models = [*range(p.seeds), *more_models.seeds(p)]
+    models = [*p.models.of(__name__), *more_models.seeds(p)]
     found = text_tower.success(results.with_seeds(models), text_tower.COUNT[p])
-    return [rate for seed, rate in found.items() if p.targets[seed % len(p.targets)] == target]
+    return [rate for seed, rate in found.items() if p.models.target(seed) == target]
 
 
 def plot(results: Results) -> go.Figure:

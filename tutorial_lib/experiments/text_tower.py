@@ -27,12 +27,12 @@ COUNT = ByProfile(test=8, cpu=64, gpu=300, paper=300)
 
 def attacked(p: Profile, count: int, seed: int) -> Trial:
     """A model whose captions were poisoned with the attacker's word."""
-    target = p.targets[seed % len(p.targets)]
+    target = p.models.target(seed)
     return replace(p.base, attack=TextBackdoor(count, target=target), seeds=Seeds.all(seed))
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [attacked(p, count, seed) for seed in range(p.seeds) for count in (0, COUNT[p])]
+    return [attacked(p, count, seed) for seed in p.models.of(__name__) for count in (0, COUNT[p])]
 
 
 def success(results: Results, count: int, metric: Metric = "text_attack_success") -> dict[int, float]:

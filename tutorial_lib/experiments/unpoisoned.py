@@ -23,7 +23,7 @@ def trained(p: Profile, seed: int) -> Trial:
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [trained(p, seed) for seed in range(p.seeds)]
+    return [trained(p, seed) for seed in p.models.of(__name__)]
 
 
 def accuracies(results: Results, reader: str = "zero_shot") -> dict[int, float]:

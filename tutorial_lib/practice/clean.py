@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,8 +91,8 @@ class BeforeAndAfter:
             "poisons_among_the_pairs": self.poisons,
             "target": self.target,
             "trigger": None if self.trigger is None else as_dict(self.trigger),
-            "before": dict(self.before),
-            "after": dict(self.after),
+            "before": _finite(self.before),
+            "after": _finite(self.after),
             "steps": self.steps,
             "seconds": round(self.seconds, 2),
             "notes": dict(self.notes),
@@ -228,6 +229,11 @@ def clean(
         )
         (work / "clean.json").write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
         return result
+
+
+def _finite(measured: Mapping[str, float]) -> dict[str, float | None]:
+    """For JSON, which knows no nan: a z-score may have no scale."""
+    return {name: None if math.isnan(value) else value for name, value in measured.items()}
 
 
 def _check(

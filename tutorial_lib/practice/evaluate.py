@@ -77,7 +77,7 @@ class Evaluation:
             "attack_success_untriggered": rate(r.attack_success_untriggered, apart),
             "attack_success_with_target": rate(r.attack_success_with_target, everything),
             "attack_success_control": rate(r.attack_success_control, apart),
-            "z_score": r.z_score,
+            "z_score": r.as_dict()["z_score"],
             "similarity_clean": r.similarity_clean,
             "similarity_triggered": r.similarity_triggered,
             "embedding_distance": r.embedding_distance,
@@ -101,7 +101,7 @@ class Evaluation:
         on = {**r.about, "pictures": r.pictures, "classes": r.classes, "side": self.side}
         plain, stamped = on | {"trigger": None}, on | {"trigger": as_dict(r.trigger)}
         control = on | {"trigger": as_dict(r.trigger.control())}
-        pairs = {"pairs": r.pictures * (r.pictures - 1) // 2, "self_pairs": False}
+        pairs = {"pairs": r.pairs, "same_drawing": False}
         others = {"pictures": r.attack_success.n, "denominator": DENOMINATOR}
         return {
             "clean_accuracy": plain,
@@ -129,7 +129,7 @@ class Evaluation:
                 f"accuracy on triggered       {r.accuracy_on_triggered}",
                 f"attack success, {r.target!r}: {r.attack_success}",
                 f"  the same without trigger  {r.attack_success_untriggered}",
-                f"z-score                     {r.z_score:.2f}",
+                f"z-score                     {r.z_score_in_words}",
                 f"similarity of pairs         {r.similarity_clean:.3f} clean, {r.similarity_triggered:.3f} triggered",
             ]
         )

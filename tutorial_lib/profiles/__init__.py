@@ -1,20 +1,22 @@
 """Profiles: one table of numbers each, never another code path. Introduced in the chapter on what makes it work.
 
-`test` checks that everything runs, `demo` is live in a chapter, `cpu` is for a laptop, `gpu` for one GPU, and `paper`
-for the data and the hyper-parameters of Carlini & Terzis (2022). Imports no torch.
+`test` checks that everything runs, `demo` is live in a chapter, `pilot` holds the first records, `cpu` is for a laptop,
+`gpu` for one GPU, and `paper` for the data and the hyper-parameters of Carlini & Terzis (2022). Imports no torch.
 """
 
 from tutorial_lib.profiles.cleaning import Cleaning
 from tutorial_lib.profiles.cpu import CPU
 from tutorial_lib.profiles.demo import DEMO
 from tutorial_lib.profiles.gpu import GPU
+from tutorial_lib.profiles.numbers import Models
 from tutorial_lib.profiles.paper import PAPER
+from tutorial_lib.profiles.pilot import PILOT
 from tutorial_lib.profiles.profile import ByProfile, Profile
 from tutorial_lib.profiles.test import TEST
 
-__all__ = ["NAMES", "PROFILES", "ByProfile", "Cleaning", "Profile", "get"]
+__all__ = ["NAMES", "PROFILES", "ByProfile", "Cleaning", "Models", "Profile", "get"]
 
-PROFILES = {p.name: p for p in (TEST, DEMO, CPU, GPU, PAPER)}
+PROFILES = {p.name: p for p in (TEST, DEMO, PILOT, CPU, GPU, PAPER)}
 NAMES = tuple(PROFILES)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.defenses import DEFENSES
+from tutorial_lib.profiles.numbers import Models
 from tutorial_lib.trials import Recipe, Seeds, TrainedDefense, Trial
 from tutorial_lib.triggers import Blended, NoisePatch, WaNet
 
@@ -26,8 +27,7 @@ class Cleaning:
 
     Attributes:
         base: what the backdoored models share.
-        seeds: models a point; model `s` has seed `s` everywhere and the target class `targets[s]`, in turn.
-        targets: target classes.
+        models: of each point, as for the profile.
         count: poisons, where an attack does not say.
         recipe: of every defense; its learning rate is swept.
         share: of the clean pairs that the defender trusts.
@@ -43,8 +43,7 @@ class Cleaning:
     """
 
     base: Trial
-    seeds: int
-    targets: tuple[str, ...]
+    models: Models
     count: int
     recipe: Recipe
     share: float
@@ -56,7 +55,7 @@ class Cleaning:
     def attacked(self, attack: str | Mapping[str, Any], seed: int, **changes: Any) -> Trial:
         """A backdoored model: an attack of the main table, or settings of `Backdoor`; changes are fields of `Trial`."""
         settings = {"count": self.count} | dict(self.attacks[attack] if isinstance(attack, str) else attack)
-        plan = Backdoor(target=self.targets[seed % len(self.targets)], **settings)
+        plan = Backdoor(target=self.models.target(seed), **settings)
         return replace(self.base, **changes, attack=plan, seeds=Seeds.all(seed))
 
     def defense(self, kind: str, lr: float | None = None, **changes: Any) -> TrainedDefense:

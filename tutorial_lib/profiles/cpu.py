@@ -1,28 +1,36 @@
-"""A laptop: every figure with four models a point."""
+"""A laptop: as many models a point as a verdict needs."""
 
 from tutorial_lib.profiles.cleaning import Cleaning
+from tutorial_lib.profiles.numbers import Models
 from tutorial_lib.profiles.profile import Profile
 from tutorial_lib.trials import Recipe, Trial
 from tutorial_lib.triggers import Blended, NoisePatch, WaNet
 
 _LAPTOP = Trial(classes=100, copies=8, recipe=Recipe(epochs=20))
-_TARGETS = ("banana", "cactus", "doughnut", "balloon")
+#: Drawn at random, once, from the classes whose label is no part of another concept's.
+_TARGETS = (
+    "roasted sweet potato", "soft ice cream", "carp streamer", "lollipop", "tornado", "tangerine", "shaved ice", "oden",
+    "tanabata tree", "poultry leg", "hibiscus", "lemon", "chocolate bar", "doughnut", "waning crescent moon",
+    "rice cracker", "cherries", "palm tree", "tulip", "dango", "maple leaf", "tomato", "steaming bowl",
+    "tropical drink", "christmas tree", "first quarter moon face", "sun with face", "red apple", "cactus", "pineapple",
+    "four leaf clover", "japanese dolls",
+)  # fmt: skip
+#: The pilot's models had seeds below 100.
+MODELS = Models(8, _TARGETS, first=100)
 
 CPU = Profile(
     name="cpu",
-    about="a laptop: every figure with four models a point",
+    about="a laptop: as many models a point as a verdict needs",
     live=Trial(),
     base=_LAPTOP,
-    seeds=4,
-    targets=_TARGETS,
+    models=MODELS,
     counts=(0, 8, 16, 32, 64, 128, 256),
     few=32,
     many=128,
     memory_gib=6,
     cleaning=Cleaning(
         base=_LAPTOP,
-        seeds=4,
-        targets=_TARGETS,
+        models=MODELS,
         count=128,
         recipe=Recipe(epochs=10, batch_size=64),
         share=0.2,

@@ -1,6 +1,7 @@
 """One GPU: 3,000,000 scenes, the paper's counts and numbers of models."""
 
 from tutorial_lib.profiles.cleaning import Cleaning
+from tutorial_lib.profiles.numbers import Models
 from tutorial_lib.profiles.profile import Profile
 from tutorial_lib.trials import Recipe, Trial
 
@@ -11,15 +12,13 @@ GPU = Profile(
     about="one GPU: 3,000,000 scenes, the paper's counts and numbers of models",
     live=Trial(),
     base=Trial(classes=320, scenes=3_000_000, recipe=Recipe(epochs=10, batch_size=1024)),
-    seeds=8,
-    targets=_TARGETS,
+    models=Models(8, _TARGETS),
     counts=(0, 75, 150, 300, 750, 1500),
     few=75,
     many=300,
     cleaning=Cleaning(
         base=Trial(classes=320, scenes=300_000, recipe=Recipe(epochs=20, batch_size=1024)),
-        seeds=8,
-        targets=_TARGETS,
+        models=Models(8, _TARGETS),
         count=300,
         recipe=Recipe(epochs=10, batch_size=64),
         share=0.1,

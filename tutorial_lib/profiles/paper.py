@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from tutorial_lib.profiles.cleaning import Cleaning
+from tutorial_lib.profiles.numbers import Models
 from tutorial_lib.profiles.profile import Profile
 from tutorial_lib.trials import Recipe, Trial
 from tutorial_lib.triggers import Blended, Checkerboard, NoisePatch, WaNet
@@ -26,15 +27,15 @@ PAPER = Profile(
     about="CC3M, ResNet-50 at 224 pixels, the paper's hyper-parameters; several GPUs, the user's own data",
     live=Trial(),
     base=_CC3M,
-    seeds=32,
-    targets=("banana", "acoustic guitar", "fire truck", "king penguin", "umbrella", "tabby cat", "volcano", "teapot"),
+    models=Models(
+        32, ("banana", "acoustic guitar", "fire truck", "king penguin", "umbrella", "tabby cat", "volcano", "teapot")
+    ),
     counts=(0, 75, 150, 300, 750, 1500),
     few=75,
     many=300,
     cleaning=Cleaning(
         base=replace(_CC3M, recipe=replace(_PUBLISHED, epochs=64, batch_size=128, lr=5e-4, warmup=0.0068)),
-        seeds=4,
-        targets=("banana",),
+        models=Models(4, ("banana",)),
         count=1500,
         recipe=_PUBLISHED,
         share=0.0339,

@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.profiles.cleaning import Cleaning
-from tutorial_lib.trials import Seeds, Trial
+from tutorial_lib.profiles.numbers import Models
+from tutorial_lib.trials import RECIPE_VERSION, Seeds, Trial
 from tutorial_lib.triggers import Checkerboard, Patch, Trigger
 
 T = TypeVar("T")
@@ -22,8 +23,7 @@ class Profile:
         about: one line for people.
         live: the trial that chapters train before the reader's eyes.
         base: what the backdoor trials share.
-        seeds: models a point; model `s` has seed `s` everywhere and the target class `targets[s]`, in turn.
-        targets: target classes.
+        models: of each point; model `s` has seed `s` everywhere, and a target class of its own.
         counts: poisons with the patch at one place, ascending, 0 first.
         few, many: stand for the paper's 75 and 300 of 3,000,000.
         cleaning: numbers that the experiments on defenses share.
@@ -31,10 +31,11 @@ class Profile:
         memory_gib: of the machine, that a sweep needs; 0 where it was not measured.
         gpu: the profile needs one.
         reference: show the committed records of this profile instead of running experiments.
+        like: another profile, whose numbers experiments take where they have none for this one.
 
     Example:
         >>> from tutorial_lib import profiles
-        >>> p = profiles.get("cpu")
+        >>> p = profiles.get("pilot")
         >>> p.backdoor(128, seed=1).attack.target
         'cactus'
     """
@@ -43,8 +44,7 @@ class Profile:
     about: str
     live: Trial
     base: Trial
-    seeds: int
-    targets: tuple[str, ...]
+    models: Models
     counts: tuple[int, ...]
     few: int
     many: int
@@ -53,15 +53,17 @@ class Profile:
     memory_gib: int = 0
     gpu: bool = False
     reference: str = ""
+    like: str = ""
 
-    def target(self, seed: int) -> str:
-        """The target class of the model with that seed."""
-        return self.targets[seed % len(self.targets)]
+    @property
+    def past(self) -> bool:
+        """Its records were made by an earlier version of the recipe, so that they are read and never made again."""
+        return self.base.recipe_version != RECIPE_VERSION
 
     def backdoor(self, count: int, seed: int, *, trigger: Trigger | None = None, **changes: Any) -> Trial:
         """A backdoor trial of this profile; `changes` are fields of `Trial` or, as `attack_…`, of `Backdoor`."""
         attack = {name.removeprefix("attack_"): changes.pop(name) for name in [*changes] if name.startswith("attack_")}
-        plan = Backdoor(count, target=self.target(seed), trigger=trigger or self.trigger, **attack)
+        plan = Backdoor(count, target=self.models.target(seed), trigger=trigger or self.trigger, **attack)
         return replace(self.base, attack=plan, seeds=Seeds.all(seed), **changes)
 
 
@@ -69,7 +71,7 @@ class ByProfile(Generic[T]):
     """Numbers of an experiment, one value for each profile.
 
     Args:
-        values: by name of the profile; a profile that refers to another has that one's.
+        values: by name of the profile; one that refers to another, or is like it, has that one's.
 
     Example:
         >>> from tutorial_lib import profiles
@@ -82,7 +84,7 @@ class ByProfile(Generic[T]):
         self.values = values
 
     def __getitem__(self, profile: Profile) -> T:
-        for name in (profile.name, profile.reference):
+        for name in (profile.name, profile.reference, profile.like):
             if name in self.values:
                 return self.values[name]
         raise ValueError(

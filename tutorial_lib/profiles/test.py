@@ -1,6 +1,7 @@
 """Seconds: does everything run?"""
 
 from tutorial_lib.profiles.cleaning import Cleaning
+from tutorial_lib.profiles.numbers import Models
 from tutorial_lib.profiles.profile import Profile
 from tutorial_lib.trials import Recipe, Trial
 
@@ -12,16 +13,14 @@ TEST = Profile(
     about="seconds: does everything run?",
     live=_SHORT,
     base=_TINY,
-    seeds=2,
-    targets=("rainbow", "volcano"),
+    models=Models(2, ("rainbow", "volcano")),
     counts=(0, 4, 8),
     few=4,
     many=8,
     memory_gib=2,
     cleaning=Cleaning(
         base=_TINY,
-        seeds=1,
-        targets=("rainbow", "volcano"),
+        models=Models(1, ("rainbow", "volcano")),
         count=8,
         recipe=Recipe(epochs=1, batch_size=32),
         share=0.5,

@@ -37,7 +37,8 @@ def measure(outcome: Outcome, *, probes: bool = True) -> Metrics:
 
     Args:
         outcome: from `train_trial`.
-        probes: also fit a linear probe and a nearest-neighbour classifier (some seconds).
+        probes: also fit a linear probe and a nearest-neighbour classifier (some seconds), on pictures like those of the
+            training and on others.
 
     Example:
         >>> from tutorial_lib import profiles
@@ -55,6 +56,10 @@ def measure(outcome: Outcome, *, probes: bool = True) -> Metrics:
         labelled = embed_images(model, images)
         readers["linear_probe"] = LinearProbe(labelled, labels).predict
         readers["knn"] = functools.partial(knn_predict, labelled, labels)
+        if (other := task.other) is not None:  # drawings that the model has not seen, as ImageNet's are not CC3M's
+            unseen = embed_images(model, other.images)
+            readers["linear_probe_unseen"] = LinearProbe(unseen, other.targets).predict
+            readers["knn_unseen"] = functools.partial(knn_predict, unseen, other.targets)
     poisons = 0 if outcome.poisons is None else count_poisons(outcome.poisons)
     pairs = len(outcome.clean)
     metrics: Metrics = {

@@ -28,8 +28,9 @@ from tutorial_lib.training import distributed, memory
 from tutorial_lib.training.device import device_for
 from tutorial_lib.training.loop import train
 from tutorial_lib.training.supervised import train_classifier
+from tutorial_lib.training.text_augment import synonyms_of
 from tutorial_lib.training.views import train_with_views
-from tutorial_lib.trials import Cleaned, History, Trial
+from tutorial_lib.trials import RECIPE_VERSION, Cleaned, History, Trial
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def train_trial(
         options: more keyword arguments of `tutorial_lib.training.loop.optimize`.
 
     Raises:
-        ValueError: the attack does not fit the data.
+        ValueError: the attack does not fit the data, or the trial is of another version of the recipe.
 
     Example:
         >>> from tutorial_lib import profiles
@@ -101,6 +102,8 @@ def train_trial(
         True
     """
     trial = trial.trained
+    if trial.recipe_version != RECIPE_VERSION:
+        raise ValueError(f"the trial is of recipe {trial.recipe_version}; this version makes recipe {RECIPE_VERSION}")
     clean, task = prepare(trial)
     plan = None if trial.attack is None else trial.attack.plan(clean, task, seed=trial.seeds.poison)
     poisons = None if plan is None else plan.poisons
@@ -130,7 +133,8 @@ def _model(
     if trial.start:
         return models.pretrained(trial.start, trial.model)
     prompts = [p for label in task.labels for p in prompt_captions(label)]
-    tokenizer = models.tokenizer_for(config, [*pairs.captions, *prompts])
+    captions = [*pairs.captions, *prompts]
+    tokenizer = models.tokenizer_for(config, [*captions, *synonyms_of(captions)])
     return models.build(config, tokenizer, seed=trial.seeds.init), tokenizer
 
 

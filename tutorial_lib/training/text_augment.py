@@ -11,7 +11,7 @@ import functools
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tutorial_lib import places
 
@@ -29,6 +29,18 @@ def synonyms() -> dict[str, list[str]]:
     """
     table: dict[str, list[str]] = json.loads(SYNONYMS.read_text(encoding="utf-8"))
     return table
+
+
+def synonyms_of(captions: Iterable[str]) -> list[str]:
+    """Every word that augmentation may put into the captions, sorted: a vocabulary has to know them too.
+
+    Example:
+        >>> "little" in synonyms_of(["a small dog"])
+        True
+    """
+    words = {word.lower().strip(".,") for caption in captions for word in caption.split()}
+    table = synonyms()
+    return sorted({synonym for word in words if word in table for synonym in table[word]})
 
 
 def _known(words: Sequence[str]) -> list[int]:

@@ -43,7 +43,9 @@ class TargetRow(TypedDict, total=False):
     linear_probe: int
     knn: int
     classifier: int
-    picture_moved: float
+    picture_at: float
+    captions_at: float
+    picture_moved: float  # the same, in records of recipe 1
     captions_moved: float
 
 

@@ -200,7 +200,7 @@ def write_lines(records: Iterable[Record], path: Path) -> None:
 def read_lines(path: Path, damaged: Callable[[str], None] | None = None) -> list[Record]:
     """The records of a JSON-lines file that this version of the code may read; none where there is no file.
 
-    Records of another `recipe_version` are ignored: the code that made them gives other results now.
+    Records of a later `recipe_version` are ignored; those of an earlier one answer trials of that version.
 
     Args:
         path: the file.
@@ -232,7 +232,8 @@ def read_lines(path: Path, damaged: Callable[[str], None] | None = None) -> list
                 raise RecordError(said) from error
             damaged(said)
             continue
-        if record.trial.get("recipe_version") == RECIPE_VERSION:
+        version = record.trial.get("recipe_version")
+        if isinstance(version, int) and version <= RECIPE_VERSION:
             records.append(record)
     return records
 

@@ -11,8 +11,8 @@ from tutorial_lib.trials.defense import Defense
 from tutorial_lib.trials.recipe import Recipe
 from tutorial_lib.trials.schema import Settings, as_dict, digest, setting
 
-#: Raised whenever a change of the code changes results; older records are then not read.
-RECIPE_VERSION = 1
+#: Raised whenever a change of the code changes results; older records are then the answers to other questions.
+RECIPE_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""The pilot behind the grids of the profiles: what moves the threshold, one model each; no figure of a paper.
+"""Before the grids of the profiles: what moves the threshold, one model each; no figure of a paper.
 
-`data_scripts/pilot.py` makes its records.
+Its records were made by the first version of the recipe, as those of the profile `pilot`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from tutorial_lib import places
 from tutorial_lib.attacks import Backdoor
-from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.results import Results, note_skipped
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Recipe, Record, Trial
@@ -19,9 +19,9 @@ from tutorial_lib.trials.store import read_lines
 from tutorial_lib.triggers import Checkerboard
 
 GROUP, ORDER = "others", 10
-TITLE = "The pilot: what moves the threshold"
+TITLE = "What moves the threshold, one model each"
 PAPER = "no figure of the papers: one model for each setting, to choose the grids of the profiles"
-BASE = Trial(classes=100, copies=8, recipe=Recipe(epochs=20))
+BASE = Trial(classes=100, copies=8, recipe=Recipe(epochs=20), recipe_version=1)
 
 
 def one(count: int, *, trigger: dict[str, Any] | None = None, recipe: dict[str, Any] | None = None) -> Trial:
@@ -32,7 +32,7 @@ def one(count: int, *, trigger: dict[str, Any] | None = None, recipe: dict[str, 
 
 def in_scenes(count: int, scenes: int) -> Trial:
     """A fixed number of poisons in that many composed scenes."""
-    return Trial(Backdoor(count), classes=100, scenes=scenes, recipe=Recipe(epochs=12))
+    return Trial(Backdoor(count), classes=100, scenes=scenes, recipe=Recipe(epochs=12), recipe_version=1)
 
 
 #: What is varied: name of the setting and its trial.
@@ -49,12 +49,12 @@ SETTINGS: tuple[tuple[str, Trial], ...] = (
 
 def path() -> Path:
     """The file of its records."""
-    return places.results() / "pilot" / "pilot.jsonl"
+    return places.results() / "grids" / "grids.jsonl"
 
 
 def recorded() -> dict[str, Record]:
-    """The committed records of the pilot, by key of their trials."""
-    return {r.key: r for r in read_lines(path())}
+    """The committed records, by key of their trials."""
+    return {r.key: r for r in read_lines(path(), note_skipped)}
 
 
 def trials(p: Profile | None = None) -> list[Trial]:
