@@ -31,6 +31,7 @@ class Profile:
         memory_gib: of the machine, that a sweep needs; 0 where it was not measured.
         gpu: the profile needs one.
         reference: show the committed records of this profile instead of running experiments.
+        pilot: its records fixed the numbers of models; they decide nothing, and their verdicts are not corrected.
 
     Example:
         >>> from tutorial_lib import profiles
@@ -53,6 +54,7 @@ class Profile:
     memory_gib: int = 0
     gpu: bool = False
     reference: str = ""
+    pilot: bool = False
 
     def target(self, seed: int) -> str:
         """The target class of the model with that seed."""
