@@ -65,7 +65,7 @@ def test_a_mean_on_its_bound_has_the_most():
     claim = claims.get("backdoor_rises")
     estimate = planned(claim, pilot()).estimate
     plan = planned(replace(claim, above=estimate.value), pilot())
-    assert (plan.needed, plan.models, plan.note) == (None, MOST, "more than we spend on one claim")
+    assert (plan.needed, plan.models, plan.note) == (None, MOST, "the most; more were not spent")
 
 
 def test_shares_and_existence_have_the_exact_binomial_test(monkeypatch):

@@ -42,8 +42,8 @@ def test_quantities_that_do_not_exist_are_refused(text):
 
 
 def test_roles_are_replaced_wherever_a_line_ends():
-    text = "It leaves {measured}`fig2_right.successes(128)\n%` % ({interval}`fig2_right.successes(128)`);\n{verdict}`backdoor_rises`."
-    found = written(text, CPU)
+    number = "{measured}`fig2_right.successes(128)\n%` %"
+    found = written(number + " ({interval}`fig2_right.successes(128)`);\n{verdict}`backdoor_rises`.", CPU)
     assert found.endswith("4 models); holds.")
     assert "{" not in found
     assert written("", CPU) == ""

@@ -165,8 +165,9 @@ class Verdict:
 
     @property
     def detectable(self) -> float | None:
-        """How far from a bound the truth must be for so many models to show it with a chance of 80 %."""
-        return None if self.estimate is None else detectable_difference(self.estimate, alpha=self.level)
+        """How far from a bound a mean must be for so many models to show it with a chance of 80 %."""
+        mean = self.estimate if self.claim.kind == "mean" else None
+        return None if mean is None else detectable_difference(mean, alpha=self.level)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -275,9 +276,9 @@ def judge(claim: Claim, results: Results) -> Verdict:
             why = f"Not judged, since it is not shown that {needed.says}: {shown}; {needed.predicate} is required."
             return Verdict(claim, profile.name, "not applicable here", estimate, why=why + explained)
     corrected = claim.role == "confirmatory" and not profile.pilot
-    family = {**(confirmatory(results) if corrected else {}), claim.id: own.two_sided}
-    p, word = holm_adjusted(family)[claim.id], own.word()
-    size = len(family) if corrected else 0
+    together = {**(confirmatory(results) if corrected else {}), claim.id: own.two_sided}
+    p, word = holm_adjusted(together)[claim.id], own.word()
+    size = len(together) if corrected else 0
     why = reason(estimate, own, kind=claim.kind, role=claim.role, p=p, family=size, pilot=profile.pilot)
     if claim.stated_by == "ours":
         why += " The direction is ours: the source studies the question and states none."
@@ -286,10 +287,20 @@ def judge(claim: Claim, results: Results) -> Verdict:
         return Verdict(claim, profile.name, word, estimate, p, size, why=why + explained)
     if claim.kind == "exists":
         return Verdict(claim, profile.name, "not seen", estimate, p, size, why=why + explained)
-    more = models_to_decide(estimate, claim.kind, claim.above, claim.below, alpha=ALPHA / len(family))
+    more = models_to_decide(estimate, claim.kind, claim.above, claim.below, alpha=ALPHA / len(together))
     if more is not None:
         why += f" If these models are typical, {more:,} would decide it with a chance of 80 %."
     return Verdict(claim, profile.name, "undecided", estimate, p, size, more, why + explained)
+
+
+def family(profile: str) -> list[Claim]:
+    """The confirmatory claims of a profile, which are judged together: fixed by `claims.yml`, whatever was run.
+
+    Example:
+        >>> get("backdoor_rises") in family("cpu")
+        True
+    """
+    return [c for c in load() if c.role == "confirmatory" and profile in c.profiles]
 
 
 #: p-values of the confirmatory claims, kept as long as the records that they are of.
@@ -299,8 +310,7 @@ _families: weakref.WeakKeyDictionary[Results, dict[str, float]] = weakref.WeakKe
 def confirmatory(results: Results) -> Mapping[str, float]:
     """Two-sided p-value of each confirmatory claim of a profile, before the correction.
 
-    The family is fixed by `claims.yml`, whatever was run: a claim that has no records, or whose prerequisite is not
-    met, takes its place with a p-value of 1.
+    A claim that has no records, or whose prerequisite is not met, takes its place with a p-value of 1.
 
     Example:
         >>> from tutorial_lib.evidence.registry import results
@@ -308,8 +318,7 @@ def confirmatory(results: Results) -> Mapping[str, float]:
         True
     """
     if results not in _families:
-        family = [c for c in load() if c.role == "confirmatory" and results.profile.name in c.profiles]
-        _families[results] = {c.id: _two_sided(c, results) for c in family}
+        _families[results] = {c.id: _two_sided(c, results) for c in family(results.profile.name)}
     return _families[results]
 
 

@@ -67,8 +67,8 @@ def planned(claim: Claim, records: Results) -> Plan:
         >>> planned(claims.get("few_consistent_better"), pilot()).models
         32
     """
-    confirmatory = claim.role == "confirmatory"
-    alpha = ALPHA / max(1, len(claims.confirmatory(records))) if confirmatory else ALPHA
+    family = {c.id for c in claims.family(records.profile.name)} | {claim.id}
+    alpha = ALPHA / len(family) if claim.role == "confirmatory" else ALPHA
     verdict = claims.judge(claim, records)
     estimate, models = verdict.estimate, records.profile.seeds
     note, spread, needed = "", None, None
@@ -84,7 +84,7 @@ def planned(claim: Claim, records: Results) -> Plan:
     else:
         needed = sample_size.models_to_decide(estimate, claim.kind, claim.above, claim.below, alpha=alpha)
     if not note and (needed is None or needed > MOST):
-        return Plan(claim, estimate, spread, alpha, needed, MOST, "more than we spend on one claim")
+        return Plan(claim, estimate, spread, alpha, needed, MOST, "the most; more were not spent")
     return Plan(claim, estimate, spread, alpha, needed, max(LEAST, needed or 0), note)
 
 
