@@ -288,8 +288,8 @@ def test_every_verdict_on_records_says_why():
         if verdict.estimate is not None:
             assert verdict.why.startswith(("Confirmatory", "Exploratory", "Not judged"))
             assert " ".join(verdict.claim.why.split()) in " ".join(verdict.why.split())
-        if verdict.verdict == "undecided" and verdict.claim.kind != "statistic":
-            assert "would decide it with a chance of 80 %" in verdict.why
+        if verdict.verdict == "undecided":
+            assert f"{verdict.needed:,} would decide it with a chance of 80 %" in verdict.why
 
 
 def test_roles_are_as_the_page_says():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tutorial_lib.evidence.decide import PValues
-from tutorial_lib.evidence.reasons import reason
+from tutorial_lib.evidence.reasons import reason, would_decide
 from tutorial_lib.evidence.statistics import Estimate
 
 INSIDE = "the 95 % interval lies inside the region"
@@ -39,3 +39,9 @@ def said(**changes) -> str:
 )
 def test_role_interval_and_correction_are_told(changes, sentence):
     assert said(**changes) == sentence
+
+
+def test_undecided_says_how_many_models_would_decide_or_why_none():
+    assert would_decide(1500, "mean") == "If these models are typical, 1,500 would decide it with a chance of 80 %."
+    assert "the quantity lies on a bound" in would_decide(None, "mean")
+    assert "not known of a statistic" in would_decide(None, "statistic")

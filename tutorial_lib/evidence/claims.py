@@ -21,7 +21,7 @@ import yaml
 from tutorial_lib import profiles
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.decide import ALPHA, Kind, PValues, assess, holm_adjusted
-from tutorial_lib.evidence.reasons import Role, reason
+from tutorial_lib.evidence.reasons import Role, reason, would_decide
 from tutorial_lib.evidence.requirement import Requirement, region
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.sample_size import models_to_decide
@@ -288,8 +288,7 @@ def judge(claim: Claim, results: Results) -> Verdict:
     if claim.kind == "exists":
         return Verdict(claim, profile.name, "not seen", estimate, p, size, why=why + explained)
     more = models_to_decide(estimate, claim.kind, claim.above, claim.below, alpha=ALPHA / len(together))
-    if more is not None:
-        why += f" If these models are typical, {more:,} would decide it with a chance of 80 %."
+    why += f" {would_decide(more, claim.kind)}"
     return Verdict(claim, profile.name, "undecided", estimate, p, size, more, why + explained)
 
 

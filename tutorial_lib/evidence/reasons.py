@@ -16,6 +16,24 @@ WHERE = {
 }
 
 
+def would_decide(models: int | None, kind: Kind) -> str:
+    """How many models would decide an undecided claim.
+
+    Args:
+        models: for a chance of 80 %, `None` where no number has it.
+        kind: of the quantity.
+
+    Example:
+        >>> would_decide(12, "mean")
+        'If these models are typical, 12 would decide it with a chance of 80 %.'
+    """
+    if models is not None:
+        return f"If these models are typical, {models:,} would decide it with a chance of 80 %."
+    if kind == "statistic":
+        return "How many models would decide it is not known of a statistic."
+    return "If these models are typical, no number of them would decide it: the quantity lies on a bound."
+
+
 def reason(estimate: Estimate, own: PValues, *, kind: Kind, role: Role, p: float, family: int, pilot: bool) -> str:
     """Role, interval and correction of a verdict.
 
