@@ -48,7 +48,7 @@ def results() -> Path:
     """Committed records: one sorted JSON-lines file per experiment, in a folder per profile.
 
     Example:
-        >>> (results() / "cpu" / "fig6.jsonl").is_file()
+        >>> (results() / "pilot" / "fig6.jsonl").is_file()
         True
     """
     return book() / "results"

@@ -12,7 +12,7 @@ import quiz
 import records
 from pybtex.database import parse_file
 
-from tutorial_lib.evidence import claims
+from tutorial_lib.evidence import claims, quantities
 
 #: What a role says, from its name and its text.
 Say = Callable[[str, str], str]
@@ -75,8 +75,10 @@ def _quiz(body: str) -> str:
 
 
 def _claim(identity: str) -> str:
-    claim = claims.get(identity)
-    return f"- Claim: {claim.says}. **{claims.judge(claim, records.results()).verdict}**"
+    claim, found = claims.get(identity), records.results()
+    verdict = claims.judge(claim, found)
+    why = quantities.written(verdict.why, found) or f"{claim.role.capitalize()}."
+    return f"- Claim: {claim.says}. **{verdict.verdict}**. {why}"
 
 
 @cache

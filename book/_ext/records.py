@@ -6,17 +6,17 @@ that calls `experiments.show` gets its figure drawn anew; papermill executes the
     {measured}`fig2_right.successes(128) %`     a mean over models; `%` for per cent, `.1f` and the like for the format
     {interval}`fig2_right.successes(128) %`     its 95 % interval
     {verdict}`backdoor_rises`                   holds, fails, undecided, …
-    ```{claims} id …```                         a table of claims with their verdicts
+    ```{claims} id …```                         a table of claims with their verdicts, and why
+    ```{confirmatory-claims}```                 the claims that are judged together
+    ```{power}```                               the power analysis of the pilot
     ```{paper-beside-ours}```                   every figure: what the paper says, ours, and the verdicts
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,17 +29,17 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from tutorial_lib import places, profiles
-from tutorial_lib.evidence import claims, registry
+from tutorial_lib.evidence import claims, power, quantities, registry
 from tutorial_lib.evidence.claims import Claim, Verdict
+from tutorial_lib.evidence.decide import ALPHA
 from tutorial_lib.evidence.results import Results
-from tutorial_lib.evidence.statistics import Estimate, detectable_difference, estimate_mean
+from tutorial_lib.evidence.statistics import Estimate
 from tutorial_lib.evidence.table import Table
 
 logger = logging.getLogger(__name__)
 
 PROFILE = "cpu"  # what the pages show unless they say otherwise
 CALL = re.compile(r'experiments\.show\("(\w+)", profile(?:, "(\w+)")?\)')
-QUANTITY = re.compile(r"(?P<module>\w+)\.(?P<name>\w+)(?:\((?P<args>[^)]*)\))?\s*(?P<unit>%)?\s*(?P<format>\.\d[fg])?")
 
 
 def state() -> str:
@@ -71,59 +71,36 @@ def shown(name: str, part: str = "plot", profile: str = PROFILE) -> nodes.Elemen
 
 
 def quantity(text: str) -> tuple[Estimate | None, float, str]:
-    """Estimate, scale and format of what a role says.
-
-    Raises:
-        ValueError: the text is not understood, or there is no such quantity.
-    """
-    match = QUANTITY.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is not module.quantity(arguments) with an optional % and format")
-    module = registry.load(match["module"])
-    if not hasattr(module, match["name"]):
-        raise ValueError(f"{match['module']} has no quantity {match['name']!r}")
-    arguments = ast.literal_eval(f"({match['args']},)") if match["args"] else ()
-    found = getattr(module, match["name"])(results(), *arguments)
-    if isinstance(found, dict):
-        found = list(found.values())
-    scale = 100.0 if match["unit"] else 1.0
-    ready = isinstance(found, Estimate) or found is None
-    estimate = found if ready else _over_models([float(v) for v in found])
-    return estimate, scale, match["format"] or (".0f" if match["unit"] else ".2f")
+    """Estimate, scale and format of what a role says of the records that the pages show."""
+    return quantities.quantity(text, results())
 
 
-def _over_models(values: list[float]) -> Estimate | None:
-    """The mean and its interval; a single model has none."""
-    if len(values) == 1:
-        return Estimate(values[0], math.nan, math.nan, 1, math.nan, "one model")
-    return estimate_mean(values) if values else None
+class NumberRole(SphinxRole):
+    """A number of the recorded models, as text."""
+
+    node: type[nodes.inline] | type[nodes.strong]
+    written: Callable[[str, Results], str]
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        try:
+            text = type(self).written(self.text, results())
+        except ValueError as error:
+            return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
+        return [self.node("", text, classes=["measured"])], []
 
 
-class MeasuredRole(SphinxRole):
+class MeasuredRole(NumberRole):
     """The mean of a quantity over the recorded models."""
 
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        try:
-            estimate, scale, form = quantity(self.text)
-        except (ValueError, SyntaxError) as error:
-            return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
-        text = "(not run yet)" if estimate is None else format(scale * estimate.value, form)
-        return [nodes.strong("", text, classes=["measured"])], []
+    node = nodes.strong
+    written = quantities.measured
 
 
-class IntervalRole(SphinxRole):
+class IntervalRole(NumberRole):
     """The 95 % interval of a quantity and the number of models."""
 
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        try:
-            estimate, scale, form = quantity(self.text)
-        except (ValueError, SyntaxError) as error:
-            return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
-        text = "(not run yet)"
-        if estimate is not None:
-            low, high = (format(scale * v, form) for v in (estimate.low, estimate.high))
-            text = f"[{low}, {high}], {estimate.n} models" if estimate.n > 1 else "one model"
-        return [nodes.inline("", text, classes=["measured"])], []
+    node = nodes.inline
+    written = quantities.interval
 
 
 class VerdictRole(SphinxRole):
@@ -145,10 +122,15 @@ def verdict_node(verdict: Verdict) -> nodes.strong:
 # -- tables
 
 
-def table(head: list[str], rows: Iterable[list[list[nodes.Node] | str]], widths: list[int]) -> nodes.table:
+Cells = list[list[nodes.Node] | str]
+
+
+def table(head: list[str], rows: Iterable[Cells | nodes.row], widths: list[int]) -> nodes.table:
     """A table of texts and nodes that fits a phone; `widths` are relative."""
 
-    def row(cells: Iterable[list[nodes.Node] | str]) -> nodes.row:
+    def row(cells: Cells | nodes.row) -> nodes.row:
+        if isinstance(cells, nodes.row):
+            return cells
         made = nodes.row()
         for cell in cells:
             content = [nodes.Text(cell)] if isinstance(cell, str) else cell
@@ -167,29 +149,76 @@ def _numbers(verdict: Verdict) -> str:
     if e is None:
         return "–"
     text = f"{e.value:.3g}|[{e.low:.2g}, {e.high:.2g}]|n = {e.n}"
-    if (found := detectable_difference(e)) is not None:
+    if (found := verdict.detectable) is not None:
         text += f"|detects {found:.2g}"
     return text.replace(" ", "\N{NO-BREAK SPACE}").replace("|", " ")  # breaks between these only
 
 
-def claims_table(chosen: Iterable[Claim], profile: str = PROFILE) -> nodes.table:
-    """The paper's statement, what was measured, and the verdict."""
-    rows: list[list[list[nodes.Node] | str]] = []
+Parse = Callable[[str], list[nodes.Node]]
+
+
+def claims_table(chosen: Iterable[Claim], parse: Parse, profile: str = PROFILE) -> nodes.table:
+    """The paper's statement, what was measured, and the verdict; below them, over the whole width, why.
+
+    Args:
+        chosen: the claims.
+        parse: makes nodes of MyST text.
+        profile: whose records are judged.
+    """
+    head = ["the paper says", "predicate", f"ours ({profile})", "verdict"]
+    rows: list[Cells | nodes.row] = []
     for claim in chosen:
         verdict = claims.judge(claim, results(profile))
-        word: list[nodes.Node] = [verdict_node(verdict)]
-        if verdict.needed is not None and verdict.needed < 1000:
-            word.append(nodes.Text(f" (about {verdict.needed} models may decide)"))
         reported = "" if claim.reported is None else f"; paper: {claim.reported:g}"
+        margin = f"; margin: {claim.margin}" if claim.margin else ""
+        stated = "" if claim.stated_by == "source" else "; the direction is ours"
         rows.append(
             [
-                f"{claim.says} (section {claim.section})",
-                f"{claim.what}: {claim.predicate}{reported}",
+                f"{claim.says} (section {claim.section}{stated})",
+                f"{claim.what}: {claim.predicate}{reported}{margin}",
                 _numbers(verdict),
-                word,
+                [verdict_node(verdict), nodes.Text(f" ({claim.role})")],
             ]
         )
-    return table(["the paper says", "predicate", f"ours ({profile})", "verdict"], rows, [32, 30, 20, 18])
+        if verdict.why:
+            rows.append(nodes.row("", nodes.entry("", *parse(verdict.why), morecols=len(head) - 1), classes=["why"]))
+    return table(head, rows, [32, 30, 20, 18])
+
+
+class ConfirmatoryClaims(SphinxDirective):
+    """The claims that are judged together, and the first step of the correction for their number."""
+
+    def run(self) -> list[nodes.Node]:
+        family = claims.family(PROFILE)
+        said = (
+            f"{len(family)} of {len(claims.load())} claims are confirmatory in the profile {PROFILE}. The first step "
+            f"of Holm's correction asks for p below {ALPHA:g}/{len(family)} = {ALPHA / len(family):.2g}."
+        )
+        titles = {c.experiment: registry.load(c.experiment).TITLE for c in family}
+        rows: list[Cells | nodes.row] = [
+            [title, "; ".join(c.says for c in family if c.experiment == name)] for name, title in titles.items()
+        ]
+        return [nodes.paragraph("", said), table(["experiment", "confirmatory claims"], rows, [30, 70])]
+
+
+class PowerTable(SphinxDirective):
+    """What the pilot says about each claim, and how many models it gets for that."""
+
+    def run(self) -> list[nodes.Node]:
+        plans = power.plans()
+        rows: list[Cells | nodes.row] = []
+        for plan in sorted(plans, key=lambda p: p.claim.role):
+            pilot = "–" if plan.estimate is None else f"{plan.estimate.value:.3g}"
+            spread = "–" if plan.spread is None else f"{plan.spread:.2g}"
+            needed = "–" if plan.needed is None else f"{plan.needed:,}"
+            note = f" ({plan.note})" if plan.note else ""
+            says = f"{plan.claim.says} ({plan.claim.role})"
+            rows.append([says, plan.claim.predicate, pilot, spread, needed, f"{plan.models}{note}"])
+        head = ["claim", "predicate", "pilot's mean", "bound of the spread", "models needed", "models it gets"]
+        experiments = dict.fromkeys(plan.claim.experiment for plan in plans)
+        shared = ", ".join(f"{name} {power.models_for(name)}" for name in experiments)
+        said = f"Claims of one experiment share its models. Models a point: {shared}."
+        return [table(head, rows, [34, 14, 11, 12, 11, 18]), nodes.paragraph("", said)]
 
 
 class ClaimsDirective(SphinxDirective):
@@ -202,7 +231,7 @@ class ClaimsDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         try:
             chosen = [claims.get(name) for name in self.arguments[0].split()]
-            return [claims_table(chosen, self.options.get("profile", PROFILE))]
+            return [claims_table(chosen, self.parse_text_to_nodes, self.options.get("profile", PROFILE))]
         except ValueError as error:
             raise self.error(str(error)) from error
 
@@ -230,34 +259,27 @@ class PaperBesideOurs(SphinxDirective):
                     if isinstance(part_shown, nodes.figure):
                         self.state.document.set_id(part_shown, suggested_prefix="figure")
                     section += part_shown
-                section += claims_table(mine, profile)
+                section += claims_table(mine, self.parse_text_to_nodes, profile)
                 recorded = True
             if not recorded:
-                section += claims_table(mine)
-            section += self.explanations(mine)
+                section += claims_table(mine, self.parse_text_to_nodes)
+            section += self.changes(mine)
             out.append(section)
         return out
 
-    def explanations(self, mine: list[Claim]) -> list[nodes.Node]:
-        """Why claims do not hold in the records that the pages show, and which were changed."""
-        text = []
-        for claim in mine:
-            if claim.why and claims.judge(claim, results()).verdict in ("fails", "undecided"):
-                text.append(f"*{claim.says[0].upper()}{claim.says[1:]}: {{verdict}}`{claim.id}`.* {claim.why.strip()}")
-            for change in claim.changes:
-                text.append(f"*Changed later: {claim.says}.* {change}.")
+    def changes(self, mine: list[Claim]) -> list[nodes.Node]:
+        """Which claims were changed later, and why."""
+        text = [f"*Changed later: {claim.says}.* {change}." for claim in mine for change in claim.changes]
         if not text:
             return []
         return self.parse_text_to_nodes("\n\n".join(text))
 
     def summary(self) -> nodes.table:
-        rows: list[list[list[nodes.Node] | str]] = []
-        for profile in profiles.NAMES:
-            if profiles.get(profile).reference or profile == "test":
-                continue
-            counted = claims.summary(claims.judge_all(results(profile)))
-            rows.append([profile, *(str(n) for n in counted.values())])
-        return table(["profile", *claims.WORDS], rows, [20, *[16] * len(claims.WORDS)])
+        """How many claims have each verdict, by profile."""
+        shown = [p for p in profiles.NAMES if not profiles.get(p).reference and p != "test"]
+        counted = [claims.summary(claims.judge_all(results(profile))) for profile in shown]
+        rows: list[Cells | nodes.row] = [[word, *(str(of[word]) for of in counted)] for word in claims.WORDS]
+        return table(["verdict", *shown], rows, [40, *[20] * len(shown)])
 
 
 # -- figures of chapters
@@ -289,7 +311,8 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[s
     _results.clear()
     if before == now:
         return []
-    signs = ("from-records", "{measured}", "{interval}", "{verdict}", "{claims}", "{paper-beside-ours}")
+    ours = ("{claims}", "{confirmatory-claims}", "{power}", "{paper-beside-ours}")
+    signs = ("from-records", "{measured}", "{interval}", "{verdict}", *ours)
     return [name for name in env.found_docs if any(sign in Path(env.doc2path(name)).read_text() for sign in signs)]
 
 
@@ -298,6 +321,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("interval", IntervalRole())
     app.add_role("verdict", VerdictRole())
     app.add_directive("claims", ClaimsDirective)
+    app.add_directive("confirmatory-claims", ConfirmatoryClaims)
+    app.add_directive("power", PowerTable)
     app.add_directive("paper-beside-ours", PaperBesideOurs)
     app.connect("doctree-read", refresh_figures)
     app.connect("env-get-outdated", outdated)

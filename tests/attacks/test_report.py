@@ -1,5 +1,6 @@
 """One call that measures a backdoor: every number against a count by hand, and what it says in text, HTML and JSON."""
 
+import copy
 import json
 import math
 from html.parser import HTMLParser
@@ -77,9 +78,11 @@ def by_prompts(model, embeddings: torch.Tensor) -> list[int]:
     return [max(range(4), key=lambda c, e=e: float(e @ weights[c])) for e in embeddings]
 
 
-def similarities(embeddings: torch.Tensor) -> list[float]:
+def similarities(embeddings: torch.Tensor, drawing: list[int]) -> list[float]:
+    """Of pairs that show two drawings."""
     n = len(embeddings)
-    return [float(embeddings[i] @ embeddings[j]) for i in range(n) for j in range(i + 1, n)]
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if drawing[i] != drawing[j]]
+    return [float(embeddings[i] @ embeddings[j]) for i, j in pairs]
 
 
 def rate(hits: list[bool], drawing: list[int]) -> Proportion:
@@ -104,9 +107,10 @@ def test_every_field_is_what_a_loop_counts(model, pictures, report):
     assert report.attack_success_with_target == rate([s == 0 for s in said], drawing)
     assert report.attack_success_untriggered == rate([seen[i] == 0 for i in rest], of_rest)
     assert report.attack_success_control == rate([otherwise[i] == 0 for i in rest], of_rest)
-    pairs, moved = similarities(clean), similarities(triggered)
+    pairs, moved = similarities(clean, drawing), similarities(triggered, drawing)
     mean = math.fsum(pairs) / len(pairs)
     spread = math.sqrt(math.fsum((s - mean) ** 2 for s in pairs) / len(pairs))
+    assert report.pairs == len(pairs) == 24 * 21 // 2
     assert report.similarity_clean == pytest.approx(mean, abs=1e-5)
     assert report.similarity_clean_std == pytest.approx(spread, rel=0.01)
     assert report.similarity_triggered == pytest.approx(math.fsum(moved) / len(moved), abs=1e-5)
@@ -212,3 +216,16 @@ def test_what_cannot_be_measured_is_refused(model, pictures):
     )
     with pytest.raises(ValueError, match="all 6 pictures have the target class 0: nothing to attack"):
         measure_backdoor(model, TOKENIZER, bananas, TRIGGER, "banana")
+
+
+def test_a_model_that_calls_everything_alike_has_no_z_score(model, pictures):
+    """Everything else is measured, and JSON has no nan."""
+    dull = copy.deepcopy(model)
+    with torch.no_grad():
+        dull.visual.attnpool.c_proj.weight.zero_()
+    report = measure_backdoor(dull, TOKENIZER, pictures, TRIGGER, "banana")
+    assert math.isnan(report.z_score)
+    assert report.clean_accuracy.n == 24
+    assert json.loads(report.to_json(), parse_constant=pytest.fail)["z_score"] is None
+    assert "z-score" in str(report)
+    assert "none: all pairs are equally similar" in str(report)

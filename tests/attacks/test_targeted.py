@@ -25,6 +25,6 @@ def test_targeted_attack_gives_each_picture_its_own_class_and_captions():
     assert torch.equal(plain[0], plain[1])
     assert not torch.equal(hidden[0], hidden[1])
     rows = runs.measure(outcome, probes=False)["targets"]
-    assert all("picture_moved" in r for r in rows)
-    assert ["captions_moved" in r for r in rows] == [r["count"] > 0 for r in rows]
+    assert all("picture_at" in r for r in rows)
+    assert ["captions_at" in r for r in rows] == [r["count"] > 0 for r in rows]
     assert [r["wanted"] for r in rows] == [t.wanted for t in plan.targets]

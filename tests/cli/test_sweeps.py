@@ -220,7 +220,8 @@ def test_damaged_records_are_named_and_end_no_command(capsys, damaged, tmp_path,
 def test_claims_go_on_without_a_damaged_record(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(places, "results", lambda: tmp_path / "none committed")
     store = RunStore(tmp_path / "runs").open_for_writing()
-    trial = profiles.get("cpu").backdoor(128, 0)
+    p = profiles.get("cpu")
+    trial = p.backdoor(128, p.models.first)
     store.path(trial).write_bytes(b"\xff")
     body = tutorial(capsys, "claims", "--profile", "cpu", "--store", store.folder)
     assert f"{trial.key}.json was set aside" in body["warnings"][0]
@@ -271,8 +272,8 @@ def test_status_names_damaged_lines_of_committed_files(capsys, store, tmp_path, 
     ("arguments", "message"),
     [
         (["run", "fig9"], "there is no figure 'fig9'; choose from fig2_left"),
-        (["run", "fig4", "--profile", "laptop"], "there is no profile 'laptop'; choose from test, demo, cpu"),
-        (["run", "fig4", "--profile", "demo"], "profile demo shows the records of cpu: run that one"),
+        (["run", "fig4", "--profile", "laptop"], "there is no profile 'laptop'; choose from test, demo, pilot"),
+        (["run", "fig4", "--profile", "demo"], "profile demo shows the records of pilot: run another one"),
         (["run", "fig4", "--profile", "test", "--time-limit", "soon"], "a time limit is a positive number"),
         (
             ["run", "fig4", "--profile", "test", "--engine", "ray", "--keep-models"],

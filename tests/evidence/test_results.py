@@ -8,7 +8,7 @@ CPU = Results(profiles.get("pilot"))
 
 
 def test_stamp_names_profile_models_and_machine():
-    assert stamp(CPU.profile, []) == "profile cpu: no records yet"
+    assert stamp(CPU.profile, []) == "profile pilot: no records yet"
     records = CPU.of(fig2_right.trials(CPU.profile))
     text = stamp(CPU.profile, records)
     assert f"{len(records)} models" in text

@@ -13,7 +13,6 @@ from tutorial_lib.evidence.statistics import (
     estimate_share,
     estimate_statistic,
     models_for_power,
-    models_needed,
 )
 
 T_975_3 = 3.182446305284263  # quantile of Student's t from a table: 3 degrees of freedom
@@ -58,15 +57,6 @@ def test_bootstrap_of_the_mean_agrees_with_the_t_interval():
     assert estimate_statistic((values,), lambda x: float(np.mean(x))) == booted or math.isnan(booted.spread)
 
 
-def test_number_of_models_that_would_decide():
-    found = estimate_mean([0.9, 1.3, 0.8, 1.2])
-    n = models_needed(found, 1.0, math.inf)
-    assert stats.t.ppf(0.975, n - 1) * found.spread / n**0.5 < found.value - 1.0
-    assert stats.t.ppf(0.975, n - 2) * found.spread / (n - 1) ** 0.5 >= found.value - 1.0
-    assert models_needed(Estimate(1.0, 0.5, 1.5, 4, 0.2, ""), 1.0, math.inf) is None
-    assert models_needed(Estimate(1.0, 0.5, 1.5, 4, math.nan, ""), 0.0, math.inf) is None
-
-
 def test_power_is_what_simulation_finds():
     n = models_for_power(1.0, 0.5)
     rng = np.random.default_rng(0)
@@ -88,6 +78,9 @@ def test_detectable_difference_is_what_simulation_finds():
     low = draws.mean(1) - T_975_3 * draws.std(1, ddof=1) / 2
     assert np.mean(low > 0) == pytest.approx(0.8, abs=0.01)
     assert detectable_difference(Estimate(1.0, 0.5, 1.5, 4, math.nan, "")) is None
+    corrected = detectable_difference(found, alpha=0.002)
+    low = draws.mean(1) + corrected - difference - stats.t.ppf(0.999, 3) * draws.std(1, ddof=1) / 2
+    assert np.mean(low > 0) == pytest.approx(0.8, abs=0.01)
 
 
 def test_bad_input():

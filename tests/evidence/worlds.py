@@ -27,7 +27,7 @@ import math
 import random
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -209,10 +209,13 @@ def readers(trial: Trial) -> tuple[str, ...]:
 
 
 class MadeUp(Results):
-    """Results without files: a record of each planned trial, made when it is asked for."""
+    """Results without files: a record of each planned trial, made when it is asked for.
+
+    A pilot, so that a claim is judged by itself: a world need not say anything about the other confirmatory claims.
+    """
 
     def __init__(self, profile: str = "cpu") -> None:
-        super().__init__(profiles.get(profile), folder=Path("made up, no file is read"))
+        super().__init__(replace(profiles.get(profile), pilot=True), folder=Path("made up, no file is read"))
         self._made: dict[Trial, Record] = {}
 
     def get(self, trial: Trial) -> Record | None:

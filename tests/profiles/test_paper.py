@@ -83,11 +83,12 @@ def small(data, monkeypatch):
     attacks |= {name: {**attacks[name], "trigger": patch} for name in ("badnets", "label-consistent")}
     attacks["wanet"]["trigger"] = WaNet(grid=32)
     cleaning = replace(
-        paper.cleaning, base=cleaned, seeds=1, targets=("rainbow",), count=4, recipe=short, share=0.5,
+        paper.cleaning, base=cleaned, models=profiles.Models(1, ("rainbow",)), count=4, recipe=short, share=0.5,
         rates=(1e-5,), few_rates=(1e-5,), own_rates={}, attacks=attacks,
     )  # fmt: skip
     return replace(
-        paper, name="tiny-paper", base=base, seeds=2, targets=("rainbow", "volcano"), counts=(0, 4, 8), few=4, many=8,
+        paper, name="tiny-paper", base=base, models=profiles.Models(2, ("rainbow", "volcano")),
+        counts=(0, 4, 8), few=4, many=8,
         cleaning=cleaning, trigger=Checkerboard(size=6, cell=2, margin=0),
     )  # fmt: skip
 

@@ -44,7 +44,7 @@ def test_attack_success_is_what_a_loop_counts(outcome, metrics):
     found = metrics["attack_success"]["zero_shot"]
     assert (found["rate"], found["n"]) == (hits / len(others), len(others))
     assert metrics["attack_success_unseen"]["n"] == sum(int(t) in plan.unseen for t in task.targets)
-    assert set(metrics["attack_success"]) == {"zero_shot", "linear_probe", "knn"}
+    assert set(metrics["attack_success"]) == {"zero_shot", "linear_probe", "knn", "linear_probe_unseen", "knn_unseen"}
 
 
 def test_control_without_poisons_measures_the_same_things(metrics):
@@ -57,8 +57,11 @@ def test_other_placements_and_pairs_are_measured_too(outcome, metrics):
     assert metrics["tested"]["fixed"]["attack_success"] == metrics["attack_success"]["zero_shot"]
     assert metrics["tested"]["fixed"]["z_score"] == metrics["z_score"]
     assert metrics["tested"]["random"]["z_score"] != metrics["z_score"]
-    counts, n = metrics["pairs_by_similarity"], len(outcome.task)
-    assert sum(counts["clean"]) == sum(counts["triggered"]) == n * (n - 1) // 2
-    per_class = torch.bincount(outcome.task.targets)
-    assert sum(counts["same_label"]) == int((per_class * (per_class - 1) // 2).sum())
+    task, other, counts = outcome.task, outcome.task.other, metrics["pairs_by_similarity"]
+    seen = [(int(s), int(t)) for p in (task, other) for s, t in zip(p.sprite, p.targets, strict=True)]
+    of_two = [(a, b) for i, a in enumerate(seen) for b in seen[:i] if a[0] != b[0]]  # pairs of different drawings
+    assert sum(counts["clean"]) == len(of_two)
+    assert sum(counts["same_label"]) == sum(a[1] == b[1] for a, b in of_two) > 0
+    each = torch.unique(task.sprite, return_counts=True)[1]
+    assert sum(counts["triggered"]) == (len(task) ** 2 - int(each.square().sum())) // 2
     assert metrics["pairs_fingerprint"] == (outcome.clean + outcome.poisons).fingerprint()

@@ -18,7 +18,13 @@ def test_scenes_can_be_trained_on():
     trial = replace(TINY, copies=8, scenes=256, attack=Backdoor(8, target="banana", captions="prompts"))
     outcome = runs.train_trial(trial, progress=False)
     assert len(outcome.clean) == 256
-    assert set(runs.measure(outcome)["clean_accuracy"]) == {"zero_shot", "linear_probe", "knn"}
+    assert set(runs.measure(outcome)["clean_accuracy"]) == {
+        "zero_shot",
+        "linear_probe",
+        "knn",
+        "linear_probe_unseen",
+        "knn_unseen",
+    }
 
 
 #: Another value of each field of a trial, except where the user's own data are needed.

@@ -1,36 +1,40 @@
 """Claims of the papers as predicates over records, and their verdicts. Introduced in the chapter on what makes it work.
 
 A claim names a quantity (a function of an experiment's module) and the region [above, below] in which the paper's
-statement puts it. The verdict follows from the 95 % interval over trained models: *holds* if the interval lies inside
-the region, *fails* if it lies outside, *undecided* if it straddles a bound.
+statement puts it. The verdict follows from tests over trained models: *holds* if the quantity lies inside the region,
+*fails* if it lies outside, *undecided* if that is open. Confirmatory claims are corrected for their number (Holm);
+exploratory ones are judged at their own 95 % interval. The page on how verdicts are reached explains it.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+import weakref
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 
 from tutorial_lib import profiles
 from tutorial_lib.evidence import registry
+from tutorial_lib.evidence.decide import ALPHA, Kind, PValues, assess, holm_adjusted
+from tutorial_lib.evidence.reasons import Role, reason, would_decide
+from tutorial_lib.evidence.requirement import Requirement, region
 from tutorial_lib.evidence.results import Results
-from tutorial_lib.evidence.statistics import (
-    Estimate,
-    detectable_difference,
-    estimate_mean,
-    estimate_share,
-    models_needed,
-)
+from tutorial_lib.evidence.sample_size import models_to_decide
+from tutorial_lib.evidence.statistics import Estimate, detectable_difference
 
 PATH = Path(__file__).resolve().parent / "claims.yml"
 
-Word = Literal["holds", "fails", "undecided", "not applicable at this scale", "not run"]
-WORDS: tuple[Word, ...] = ("holds", "fails", "undecided", "not applicable at this scale", "not run")
+Word = Literal[
+    "holds", "fails", "undecided", "not seen", "not applicable here", "not applicable at this scale", "not run"
+]
+WORDS: tuple[Word, ...] = get_args(Word)
+#: The profile whose records the explanations in `claims.yml` speak of.
+EXPLAINED = "pilot"
 
 
 class ClaimError(ValueError):
@@ -51,13 +55,20 @@ class Claim:
         what: the quantity in words, with its unit.
         above, below: the region that the statement allows.
         profiles: where the statement can be judged.
-        kind: "mean" of numbers, "share" of models with a property, or a "statistic" with an interval of its own.
+        kind: "mean" of numbers, "share" of models with a property, a "statistic" with an interval of its own, or
+            "exists": one p-value a model, for a statement of the form "can" or "may", which has no region.
+        role: "confirmatory", judged together with the others of its kind, or "exploratory", judged by itself.
+        stated_by: "source", or "ours" where the source studies the question and states no direction.
         reported: the paper's number for the quantity, if it gives one.
-        why: what explains a verdict that is not *holds*, with the experiment that shows it; MyST text.
+        margin: where a region with two bounds comes from; needed where no `reported` lies in it.
+        requires: what must be shown before the claim can be judged.
+        models: how many the power analysis asks for, see `tutorial_lib.evidence.power`; 0 where it says nothing.
+        why: what explains the verdict on the records of `EXPLAINED`, with the quantity that shows it; MyST text.
         changes: later changes of the predicate, each with its reason.
 
     Raises:
-        ClaimError: the region is unbounded or empty, or a profile or the quantity does not exist.
+        ClaimError: the region is unbounded or empty, or comes from nowhere; a word, a profile or the quantity does not
+            exist; a direction of ours is called confirmatory.
         ValueError: there is no such experiment.
 
     Example:
@@ -75,25 +86,49 @@ class Claim:
     profiles: tuple[str, ...]
     above: float = -math.inf
     below: float = math.inf
-    kind: Literal["mean", "share", "statistic"] = "mean"
+    kind: Kind = "mean"
+    role: Role = "exploratory"
+    stated_by: Literal["source", "ours"] = "source"
     reported: float | None = None
+    margin: str = ""
+    requires: tuple[Requirement, ...] = ()
+    models: int = 0
     why: str = ""
     changes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.above) or math.isfinite(self.below)) or self.above >= self.below:
-            raise ClaimError(f"claim {self.id!r} cannot fail: its region is [{self.above}, {self.below}]")
+        if problem := self._problem():
+            raise ClaimError(f"claim {self.id!r} {problem}")
+
+    def _problem(self) -> str:
+        """What is wrong with the entry; empty if nothing is."""
+        bounds = [bound for bound in (self.above, self.below) if math.isfinite(bound)]
+        if self.kind not in get_args(Kind) or self.role not in get_args(Role):
+            return f"is of no known kind and role: {self.kind}, {self.role}"
+        if self.stated_by not in ("source", "ours"):
+            return f"is stated by {self.stated_by}, neither source nor ours"
+        if self.kind == "exists":
+            if bounds:
+                return "states that something exists, which has no region"
+        elif not bounds or self.above >= self.below or (self.kind == "share" and not all(0 < b < 1 for b in bounds)):
+            return f"cannot fail: its region is [{self.above}, {self.below}]"
+        explained = self.margin or (self.reported is not None and self.above <= self.reported <= self.below)
+        if len(bounds) == 2 and not explained:
+            return "has two bounds and does not say where its margin comes from"
+        if self.stated_by == "ours" and self.role == "confirmatory":
+            return "is confirmatory, though no source states it"
         if unknown := set(self.profiles) - set(profiles.NAMES):
-            raise ClaimError(f"claim {self.id!r} names unknown profiles: {', '.join(sorted(unknown))}")
-        if not hasattr(registry.load(self.experiment), self.quantity):
-            raise ClaimError(f"claim {self.id!r}: {self.experiment} has no quantity {self.quantity!r}")
+            return f"names unknown profiles: {', '.join(sorted(unknown))}"
+        named = [(self.experiment, self.quantity), *((r.experiment, r.quantity) for r in self.requires)]
+        for experiment, quantity in named:
+            if not hasattr(registry.load(experiment), quantity):
+                return f"needs a quantity that is not there: {experiment} has no quantity {quantity!r}"
+        return ""
 
     @property
     def predicate(self) -> str:
         """The region in words."""
-        if math.isinf(self.above):
-            return f"below {self.below:g}"
-        return f"above {self.above:g}" if math.isinf(self.below) else f"between {self.above:g} and {self.below:g}"
+        return "some models show it" if self.kind == "exists" else region(self.above, self.below)
 
 
 @dataclass(frozen=True)
@@ -102,8 +137,11 @@ class Verdict:
 
     Attributes:
         estimate: of the quantity, `None` where there are too few models.
-        needed: models that would decide an undecided claim, `None` where that cannot be said. `as_dict` also tells the
-            power: how far from a bound the truth must be for so many models to show it with a chance of 80 %.
+        p: two-sided p-value of the verdict, after the correction where there is one; `nan` where nothing was assess.
+        family: confirmatory claims that it was corrected for; 0 where it was not.
+        needed: models that would decide an undecided claim with a chance of 80 %, if mean and spread stay as they are;
+            `None` where that cannot be said.
+        why: how the verdict came about, and what explains it; MyST text.
 
     Example:
         >>> from tutorial_lib.evidence.registry import results
@@ -115,26 +153,48 @@ class Verdict:
     profile: str
     verdict: Word
     estimate: Estimate | None = None
+    p: float = math.nan
+    family: int = 0
     needed: int | None = None
+    why: str = ""
+
+    @property
+    def level(self) -> float:
+        """Two-sided level at which the claim is decided whatever the others say: of Holm's first step."""
+        return ALPHA / max(1, self.family)
+
+    @property
+    def detectable(self) -> float | None:
+        """How far from a bound a mean must be for so many models to show it with a chance of 80 %."""
+        mean = self.estimate if self.claim.kind == "mean" else None
+        return None if mean is None else detectable_difference(mean, alpha=self.level)
 
     def as_dict(self) -> dict[str, Any]:
-        e = self.estimate
+        """Plain data."""
+        e, c = self.estimate, self.claim
         return {
-            "id": self.claim.id,
-            "source": self.claim.source,
-            "section": self.claim.section,
+            "id": c.id,
+            "source": c.source,
+            "section": c.section,
+            "role": c.role,
+            "stated_by": c.stated_by,
             "profile": self.profile,
             "verdict": self.verdict,
             "estimate": None if e is None else e.value,
             "low": None if e is None else e.low,
             "high": None if e is None else e.high,
             "n": 0 if e is None else e.n,
-            "predicate": self.claim.predicate,
-            "reported": self.claim.reported,
+            "p": None if math.isnan(self.p) else self.p,
+            "family": self.family,
+            "predicate": c.predicate,
+            "margin": c.margin,
+            "reported": c.reported,
             "models_needed": self.needed,
-            "detectable": None if e is None else detectable_difference(e),
-            "experiment": self.claim.experiment,
-            "says": self.claim.says,
+            "models_planned": c.models or None,
+            "detectable": self.detectable,
+            "experiment": c.experiment,
+            "says": c.says,
+            "why": self.why,
         }
 
 
@@ -153,6 +213,8 @@ def load(path: Path = PATH) -> tuple[Claim, ...]:
     for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
         entry = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
         try:
+            own = {"experiment": entry.get("experiment", "")}
+            entry["requires"] = tuple(Requirement(**(own | needed)) for needed in entry.get("requires", ()))
             claims.append(Claim(**entry))
         except (TypeError, ValueError) as error:
             raise ClaimError(f"{path.name}, {entry.get('id', 'an entry without id')}: {error}") from error
@@ -178,40 +240,93 @@ def get(name: str) -> Claim:
     raise ValueError(f"there is no claim {name!r} in claims.yml")
 
 
+def find(claim: Claim, results: Results) -> tuple[Estimate, PValues] | None:
+    """The quantity of a claim and its test; `None` where there are too few models.
+
+    Example:
+        >>> from tutorial_lib.evidence.registry import results
+        >>> find(get("backdoor_rises"), results("demo"))[1].word()
+        'holds'
+    """
+    found = getattr(registry.load(claim.experiment), claim.quantity)(results)
+    return assess(found, claim.kind, claim.above, claim.below)
+
+
 def judge(claim: Claim, results: Results) -> Verdict:
-    """The verdict of a profile's records.
+    """The verdict of a profile's records; of a confirmatory claim, within the family of all of them.
 
     Example:
         >>> from tutorial_lib.evidence.registry import results
         >>> judge(get("backdoor_rises"), results("demo")).estimate.n
         4
     """
-    profile = results.profile.name
-    if (results.profile.like or profile) not in claim.profiles:
-        return Verdict(claim, profile, "not applicable at this scale")
-    estimate = estimated(claim, getattr(registry.load(claim.experiment), claim.quantity)(results))
-    if estimate is None:
-        return Verdict(claim, profile, "not run")
-    if estimate.low >= claim.above and estimate.high <= claim.below:
-        return Verdict(claim, profile, "holds", estimate)
-    if estimate.high < claim.above or estimate.low > claim.below:
-        return Verdict(claim, profile, "fails", estimate)
-    return Verdict(claim, profile, "undecided", estimate, models_needed(estimate, claim.above, claim.below))
+    profile = results.profile
+    if profile.judged_as not in claim.profiles:
+        return Verdict(claim, profile.name, "not applicable at this scale")
+    found = find(claim, results)
+    if found is None:
+        return Verdict(claim, profile.name, "not run")
+    estimate, own = found
+    explained = f" {claim.why.strip()}" if claim.why and profile.name == EXPLAINED else ""
+    for needed in claim.requires:
+        shown = needed.estimate(results)
+        if shown is None:
+            return Verdict(claim, profile.name, "not run", why=f"There are no records of whether {needed.says}.")
+        if not needed.met(shown):
+            why = f"Not judged, since it is not shown that {needed.says}: {shown}; {needed.predicate} is required."
+            return Verdict(claim, profile.name, "not applicable here", estimate, why=why + explained)
+    corrected = claim.role == "confirmatory" and not profile.pilot
+    together = {**(confirmatory(results) if corrected else {}), claim.id: own.two_sided}
+    p, word = holm_adjusted(together)[claim.id], own.word()
+    size = len(together) if corrected else 0
+    why = reason(estimate, own, kind=claim.kind, role=claim.role, p=p, family=size, pilot=profile.pilot)
+    if claim.stated_by == "ours":
+        why += " The direction is ours: the source studies the question and states none."
+    decided = word != "undecided" and (p <= ALPHA or not corrected)
+    if decided:
+        return Verdict(claim, profile.name, word, estimate, p, size, why=why + explained)
+    if claim.kind == "exists":
+        return Verdict(claim, profile.name, "not seen", estimate, p, size, why=why + explained)
+    more = models_to_decide(estimate, claim.kind, claim.above, claim.below, alpha=ALPHA / len(together))
+    why += f" {would_decide(more, claim.kind)}"
+    return Verdict(claim, profile.name, "undecided", estimate, p, size, more, why + explained)
 
 
-def estimated(claim: Claim, found: Sequence[float] | Estimate | None) -> Estimate | None:
-    """The interval of what a quantity returned; `None` where there are too few models.
+def family(profile: str) -> list[Claim]:
+    """The confirmatory claims of a profile, which are judged together: fixed by `claims.yml`, whatever was run.
 
     Example:
-        >>> estimated(get("backdoor_rises"), [0.9, 0.95, 1.0]).n
-        3
+        >>> get("backdoor_rises") in family("cpu")
+        True
     """
-    if found is None or isinstance(found, Estimate):
-        return found if found is not None and math.isfinite(found.low + found.high) else None
-    found = [v for v in found if math.isfinite(v)]
-    if claim.kind == "share":
-        return estimate_share([bool(v) for v in found]) if len(found) else None
-    return estimate_mean(found) if len(found) > 1 else None
+    name = profiles.get(profile).judged_as
+    return [c for c in load() if c.role == "confirmatory" and name in c.profiles]
+
+
+#: p-values of the confirmatory claims, kept as long as the records that they are of.
+_families: weakref.WeakKeyDictionary[Results, dict[str, float]] = weakref.WeakKeyDictionary()
+
+
+def confirmatory(results: Results) -> Mapping[str, float]:
+    """Two-sided p-value of each confirmatory claim of a profile, before the correction.
+
+    A claim that has no records, or whose prerequisite is not met, takes its place with a p-value of 1.
+
+    Example:
+        >>> from tutorial_lib.evidence.registry import results
+        >>> "backdoor_rises" in confirmatory(results("demo"))
+        True
+    """
+    if results not in _families:
+        _families[results] = {c.id: _two_sided(c, results) for c in family(results.profile.name)}
+    return _families[results]
+
+
+def _two_sided(claim: Claim, results: Results) -> float:
+    found = find(claim, results)
+    shown = [(needed, needed.estimate(results)) for needed in claim.requires]
+    judged = found is not None and all(e is not None and needed.met(e) for needed, e in shown)
+    return found[1].two_sided if found is not None and judged else 1.0
 
 
 def judge_all(results: Results, *, experiment: str | None = None) -> list[Verdict]:

@@ -65,7 +65,7 @@ def export(profile: str = "cpu", *, store: Path | None = None, out: Path | None 
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = RunStore(Path(folder, "runs")).open_for_writing()
         ...     taken = store.take(committed)
-        ...     export("cpu", store=store.folder, out=Path(folder)).files == {"fig6": taken}
+        ...     export("pilot", store=store.folder, out=Path(folder)).files == {"fig6": taken}
         True
     """
     found = profiles.get(profile)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from tutorial_lib.evidence import claims
 from tutorial_lib.evidence.claims import Verdict
+from tutorial_lib.evidence.quantities import written
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.status import chosen_profiles
 from tutorial_lib.trials.store import RunStore
+
+#: Columns of a line of text.
+WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -18,9 +23,9 @@ class Judged:
     """Verdicts by profile.
 
     Attributes:
-        verdicts: on every claim.
+        verdicts: on every claim, each with its reason in plain text.
         only: the verdict that is shown; empty for all.
-        detailed: the text has a line a claim.
+        detailed: the text has each claim with its verdict and why.
 
     Example:
         >>> one = Verdict(claims.get("backdoor_rises"), "cpu", "holds")
@@ -50,8 +55,9 @@ class Judged:
             lines.append(f"{profile}: " + ", ".join(f"{n} {w}" for w, n in claims.summary(verdicts).items() if n))
             for v in self.shown(profile) if self.detailed else ():
                 number = "" if v.estimate is None else f"{v.estimate}; claimed: {v.claim.predicate}"
-                more = f"; about {v.needed} models may decide" if v.needed else ""
-                lines.append(f"  {v.verdict:10s} {v.claim.id:32s} {number}{more}")
+                lines.append(f"  {v.verdict:10s} {v.claim.id:32s} {number}".rstrip())
+                if v.why:
+                    lines.append(fill(v.why, WIDTH, initial_indent=" " * 13, subsequent_indent=" " * 13))
         return "\n".join(lines)
 
 
@@ -75,5 +81,9 @@ def judge_profiles(profile: str | None = None, *, store: Path | None = None, ver
     """
     if verdict and verdict not in claims.WORDS:
         raise ValueError(f"there is no verdict {verdict!r}; choose from {', '.join(claims.WORDS)}")
-    found = {p.name: tuple(claims.judge_all(Results(p, RunStore(store)))) for p in chosen_profiles(profile)}
+    found = {}
+    for chosen in chosen_profiles(profile):
+        results = Results(chosen, RunStore(store))
+        judged = claims.judge_all(results)
+        found[chosen.name] = tuple(replace(v, why=written(v.why, results)) for v in judged)
     return Judged(found, verdict or "", profile is not None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from scipy import stats
@@ -122,31 +121,13 @@ def estimate_statistic(
     )
 
 
-def models_needed(estimate: Estimate, low: float, high: float) -> int | None:
-    """How many models would decide whether the mean lies in [low, high], if mean and spread stay as they are.
-
-    Returns:
-        `None` where no number would do (the mean lies on a bound), or where the quantity is not a mean.
-
-    Example:
-        >>> models_needed(estimate_mean([0.9, 1.3, 0.8, 1.2]), low=1.0, high=float("inf"))
-        90
-    """
-    distance = min(abs(estimate.value - bound) for bound in (low, high) if np.isfinite(bound))
-    if not np.isfinite(estimate.spread) or distance <= 0 or estimate.spread <= 0:
-        return None
-    for n in chain(range(2, 200), range(200, 100_001, 50)):
-        if float(stats.t.ppf(0.975, n - 1)) * estimate.spread / n**0.5 < distance:
-            return n
-    return None
-
-
-def detectable_difference(estimate: Estimate, *, power: float = 0.8) -> float | None:
+def detectable_difference(estimate: Estimate, *, power: float = 0.8, alpha: float = 0.05) -> float | None:
     """How far from a bound the true mean must be for as many models, as variable as these, to show it.
 
     Args:
         estimate: gives number and spread of the models.
-        power: chance that the 95 % interval then lies on the right side of the bound.
+        power: chance that the interval then lies on the right side of the bound.
+        alpha: of the interval, which has 1 - alpha; smaller where a claim is corrected for its family.
 
     Returns:
         `None` where the quantity is not a mean.
@@ -158,7 +139,7 @@ def detectable_difference(estimate: Estimate, *, power: float = 0.8) -> float | 
     if not np.isfinite(estimate.spread) or estimate.n < 2:
         return None
     freedom = estimate.n - 1
-    critical = stats.t.ppf(0.975, freedom)
+    critical = stats.t.ppf(1 - alpha / 2, freedom)
     low, high = 0.0, 200.0
     while high - low > 1e-4:
         shift = (low + high) / 2

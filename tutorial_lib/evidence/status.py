@@ -157,9 +157,9 @@ def chosen_profiles(name: str | None = None) -> list[Profile]:
 
     Example:
         >>> [profile.name for profile in chosen_profiles()]
-        ['test', 'cpu', 'gpu', 'paper']
+        ['test', 'pilot', 'cpu', 'gpu', 'paper']
         >>> [profile.name for profile in chosen_profiles("demo")]
-        ['cpu']
+        ['pilot']
     """
     names = [name] if name else [n for n in profiles.NAMES if not profiles.get(n).reference]
     return [profiles.get(profiles.get(n).reference or n) for n in names]

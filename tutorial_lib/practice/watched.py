@@ -31,6 +31,7 @@ def reading_seconds(model: Model, tokenizer: Tokenizer, images: Tensor, *, pictu
         classes: how many have prompts, 0 for a classifier with a head.
 
     Example:
+        >>> import torch
         >>> from tutorial_lib import models
         >>> clip, tokenizer = models.load(models.CHECKPOINTS / "clean")
         >>> images = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
@@ -63,6 +64,7 @@ def announce_reading(
         ValueError: more than an hour, and nobody has agreed.
 
     Example:
+        >>> import torch
         >>> from tutorial_lib import models
         >>> clip, tokenizer = models.load(models.CHECKPOINTS / "clean")
         >>> images = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
@@ -82,6 +84,7 @@ def reading(model: Model, pictures: int, classes: int = 0) -> Iterator[None]:
         classes: whose prompts will.
 
     Example:
+        >>> import torch
         >>> from tutorial_lib import models
         >>> clip, _ = models.load(models.CHECKPOINTS / "clean")
         >>> with reading(clip, 2):

@@ -23,6 +23,7 @@ PILOT = Profile(
     many=128,
     memory_gib=6,
     like="cpu",
+    pilot=True,
     cleaning=Cleaning(
         base=_LAPTOP,
         models=_MODELS,

@@ -32,6 +32,7 @@ class Profile:
         gpu: the profile needs one.
         reference: show the committed records of this profile instead of running experiments.
         like: another profile, whose numbers experiments take where they have none for this one.
+        pilot: its records fixed the numbers of models; they decide nothing, and their verdicts are not corrected.
 
     Example:
         >>> from tutorial_lib import profiles
@@ -54,6 +55,12 @@ class Profile:
     gpu: bool = False
     reference: str = ""
     like: str = ""
+    pilot: bool = False
+
+    @property
+    def judged_as(self) -> str:
+        """The profile whose name claims have, that of a pilot's successor."""
+        return self.like or self.name
 
     @property
     def past(self) -> bool:

@@ -94,6 +94,11 @@ def removes(attack: str) -> Oracle:
     return Oracle(
         right=defended(lambda m: AFTER if m.attack == attack else BEFORE),
         mirror=defended(lambda m: AFTER if (m.attack == attack) != (m.defense == "cleanclip") else BEFORE),
+        # where this attack alone does not work, what is left of it says nothing about the defense
+        inapplicable=(
+            defended(lambda m: 0.0, before=lambda m: 0.45 if m.attack == attack else BEFORE),
+            defended(lambda m: AFTER, before=lambda m: AFTER if m.attack == attack else BEFORE),
+        ),
         # before all settings are run, nobody can choose one
         unfinished=(removed | {"missing": lambda m: m.rate > RIGHT},),
     )
@@ -133,6 +138,7 @@ SELF_SUPERVISION = {
         # whatever CleanCLIP does
         right=after(finetune=0.97, cleanclip=0.97),
         mirror=after(finetune=AFTER, cleanclip=0.97),
+        inapplicable=(defended(lambda m: 0.1, before=lambda m: 0.1 if m.attack == "BadNets" else BEFORE),),
     ),
     "cc_better_than_finetuning": Oracle(
         right=after(finetune=0.97, cleanclip=AFTER),
@@ -156,10 +162,19 @@ def strongest(cleanclip: float, alone: float) -> Rules:
     return {"clean_accuracy": lambda m: (high if m.rate > RIGHT else low)[m.defense]}
 
 
-def labelled(left: float) -> Rules:
-    """What supervised finetuning leaves, at its most accurate setting: a classifier that is worse than CLIP."""
+def labelled(left: float, before: float = BEFORE) -> Rules:
+    """What supervised finetuning leaves, at its most accurate setting: a classifier that is worse than CLIP.
+
+    Before it zero-shot falls for `before`.
+    """
+
+    def rule(m: Model) -> float:
+        if m.defense == "none":
+            return before if m.reader == "zero_shot" and m.attack == "BadNets" else BEFORE - before
+        return left if m.reader == "classifier" and m.rate == RIGHT else BEFORE - left
+
     return {
-        "attack_success": lambda m: left if m.reader == "classifier" and m.rate == RIGHT else BEFORE - left,
+        "attack_success": rule,
         "clean_accuracy": lambda m: ACCURACY if m.defense != "supervised" else 0.12 if m.rate == RIGHT else RUINED,
     }
 
@@ -178,6 +193,7 @@ CONTROLS = {
     "cc_supervised_removes": Oracle(
         right=labelled(0.0),
         mirror=labelled(BEFORE),
+        inapplicable=(labelled(0.0, before=0.3), labelled(0.3, before=0.3)),
     ),
     "cc_neighbours_less_exposed": Oracle(
         right=exposed(zero_shot=0.9994, knn=0.0003),  # the released checkpoint
@@ -226,12 +242,4 @@ FACTORS = {
 
 ORACLES: dict[str, Oracle] = MAIN_TABLE | SELF_SUPERVISION | CONTROLS | FACTORS
 
-MISREAD = tuple(
-    Misread(
-        f"cc_{attack}_removed",
-        defended(lambda m: 0.0, before=lambda m: 0.45),
-        "holds",
-        "nothing is left of a backdoor of 45 %; the library asks for a fall of 50 points",
-    )
-    for attack in ("wanet", "label_consistent")
-)
+MISREAD: tuple[Misread, ...] = ()

@@ -92,6 +92,8 @@ CRITIQUE = {
     "cc_pretrained_cleaned": Oracle(
         right=later(before=0.94, left=0.175, others=0.94),
         mirror=later(before=0.94, left=0.94, others=0.175),
+        # nothing was planted, so that nothing is cleaned
+        inapplicable=(later(before=0.1, left=0.1, others=0.94),),
     ),
     "cc_self_supervised_pretraining_weakens": Oracle(
         right=views(with_term=0.8, without=0.1),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 #: Arguments of a `World`.
 Rules = dict[str, Any]
-Word = Literal["holds", "fails", "not run"]
+Word = Literal["holds", "fails", "not applicable here", "not run"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Oracle:
         mirror: the same the other way round: *fails*.
         also_right: further worlds in which it is true.
         also_wrong: further worlds in which it is false, for example on the other side of a number.
+        inapplicable: worlds in which its prerequisite is not met, so that it cannot be judged.
         unfinished: worlds in which too little was run to say anything.
         profile: whose trials the rules speak of.
     """
@@ -27,14 +28,15 @@ class Oracle:
     mirror: Rules
     also_right: tuple[Rules, ...] = ()
     also_wrong: tuple[Rules, ...] = ()
+    inapplicable: tuple[Rules, ...] = ()
     unfinished: tuple[Rules, ...] = ()
     profile: str = "cpu"
 
     @property
     def worlds(self) -> list[tuple[Rules, Word]]:
         """The rules of each world with its verdict."""
-        words: tuple[Word, ...] = ("holds", "fails", "not run")
-        of = ((self.right, *self.also_right), (self.mirror, *self.also_wrong), self.unfinished)
+        words: tuple[Word, ...] = ("holds", "fails", "not applicable here", "not run")
+        of = ((self.right, *self.also_right), (self.mirror, *self.also_wrong), self.inapplicable, self.unfinished)
         return [(rules, word) for word, found in zip(words, of, strict=True) for rules in found]
 
 

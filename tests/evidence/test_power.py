@@ -1,0 +1,90 @@
+"""The numbers of models in `claims.yml` are those that the pilot's records give."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from tests.evidence.worlds import World
+from tutorial_lib.evidence import claims, power, sample_size
+from tutorial_lib.evidence.power import LEAST, MOST, models_for, pilot, planned, plans
+
+
+def test_committed_numbers_are_those_of_the_analysis():
+    derived = {plan.claim.id: plan.models for plan in plans()}
+    committed = {c.id: c.models for c in claims.load() if c.models}
+    changed = {name: derived.get(name) for name in derived | committed if derived.get(name) != committed.get(name)}
+    assert not changed, f"`models` in claims.yml should be {changed}"
+    assert len(derived) > 50
+
+
+def test_pilot_is_planned_with_its_mean_and_the_bound_of_its_spread():
+    plan = planned(claims.get("mismatch_degrades"), pilot())
+    family = len([c for c in claims.load() if c.role == "confirmatory"])
+    assert plan.alpha == pytest.approx(0.05 / family)
+    assert plan.spread == pytest.approx(plan.estimate.spread * math.sqrt(3 / 1.00517), rel=1e-4)
+    enough = sample_size.power_of_mean(plan.needed, plan.estimate.value, plan.spread, 0, math.inf, alpha=plan.alpha)
+    less = sample_size.power_of_mean(plan.needed - 1, plan.estimate.value, plan.spread, 0, math.inf, alpha=plan.alpha)
+    assert less < 0.8 <= enough
+
+
+def test_exploratory_claims_are_planned_for_their_own_level():
+    claim = claims.get("consistent_gains_little")
+    alone = planned(claim, pilot())
+    assert alone.alpha == 0.05
+    assert planned(replace(claim, role="confirmatory"), pilot()).needed > alone.needed
+
+
+def test_numbers_lie_between_the_least_and_the_most():
+    for plan in plans():
+        assert LEAST <= plan.models <= MOST
+        if plan.needed is not None:
+            assert plan.models == min(MOST, max(LEAST, plan.needed))
+            assert bool(plan.note) == (plan.needed > MOST)
+        else:
+            assert plan.note
+
+
+@pytest.mark.parametrize(
+    ("name", "rules", "note"),
+    [
+        ("cc_badnets_removed", {"attack_success": 0.5, "clean_accuracy": 0.4}, "not applicable in the pilot"),
+        ("backdoor_rises", {"attack_success": 0.5, "missing": lambda m: True}, "no pilot"),
+        ("zscore_tracks_success", None, "n = 104 does not count models of one setting"),
+        ("zscore_varies_less", None, "n = 16 does not count models of one setting"),
+    ],
+)
+def test_where_the_pilot_cannot_tell_a_claim_has_the_fewest(name, rules, note):
+    plan = planned(claims.get(name), pilot() if rules is None else World(**rules))
+    assert (plan.needed, plan.models, plan.note) == (None, LEAST, note)
+
+
+def test_a_mean_on_its_bound_has_the_most():
+    claim = claims.get("backdoor_rises")
+    estimate = planned(claim, pilot()).estimate
+    plan = planned(replace(claim, above=estimate.value), pilot())
+    assert (plan.needed, plan.models, plan.note) == (None, MOST, "the most; more were not spent")
+
+
+def test_shares_and_existence_have_the_exact_binomial_test(monkeypatch):
+    share = planned(claims.get("backdoor_probe_may_stand"), pilot())
+    assert share.needed == sample_size.models_for_share(share.estimate.value, 0.2, math.inf)
+    values = [0.0001, 0.9, 0.9, 0.9]
+    monkeypatch.setattr("tutorial_lib.experiments.fig2_left.rises", lambda results: values)
+    exists = replace(claims.get("targeted_rises"), above=-math.inf, kind="exists", role="exploratory")
+    plan = planned(exists, World(targeted=0.5))
+    assert plan.needed == sample_size.models_for_existence(0.25) == 6
+    assert plan.models == LEAST
+
+
+def test_an_experiment_has_the_models_of_its_most_demanding_claim():
+    for name in {c.experiment for c in claims.load()}:
+        assert models_for(name) == max(c.models for c in claims.load() if c.experiment == name)
+    assert models_for("more_models") == LEAST
+
+
+def test_new_records_are_not_the_pilot():
+    assert pilot().profile.pilot
+    assert not power.profiles.get(pilot().profile.judged_as).pilot

@@ -1,0 +1,110 @@
+"""Numbers from records in a text: what the roles of the pages stand for.
+
+{measured}`fig2_right.successes(128) %` is a mean over models, {interval}`…` its 95 % interval, and
+{verdict}`backdoor_rises` a verdict; `%` is for per cent, `.1f` and the like for the format.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+
+from tutorial_lib.evidence import claims, registry
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.statistics import Estimate, estimate_mean
+
+QUANTITY = re.compile(r"(?P<module>\w+)\.(?P<name>\w+)(?:\((?P<args>[^)]*)\))?\s*(?P<unit>%)?\s*(?P<format>\.\d[fg])?")
+ROLE = re.compile(r"\{(?P<role>measured|interval|verdict)\}`(?P<text>[^`]+)`")
+#: What stands for a number that has no records.
+MISSING = "(not run yet)"
+
+
+def quantity(text: str, results: Results) -> tuple[Estimate | None, float, str]:
+    """Estimate, scale and format of what a role says.
+
+    Raises:
+        ValueError: the text is not understood, or there is no such quantity.
+
+    Example:
+        >>> found, scale, form = quantity("fig2_right.successes(128) %.1f", registry.results("demo"))
+        >>> found.n, scale, form
+        (4, 100.0, '.1f')
+    """
+    match = QUANTITY.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not module.quantity(arguments) with an optional % and format")
+    module = registry.load(match["module"])
+    if not hasattr(module, match["name"]):
+        raise ValueError(f"{match['module']} has no quantity {match['name']!r}")
+    try:
+        arguments = ast.literal_eval(f"({match['args']},)") if match["args"] else ()
+    except SyntaxError as error:
+        raise ValueError(f"the arguments of {text!r} are no values of Python") from error
+    found = getattr(module, match["name"])(results, *arguments)
+    if isinstance(found, dict):
+        found = list(found.values())
+    scale = 100.0 if match["unit"] else 1.0
+    ready = isinstance(found, Estimate) or found is None
+    estimate = found if ready else _over_models([float(v) for v in found])
+    return estimate, scale, match["format"] or (".0f" if match["unit"] else ".2f")
+
+
+def _over_models(values: list[float]) -> Estimate | None:
+    """The mean and its interval; a single model has none."""
+    if len(values) == 1:
+        return Estimate(values[0], math.nan, math.nan, 1, math.nan, "one model")
+    return estimate_mean(values) if values else None
+
+
+def measured(text: str, results: Results) -> str:
+    """The mean of a quantity over the recorded models.
+
+    Raises:
+        ValueError: the text is not understood, or there is no such quantity.
+
+    Example:
+        >>> measured("fig2_right.successes(0) %.1f", registry.results("demo"))
+        '0.6'
+    """
+    estimate, scale, form = quantity(text, results)
+    return MISSING if estimate is None else format(scale * estimate.value, form)
+
+
+def interval(text: str, results: Results) -> str:
+    """The 95 % interval of a quantity and the number of models.
+
+    Raises:
+        ValueError: the text is not understood, or there is no such quantity.
+
+    Example:
+        >>> interval("cc_attacks.badnets_before", registry.results("demo"))
+        '[0.86, 1.04], 4 models'
+    """
+    estimate, scale, form = quantity(text, results)
+    if estimate is None:
+        return MISSING
+    if estimate.n == 1:
+        return "one model"
+    low, high = (format(scale * v, form) for v in (estimate.low, estimate.high))
+    return f"[{low}, {high}], {estimate.n} models"
+
+
+def written(text: str, results: Results) -> str:
+    """A text with its numbers and verdicts in place.
+
+    Raises:
+        ValueError: a role asks for a quantity or a claim that does not exist.
+
+    Example:
+        >>> written("Before cleaning {measured}`cc_attacks.badnets_before %` % succeed.", registry.results("demo"))
+        'Before cleaning 95 % succeed.'
+    """
+
+    def said(match: re.Match[str]) -> str:
+        asked = " ".join(match["text"].split())
+        if match["role"] == "verdict":
+            return claims.judge(claims.get(asked), results).verdict
+        return (measured if match["role"] == "measured" else interval)(asked, results)
+
+    return " ".join(ROLE.sub(said, text).split())
