@@ -37,7 +37,7 @@ class WhatItCosts(SphinxDirective):
         sums = [0.0] * 6
         for name in registry.names():
             module = registry.load(name)
-            found = results("cpu")
+            found = results("pilot")
             measured = sum(record.seconds for record in found.of(module.trials(found.profile)))
             cells, numbers = [duration(measured) if measured else "–"], [measured]
             for profile, (gpu, together) in PLANNED.items():

@@ -38,7 +38,7 @@ from tutorial_lib.evidence.table import Table
 
 logger = logging.getLogger(__name__)
 
-PROFILE = "cpu"  # what the pages show unless they say otherwise
+PROFILE = "pilot"  # what the pages show unless they say otherwise
 CALL = re.compile(r'experiments\.show\("(\w+)", profile(?:, "(\w+)")?\)')
 
 

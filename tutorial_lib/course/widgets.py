@@ -87,7 +87,7 @@ def trigger_explorer(
 
 
 def _recorded(results: Results | None) -> Results:
-    return results or Results(profiles.get("cpu"))
+    return results or Results(profiles.get("pilot"))
 
 
 def similarity_explorer(results: Results | None = None) -> widgets.Widget:

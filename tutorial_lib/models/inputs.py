@@ -103,10 +103,10 @@ def preprocessing_of(model: nn.Module) -> Preprocessing:
 
 
 def normalize(images: Tensor, preprocessing: Preprocessing | None = None) -> Tensor:
-    """uint8 pictures (B, 3, H, W) to the floats that a model expects.
+    """Pictures (B, 3, H, W) with values from 0 to 255 to the floats that a model expects.
 
     Args:
-        images: pictures.
+        images: pictures, uint8 or floats.
         preprocessing: whose mean and standard deviation to take; by default OpenAI's.
 
     Example:
@@ -114,6 +114,5 @@ def normalize(images: Tensor, preprocessing: Preprocessing | None = None) -> Ten
         [-1.79..., -1.75..., -1.48...]
     """
     own = preprocessing or Preprocessing()
-    mean = torch.tensor(own.mean, dtype=torch.float32, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(own.std, dtype=torch.float32, device=images.device).view(1, 3, 1, 1)
-    return (images.float() / 255 - mean) / std
+    mean, std = (torch.tensor(v, dtype=torch.float32, device=images.device).view(1, 3, 1, 1) for v in (own.mean, own.std))
+    return torch.addcmul(-mean / std, images.float(), 1 / (255 * std))

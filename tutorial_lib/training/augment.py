@@ -83,13 +83,18 @@ def crop(images: Tensor, boxes: Tensor, *, side: int | None = None) -> Tensor:
                 [4., 5.]])
     """
     batch, _, height, width = images.shape
-    y, x, box_h, box_w = (boxes / torch.tensor([height, width, height, width])).unbind(1)  # as shares of the sides
-    theta = torch.zeros(batch, 2, 3)
-    theta[:, 0, 0], theta[:, 1, 1] = box_w, box_h
-    theta[:, 0, 2], theta[:, 1, 2] = 2 * x + box_w - 1, 2 * y + box_h - 1
-    size = (batch, 3, side or height, side or width)
-    grid = F.affine_grid(theta.to(images.device), list(size), align_corners=False)
+    boxes = boxes.to(images.device)
+    y, x, box_h, box_w = (boxes / torch.tensor([height, width, height, width], device=boxes.device)).unbind(1)
+    rows, columns = side or height, side or width
+    grid = torch.empty(batch, rows, columns, 2, device=images.device)  # x and y of each point, in [-1, 1]
+    grid[..., 0] = (2 * x[:, None] + box_w[:, None] * _middles(columns, images.device) - 1)[:, None, :]
+    grid[..., 1] = (2 * y[:, None] + box_h[:, None] * _middles(rows, images.device) - 1)[:, :, None]
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _middles(count: int, device: torch.device) -> Tensor:
+    """Twice the middle of each of so many pixels, as a share of the side."""
+    return (2 * torch.arange(count, device=device) + 1) / count
 
 
 def autoaugment(images: Tensor, seed: int, *, group: int = 4) -> Tensor:

@@ -116,8 +116,8 @@ def random_views(
     height, width = images.shape[2:]
     boxes = crop_boxes(len(batch), height, width, generator, scale=scale)
     mine = distributed.share(batch).to(images.device)
-    views = crop(normalize(images[mine].to(device), preprocessing_of(model)), distributed.share(boxes))
-    return views.contiguous(memory_format=torch.channels_last)
+    views = crop(images[mine].to(device).float(), distributed.share(boxes))  # a crop is linear: scaled afterwards
+    return normalize(views, preprocessing_of(model)).contiguous(memory_format=torch.channels_last)
 
 
 def optimize(
