@@ -1,13 +1,15 @@
 """The tokenizer against open_clip's, with the whole vocabulary and with a pruned one."""
 
 import copy
+import random
+import string
 
 import open_clip
 import pytest
 import torch
 
 from tutorial_lib import models
-from tutorial_lib.models.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer
+from tutorial_lib.models.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer, _encode
 
 TEXTS = [
     "a photo of a dog",
@@ -67,3 +69,14 @@ def test_a_long_text_is_cut_and_still_ends() -> None:
     tokens = tokenizer([TEXTS[-1]])[0]
     assert tokens.argmax() == 5
     assert tokens[5] == tokenizer.vocab_size - 1
+
+
+def test_tokens_word_by_word_are_those_of_the_whole_text() -> None:
+    """Random texts of everything that is repaired, unescaped or special, and plenty that is not."""
+    draw, bpe = random.Random(0), open_clip.SimpleTokenizer()
+    signs = string.printable + "''''   é’&<>ﬁ\u200b"
+    words = ["dog's", "we'll", "<end_of_text>", "&amp;", "&lt", "3.5", "!!!", "naïve", "ﬁre", "A", "x-ray", "\x1b[31m"]
+    texts = ["".join(draw.choice(signs) for _ in range(draw.randrange(30))) for _ in range(3000)]
+    texts += [draw.choice((" ", "  ", "\n", "")).join(draw.choices(words, k=4)) for _ in range(3000)]
+    for text in texts:
+        assert _encode(text) == bpe.encode(text), text

@@ -114,5 +114,6 @@ def normalize(images: Tensor, preprocessing: Preprocessing | None = None) -> Ten
         [-1.79..., -1.75..., -1.48...]
     """
     own = preprocessing or Preprocessing()
-    mean, std = (torch.tensor(v, dtype=torch.float32, device=images.device).view(1, 3, 1, 1) for v in (own.mean, own.std))
+    values = (torch.tensor(v, dtype=torch.float32, device=images.device) for v in (own.mean, own.std))
+    mean, std = (v.view(1, 3, 1, 1) for v in values)
     return torch.addcmul(-mean / std, images.float(), 1 / (255 * std))
