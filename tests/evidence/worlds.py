@@ -177,6 +177,11 @@ class Model:
         return self._setting("recipe").lr if isinstance(self.trial.defense, TrainedDefense) else 0.0
 
     @property
+    def epochs(self) -> int:
+        """Of the defense, 0 without one."""
+        return self._setting("recipe").epochs if isinstance(self.trial.defense, TrainedDefense) else 0
+
+    @property
     def share(self) -> float:
         """Of the clean pairs that the defender trusts."""
         return self._setting("share")

@@ -43,7 +43,7 @@ def test_every_experiment_has_trials_on_the_shipped_data(name):
     p = profiles.get(name)
     for experiment in registry.names():
         trials = registry.load(experiment).trials(p)
-        assert trials or not supervised.COUNTS[p]
+        assert trials or p.past or not supervised.COUNTS[p]
         assert {t.data for t in trials} <= {integrity.fingerprint()}
     trials = registry.trials(registry.names(), p)
     assert len({t.key for t in trials}) == len(trials)

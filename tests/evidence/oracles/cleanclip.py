@@ -133,6 +133,49 @@ def distances(cleanclip: float, finetune: float) -> Rules:
     return {"embedding_distance": rule, "clean_accuracy": accuracy()}
 
 
+def ruined_by(method: str) -> Rules:
+    """One method removes BadNets at the price of the model, which the other one leaves as it is."""
+
+    def rule(m: Model) -> float:
+        return accuracy(RUINED if m.defense == method else ACCURACY)(m)
+
+    return defended(lambda m: 0.0 if m.defense == method else 0.5) | {"clean_accuracy": rule}
+
+
+def in_time(epochs: tuple[int, ...], left: float) -> Rules:
+    """Plain finetuning leaves little where it trains for so many epochs and much elsewhere; CleanCLIP leaves `left`."""
+    return defended(lambda m: left if m.defense == "cleanclip" else AFTER if m.epochs in epochs else 0.97)
+
+
+#: Where BadNets itself does not work, nothing is said of what is left of it.
+NO_BADNETS = (defended(lambda m: 0.05, before=lambda m: 0.1 if m.attack == "BadNets" else BEFORE),)
+#: Epochs of plain finetuning that cost what ten and 33 of CleanCLIP's do.
+AS_LONG = (18, 59)
+
+EQUAL_LOSS = {
+    "cc_less_left_at_equal_loss": Oracle(
+        right=after(finetune=0.97, cleanclip=AFTER),
+        mirror=after(finetune=AFTER, cleanclip=0.97),
+        also_right=(in_time(AS_LONG, left=0.5), ruined_by("finetune")),
+        also_wrong=(ruined_by("cleanclip"),),
+        inapplicable=NO_BADNETS,
+        unfinished=({"missing": lambda m: m.rate > 0} | after(finetune=0.97, cleanclip=AFTER),),
+    ),
+    "cc_less_left_at_equal_cost": Oracle(
+        right=after(finetune=0.97, cleanclip=AFTER),
+        mirror=in_time(AS_LONG, left=0.5),
+        also_wrong=(after(finetune=AFTER, cleanclip=0.97),),
+        inapplicable=NO_BADNETS,
+    ),
+    "cc_little_left_at_published_steps": Oracle(
+        right=after(finetune=0.97, cleanclip=AFTER),
+        mirror=after(finetune=AFTER, cleanclip=0.97),
+        also_wrong=(ruined_by("cleanclip"),),
+        inapplicable=NO_BADNETS,
+    ),
+}
+
+
 SELF_SUPERVISION = {
     "cc_finetuning_leaves_it": Oracle(
         # whatever CleanCLIP does
@@ -240,6 +283,6 @@ FACTORS = {
     ),
 }
 
-ORACLES: dict[str, Oracle] = MAIN_TABLE | SELF_SUPERVISION | CONTROLS | FACTORS
+ORACLES: dict[str, Oracle] = MAIN_TABLE | EQUAL_LOSS | SELF_SUPERVISION | CONTROLS | FACTORS
 
 MISREAD: tuple[Misread, ...] = ()

@@ -1,0 +1,247 @@
+"""CleanCLIP's budget as a map: trusted pairs, steps and learning rate, each method at equal loss of accuracy.
+
+The papers' 100,000 pairs, ten epochs and batches of 64 are 15,600 steps. A budget has two axes, how many pairs are
+trusted and how long the model is trained on them; here both vary, and plain finetuning is given CleanCLIP's steps and,
+since a step of CleanCLIP costs more, as many steps as cost the same.
+
+What is compared is attack success *at equal loss of clean accuracy*: of the settings that cost at most so many points
+the one that leaves least, chosen by somebody who sees the attack. The defender's rule, who sees validation pictures
+only, stands beside it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import plotly.graph_objects as go
+
+from tutorial_lib import plots
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.defenses import DEFENSES
+from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.table import Table
+from tutorial_lib.experiments._defended import accuracy, before, percent, success, validation, with_before
+from tutorial_lib.experiments._series import SMALL_PRINT, curve
+from tutorial_lib.profiles import ByProfile, Profile
+from tutorial_lib.trials import Recipe, Record, Seeds, TrainedDefense, Trial
+from tutorial_lib.triggers import NoisePatch
+
+GROUP, ORDER = "cleanclip", 25
+TITLE = "A map of the budget: trusted pairs, steps and learning rate"
+PAPER = (
+    "100,000 trusted pairs of 3,000,000 (3.3 %), ten epochs of batches of 64, 15,600 steps: CleanCLIP leaves little of "
+    "the backdoor at about one point of accuracy, plain finetuning leaves most of it"
+)
+#: The methods, and how many steps of plain finetuning cost as much as one of CleanCLIP: two pictures and two captions
+#: of each pair pass through the towers, and both are augmented (24 and 44 steps a second on one core).
+METHODS, COST = ("cleanclip", "finetune", "finetune for as long"), 1.8
+#: Points of clean accuracy that a defense may cost, as shares.
+LOSSES = (0.01, 0.03, 0.05, 0.10)
+#: What a defender may lose of her validation accuracy: the rule's sensitivity.
+MARGINS = (0.03, 0.05, 0.07, 0.10)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells of the map.
+
+    Attributes:
+        base: the models before the attack.
+        count: poisons.
+        cells: by share of the clean pairs, ascending: CleanCLIP's epochs, each with its learning rates.
+        few: models of the other shares than the published one.
+    """
+
+    base: Trial
+    count: int
+    cells: dict[float, dict[int, tuple[float, ...]]]
+    few: int = 4
+
+
+#: Learning rates of short and of long trainings.
+SHORT, LONG = (3e-4, 1e-3), (1e-4, 3e-4)
+#: 100,000 scenes; 500, 1,500, 5,000 and, at the published share and with all pairs, 15,600 steps of 64 pairs.
+GRID = ByProfile(
+    test=Grid(
+        Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64)), 8, {0.2: {1: SHORT}, 0.5: {1: (1e-3,)}}, 1
+    ),
+    cpu=Grid(
+        Trial(classes=100, scenes=100_000, recipe=Recipe(epochs=10, batch_size=512)),
+        300,
+        {
+            0.03: {10: SHORT, 33: SHORT, 107: LONG, 333: LONG},
+            0.1: {3: SHORT, 10: SHORT, 32: LONG},
+            0.2: {2: SHORT, 5: SHORT, 16: LONG},
+            1.0: {1: SHORT, 3: LONG, 10: LONG},
+        },
+    ),
+    gpu=Grid(
+        Trial(classes=320, scenes=3_000_000, recipe=Recipe(epochs=10, batch_size=1024)),
+        1500,
+        {
+            0.003: {10: SHORT, 100: LONG},
+            0.033: {1: SHORT, 3: SHORT, 10: LONG},
+            0.1: {1: SHORT, 3: LONG},
+            1.0: {1: LONG},
+        },
+    ),
+    paper=Grid(
+        Trial(
+            shards="cc3m", task="imagenet", side=224, model="RN50", recipe=Recipe(epochs=64, batch_size=128, lr=5e-4)
+        ),
+        1500,
+        {0.0339: {3: (1e-5, 1e-4), 10: (1e-6, 1e-5, 1e-4), 30: (1e-6, 1e-5)}, 0.0678: {10: (1e-6, 1e-5)}},
+    ),
+)
+
+
+def poisoned(p: Profile, seed: int) -> Trial:
+    """A backdoored model before it is cleaned."""
+    grid = GRID[p]
+    attack = Backdoor(grid.count, target=p.cleaning.models.target(seed), trigger=NoisePatch())
+    return replace(grid.base, attack=attack, seeds=Seeds.all(seed))
+
+
+def setting(p: Profile, method: str, share: float, epochs: int, lr: float) -> TrainedDefense:
+    """One cell of the map; "finetune for as long" trains for as many epochs as cost what CleanCLIP's cost."""
+    for_as_long = method == METHODS[2]
+    return p.cleaning.defense(
+        "finetune" if for_as_long else method,
+        lr,
+        share=share,
+        recipe_epochs=round(COST * epochs) if for_as_long else epochs,
+    )
+
+
+def settings(p: Profile, method: str, share: float | None = None) -> list[TrainedDefense]:
+    """The cells of a method, of one share or of all, from weak to strong: by learning rate times steps."""
+    grid = GRID[p]
+    cells = [
+        (lr * at * epochs, setting(p, method, at, epochs, lr))
+        for at, several in grid.cells.items()
+        if share in (None, at)
+        for epochs, rates in several.items()
+        for lr in rates
+    ]
+    return [defense for _, defense in sorted(cells, key=lambda cell: cell[0])]
+
+
+def trials(p: Profile) -> list[Trial]:
+    """None where the records are those of an earlier recipe, which had no map."""
+    if p.past:
+        return []
+    found = []
+    for k, seed in enumerate(p.cleaning.models.of(__name__)):
+        share = None if k < GRID[p].few else published_share(p)
+        sweeps = [d for method in METHODS for d in settings(p, method, share)]
+        found += with_before(poisoned(p, seed), sweeps)
+    return found
+
+
+Pick = Callable[[Record, list[Record], float], Record]
+
+
+def at_equal_loss(start: Record, found: list[Record], loss: float) -> Record:
+    """Of the settings that cost at most so much clean accuracy the one that leaves least; the model itself is one."""
+    return min((r for r in (start, *found) if accuracy(r) >= accuracy(start) - loss), key=success)
+
+
+def by_the_rule(start: Record, found: list[Record], margin: float) -> Record:
+    """The strongest setting within a margin on validation pictures; the model as it is where there is none."""
+    kept = [r for r in found if validation(r) >= validation(start) - margin]
+    return kept[-1] if kept else start
+
+
+def picked(
+    results: Results,
+    method: str,
+    allowed: float,
+    *,
+    share: float | None = None,
+    pick: Pick = at_equal_loss,
+    value: Callable[[Record], float] = success,
+) -> dict[int, float]:
+    """A number of each seed's model after the setting that is picked; seeds with a missing cell are left out."""
+    p, found = results.profile, {}
+    if p.past:
+        return {}
+    for seed in results.seeds:
+        base, wanted = poisoned(p, seed), settings(p, method, share)
+        start, cells = results.get(before(base)), results.of(replace(base, defense=d) for d in wanted)
+        if start is not None and len(cells) == len(wanted):
+            found[seed] = float(value(pick(start, cells, allowed)))
+    return found
+
+
+def works(results: Results) -> list[float]:
+    """Attack success before cleaning."""
+    p = results.profile
+    return [] if p.past else list(results.per_seed(lambda s: before(poisoned(p, s)), success).values())
+
+
+def published_share(p: Profile) -> float:
+    """The share nearest to the published one."""
+    return min(GRID[p].cells, key=lambda share: abs(share - 0.033))
+
+
+def _less_left(results: Results, loss: float, other: str) -> list[float]:
+    share = published_share(results.profile)
+    left = (picked(results, method, loss, share=share) for method in (other, "cleanclip"))
+    return differences(*left)
+
+
+#: What is left at the published share for at most five points of accuracy: the other method's less CleanCLIP's.
+better_at_equal_steps = functools.partial(_less_left, loss=0.05, other="finetune")
+better_at_equal_cost = functools.partial(_less_left, loss=0.05, other="finetune for as long")
+
+
+def left(results: Results, loss: float = 0.05) -> list[float]:
+    """Attack success that CleanCLIP leaves at the published share for at most so many points."""
+    return list(picked(results, "cleanclip", loss, share=published_share(results.profile)).values())
+
+
+def _title(method: str) -> str:
+    return DEFENSES.find("finetune").title + ", as long" if method == METHODS[2] else DEFENSES.find(method).title
+
+
+def table(results: Results) -> Table:
+    """Attack success at equal loss of clean accuracy, by share of trusted pairs and method."""
+    rows = []
+    for share in GRID[results.profile].cells:
+        for method in METHODS:
+            cells = (percent(picked(results, method, loss, share=share).values()) for loss in LOSSES)
+            rows.append((f"{100 * share:.3g} %", _title(method), *cells))
+    return Table(("trusted pairs", "method", *(f"at most {100 * loss:g} points" for loss in LOSSES)), tuple(rows))
+
+
+def rule_table(results: Results) -> Table:
+    """What the defender's rule leaves and costs, by its margin, over all settings of a method."""
+    rows = []
+    for method in METHODS:
+        for margin in MARGINS:
+            cells = (
+                percent(picked(results, method, margin, pick=by_the_rule, value=v).values())
+                for v in (success, accuracy)
+            )
+            rows.append((_title(method), f"{100 * margin:g} points", *cells))
+    return Table(("method", "margin", "attack success (%)", "clean accuracy (%)"), tuple(rows))
+
+
+def plot(results: Results) -> go.Figure:
+    """Attack success that is left at the published share, against the loss of accuracy that is allowed."""
+    p = results.profile
+    fig = plots.figure(
+        "Attack success after CleanCLIP, after plain finetuning with as many steps, and after plain finetuning for as "
+        "long, against the clean accuracy that the cleaning may cost.",
+        x="clean accuracy that it may cost (points)",
+        y="attack success that is left (%)",
+        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+        height=420,
+    )
+    losses = (0.0, *LOSSES)
+    for k, method in enumerate(METHODS):
+        values = [list(picked(results, method, loss, share=published_share(p)).values()) for loss in losses]
+        curve(fig, [100 * loss for loss in losses], values, _title(method), number=k, scale=100, bounds=(0, 1))
+    return fig
