@@ -109,6 +109,29 @@ def fell(group: int) -> list[float]:
     return shares
 
 
+def worst_change() -> list[float]:
+    """Clean accuracy against unpoisoned models: of a backdoor, of many targets or of one, the kind that loses most."""
+    kinds: dict[str, dict[int, float]] = {"many": {}, "one": {}, "none": {}}
+    for line in LINES:
+        trial = line["trial"]
+        attack = trial["attack"]
+        usual = (trial["classes"], trial.get("scenes"), trial["recipe"]["epochs"], trial["copies"]) == (
+            320,
+            None,
+            14,
+            8,
+        )
+        if not usual or trial.get("defense") or trial["seeds"]["data"] not in SEEDS:
+            continue
+        kind = "none" if attack is None else "many" if len(attack.get("groups", "")) > 5 else "one"
+        assert attack is None or attack["kind"] == "targeted"
+        kinds[kind][trial["seeds"]["data"]] = accuracy(line["metrics"])
+    by_kind = {kind: [found[seed] for seed in SEEDS] for kind, found in kinds.items()}
+    changes = [less(of(backdoor(256), accuracy), of(backdoor(0), accuracy))]
+    changes += [less(by_kind[kind], by_kind["none"]) for kind in ("many", "one")]
+    return min(changes, key=sum)
+
+
 def agreement() -> list[float]:
     shares = []
     for rows in targets():
@@ -180,7 +203,7 @@ NUMBERS: dict[str, Callable[[], list[float]]] = {
     "prompts_work": lambda: less(fell(4), fell(0)),
     "backdoor_rises": lambda: less(of(backdoor(256), success), of(backdoor(8), success)),
     "backdoor_control": lambda: of(backdoor(0), success),
-    "clean_accuracy_not_lower": lambda: less(of(backdoor(256), accuracy), of(backdoor(0), accuracy)),
+    "clean_accuracy_not_lower": worst_change,
     "triggered_pairs_apart": lambda: of(backdoor(256), apart),
     "few_consistent_better": lambda: less(of(backdoor(32), z("fixed")), of(backdoor(32, RANDOM), z("random"))),
     "few_at_random_fail": lambda: of(backdoor(32, RANDOM), z("random")),
@@ -258,12 +281,13 @@ def two_sided(claim: Line) -> float:
 def test_verdicts_are_those_of_the_printed_intervals(said):
     """Corrected where a family is named, which a pilot's verdicts have none of."""
     family = {name: claim for name, claim in said.items() if claim["role"] == "confirmatory"}
-    p = {n: two_sided(c) if c["verdict"] != "not applicable here" else 1.0 for n, c in family.items()}
+    unjudged = ("not applicable here", "not run")
+    p = {n: two_sided(c) if c["verdict"] not in unjudged else 1.0 for n, c in family.items()}
     largest = 0.0
     for left, name in zip(range(len(p), 0, -1), sorted(p, key=p.__getitem__), strict=True):
         largest = max(largest, min(1.0, left * p[name]))
         claim = family[name]
-        if claim["verdict"] == "not applicable here":
+        if claim["verdict"] in unjudged:
             continue
         assert claim["family"] in (0, len(family))
         expected = largest if claim["family"] else min(1.0, p[name])

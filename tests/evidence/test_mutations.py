@@ -38,9 +38,6 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         "fig3.distance_from_normal: operands: return float(np.abs(normal - measured).max())",
         "fig5_right._deviations: operands: return {seed: abs(middle - z) for seed, z in scores.items()}",
     ),
-    "the logarithm of the inverse lies as near to a straight line (so R² does not see the sign, see MISREAD)": (
-        "fig3.same_label: operands: return (middles(len(total))[enough], total[enough] / same[enough])",
-    ),
     "the first of one element is the last": (
         "_defended.at: index: return results.per_seed(lambda s: cleaned(base_of(s), [defense])[-1], value)",
         "cc_strength.measured: index: return results.per_seed("
@@ -68,13 +65,13 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         f"results, base_of, [] if method == '{kind}' else numbers(results).sweep(method, few=True), value)"
         for kind in ("finetune", "self-supervised", "supervised")
     ),
+    "a distance has no direction": (
+        "cc_map.published_share: operands: return min(GRID[p].cells, key=lambda share: abs(0.033 - share))",
+    ),
     "no claim is about weight decay": tuple(
         f"cc_frontier.settings: word: return ["
         f"c.defense('{kind}', c.middle_rate, recipe_weight_decay=w) for w in WEIGHT_DECAYS[p]]"
         for kind in ("none", "cleanclip", "self-supervised", "supervised")
-    ),
-    "which settings count as saturated is the library's choice, and no sentence of the paper": (
-        "zscore_success.relative_spread: and or: if len(z) >= 3 or 0.05 < success.mean() < 0.95:",
     ),
 }
 

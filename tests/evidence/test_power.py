@@ -53,7 +53,7 @@ def test_numbers_lie_between_the_least_and_the_most():
         ("cc_badnets_removed", {"attack_success": 0.5, "clean_accuracy": 0.4}, "not applicable in the pilot"),
         ("backdoor_rises", {"attack_success": 0.5, "missing": lambda m: True}, "no pilot"),
         ("zscore_tracks_success", None, "n = 104 does not count models of one setting"),
-        ("zscore_varies_less", None, "n = 16 does not count models of one setting"),
+        ("zscore_varies_less", None, "of a statistic only the interval is known"),
     ],
 )
 def test_where_the_pilot_cannot_tell_a_claim_has_the_fewest(name, rules, note):

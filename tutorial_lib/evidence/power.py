@@ -76,6 +76,8 @@ def planned(claim: Claim, records: Results) -> Plan:
         note = "no pilot"
     elif verdict.verdict == "not applicable here":
         note = "not applicable in the pilot"
+    elif claim.kind == "statistic" and estimate.n == models:
+        note = "of a statistic only the interval is known"
     elif claim.kind == "statistic" or (claim.kind == "mean" and estimate.n != models):
         note = f"n = {estimate.n} does not count models of one setting"
     elif claim.kind == "mean":

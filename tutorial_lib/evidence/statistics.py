@@ -147,6 +147,39 @@ def detectable_difference(estimate: Estimate, *, power: float = 0.8, alpha: floa
     return float(high * estimate.spread / estimate.n**0.5)
 
 
+def estimate_ratio(
+    rows: Sequence[Sequence[float]], ratio: Callable[[np.ndarray], float], *, resolution: float = 1e-3
+) -> Estimate:
+    """A positive ratio of models, with a jackknife over models on its logarithm.
+
+    Args:
+        rows: the numbers of each model, of one length.
+        ratio: takes such numbers of several models, shape (models, numbers).
+        resolution: the standard error of the logarithm is taken to be at least this.
+
+    Raises:
+        ValueError: fewer than four models.
+
+    Source: Efron & Tibshirani (1993), section 11.5; pseudo-values with a t interval.
+
+    Example:
+        >>> rows = [[1.0, 2.0], [2.0, 4.0], [3.0, 6.0], [4.0, 8.0]]
+        >>> found = estimate_ratio(rows, lambda x: x[:, 1].sum() / x[:, 0].sum())
+        >>> round(found.value, 6), found.n
+        (2.0, 4)
+    """
+    x = np.asarray(rows, dtype=float)
+    n = len(x)
+    if n < 4:
+        raise ValueError(f"a jackknife needs at least four models, not {n}")
+    whole = np.log(ratio(x))
+    pseudo = n * whole - (n - 1) * np.log([ratio(np.delete(x, k, axis=0)) for k in range(n)])
+    error = max(float(np.std(pseudo, ddof=1)) / n**0.5, resolution)
+    half = float(stats.t.ppf(0.975, n - 1)) * error
+    value, low, high = (float(np.exp(v)) for v in (whole, whole - half, whole + half))
+    return Estimate(value, low, high, n, float("nan"), "jackknife over models")
+
+
 def models_for_power(difference: float, spread: float, *, power: float = 0.8, limit: int = 1000) -> int | None:
     """Models a group that a two-sided two-sample t test at 5 % needs to see a difference.
 

@@ -69,6 +69,11 @@ def more_pairs_help(results: Results) -> list[float]:
     return differences(measured(results, "cleanclip", shares[0]), measured(results, "cleanclip", shares[-1]))
 
 
+def left_by_finetuning(results: Results) -> list[float]:
+    """Attack success after plain finetuning on the largest share."""
+    return list(measured(results, "finetune", SHARES[results.profile][-1]).values())
+
+
 def finetuning_catches_up(results: Results) -> list[float]:
     """Attack success at the largest share: plain finetuning less CleanCLIP."""
     share = SHARES[results.profile][-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import mean
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ import plotly.graph_objects as go
 from tutorial_lib import plots
 from tutorial_lib.attacks import Group, Targeted
 from tutorial_lib.evidence.results import Results, differences, stamp
-from tutorial_lib.experiments import unpoisoned
+from tutorial_lib.experiments import fig2_right, unpoisoned
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Record, Seeds, Trial
@@ -166,6 +167,16 @@ def accuracy_cost(results: Results, which: Literal["together", "alone"] = "toget
         lambda s: trial(results.profile, s), lambda r: r.metrics["clean_accuracy"]["zero_shot"]["rate"]
     )
     return differences(unpoisoned.accuracies(results), attacked)
+
+
+def worst_accuracy_change(results: Results) -> list[float]:
+    """Clean accuracy less that of the unpoisoned models, for the kind of poisoned models that lose most on average.
+
+    The kinds are models with most poisons of a backdoor, with many targeted attacks, and with a single one.
+    """
+    targeted = ([-cost for cost in accuracy_cost(results, which)] for which in ("together", "alone"))
+    kinds = [found for found in (fig2_right.accuracy_change(results), *targeted) if found]
+    return min(kinds, key=mean, default=[])
 
 
 def plot(results: Results) -> go.Figure:

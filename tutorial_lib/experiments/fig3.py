@@ -47,12 +47,13 @@ def same_label(record: Record, which: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def exponential_fit(record: Record, which: str) -> float:
-    """R² of log probability against similarity, above that of random pairs; nan for too few bins."""
+    """R² of log probability over similarity, above that of random pairs; negative where it falls, nan for few bins."""
     x, p = same_label(record, which)
     above = x > record.metrics["similarity_clean"]
     if above.sum() < 5:
         return float("nan")
-    return float(stats.linregress(x[above], np.log(p[above])).rvalue ** 2)
+    r = stats.linregress(x[above], np.log(p[above])).rvalue
+    return float(r * abs(r))
 
 
 def _clean(results: Results, value: Callable[[Record], float]) -> list[float]:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from tutorial_lib import plots
 from tutorial_lib.evidence.results import Results, stamp
-from tutorial_lib.evidence.statistics import Estimate, estimate_statistic, models_for_power
+from tutorial_lib.evidence.statistics import Estimate, estimate_ratio, estimate_statistic, models_for_power
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments import fig2_right, fig4, fig5_left, fig5_right, fig6
 from tutorial_lib.profiles import Profile
@@ -20,6 +20,10 @@ from tutorial_lib.trials import Record, Trial
 GROUP, ORDER = "carlini_terzis", 80
 TITLE = "The z-score and attack success: the same information?"
 PAPER = "the z-score carries the information of attack success with a much lower variance (section 5.1)"
+
+
+#: A variance that no two models could show, in units of a squared range.
+TINY = 1e-9
 
 
 def trials(p: Profile) -> list[Trial]:
@@ -40,6 +44,30 @@ def rank_correlation(results: Results) -> Estimate | None:
     if len(z) < 8:
         return None
     return estimate_statistic((z, success), lambda a, b: stats.spearmanr(a, b).statistic)
+
+
+def variance_ratio(results: Results) -> Estimate | None:
+    """Variance of z between models over that of attack success, each in units of its squared range over the doses.
+
+    Averaged over all numbers of poisons of figure 2 (right), also those where success is saturated: settings are not
+    chosen by what either measure says.
+    """
+    p = results.profile
+    by_dose = [
+        results.per_seed(lambda s, c=count: p.backdoor(c, s), value)  # type: ignore[misc]
+        for value in (lambda r: r.metrics["z_score"], fig2_right.success)
+        for count in p.counts[1:]
+    ]
+    whole = sorted(set.intersection(*(set(found) for found in by_dose)))
+    if len(whole) < 4:
+        return None
+    rows = [[found[seed] for found in by_dose] for seed in whole]
+
+    def ratio(x: np.ndarray) -> float:
+        scaled = [part.var(0, ddof=1).mean() / np.ptp(part.mean(0)) ** 2 for part in np.split(x, 2, axis=1)]
+        return float(max(scaled[0], TINY) / max(scaled[1], TINY))
+
+    return estimate_ratio(rows, ratio)
 
 
 def relative_spread(results: Results) -> list[float]:

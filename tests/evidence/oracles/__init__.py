@@ -15,7 +15,6 @@ MISREAD: tuple[Misread, ...] = (
     *scale.MISREAD,
     *captions.MISREAD,
     *cleanclip.MISREAD,
-    *critique.MISREAD,
 )
 
 __all__ = ["MISREAD", "ORACLES", "Misread", "Oracle"]

@@ -9,6 +9,10 @@ from tests.evidence.oracles.oracle import Misread, Oracle, Rules
 from tests.evidence.worlds import Model
 
 
+def targeted(m: Model) -> bool:
+    return getattr(m.trial.attack, "kind", "") == "targeted"
+
+
 def zero_shot(m: Model) -> bool:
     """Success and accuracy without another word are those of zero-shot classification."""
     return m.reader == "zero_shot"
@@ -105,6 +109,9 @@ BACKDOORS = {
     "clean_accuracy_not_lower": Oracle(
         right={"clean_accuracy": lambda m: 0.09 if m.most and not zero_shot(m) else 0.19},
         mirror={"clean_accuracy": lambda m: 0.09 if m.most and zero_shot(m) else 0.19},
+        # other readers of the same models say something else
+        also_right=({"clean_accuracy": lambda m: 0.19 if zero_shot(m) else 0.09 if targeted(m) else 0.29},),
+        also_wrong=({"clean_accuracy": lambda m: 0.09 if targeted(m) else 0.19},),
     ),
 }
 
@@ -144,10 +151,12 @@ SIMILARITY = {
     "same_true_label_exponential": Oracle(
         right=ALIKE | {"same_label": exponential, "same_prediction": 0.3},
         mirror=ALIKE | {"same_label": 0.3, "same_prediction": exponential},
+        also_wrong=(ALIKE | {"same_label": shrinking},),
     ),
     "same_predicted_label_exponential": Oracle(
         right=ALIKE | {"same_prediction": exponential, "same_label": 0.3},
         mirror=ALIKE | {"same_prediction": 0.3, "same_label": exponential},
+        also_wrong=(ALIKE | {"same_prediction": shrinking},),
     ),
     "clean_pairs_normal": Oracle(
         # figure 3 is of a backdoored model
@@ -259,29 +268,11 @@ MISREAD = (
         profile="paper",
     ),
     Misread(
-        "clean_accuracy_not_lower",
-        {"clean_accuracy": lambda m: 0.09 if getattr(m.trial.attack, "kind", "") == "targeted" else 0.19},
-        "fails",
-        "'none of the models we poison or backdoor': those of targeted poisoning are left out",
-    ),
-    Misread(
         "targeted_larger_data_half",
         by_size(0.8, 0.4),
         "holds",
         "80 % to 40 % is half; the region is of the difference, and only 40 % to 20 % lies in it",
         profile="gpu",
-    ),
-    Misread(
-        "same_true_label_exponential",
-        ALIKE | {"same_label": shrinking},
-        "fails",
-        "R² does not say whether the probability grows or shrinks with similarity",
-    ),
-    Misread(
-        "same_predicted_label_exponential",
-        ALIKE | {"same_prediction": shrinking},
-        "fails",
-        "R² does not say whether the probability grows or shrinks with similarity",
     ),
     Misread(
         "targeted_three_succeed",

@@ -170,6 +170,7 @@ EQUAL_LOSS = {
     "cc_little_left_at_published_steps": Oracle(
         right=after(finetune=0.97, cleanclip=AFTER),
         mirror=after(finetune=AFTER, cleanclip=0.97),
+        also_right=(defended(lambda m: AFTER if m.share == 0.03 else BEFORE),),  # whatever other shares do
         also_wrong=(ruined_by("cleanclip"),),
         inapplicable=NO_BADNETS,
     ),

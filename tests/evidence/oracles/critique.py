@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.evidence.oracles.cleanclip import BEFORE, after, defended
-from tests.evidence.oracles.oracle import Misread, Oracle, Rules
+from tests.evidence.oracles.oracle import Oracle, Rules
 from tests.evidence.worlds import Model
 
 
@@ -27,6 +27,7 @@ FACTORS = {
     "cc_finetuning_never_catches_up": Oracle(
         right=finetuning(finetune=0.9, cleanclip=0.1),
         mirror=finetuning(finetune=0.1, cleanclip=0.9),
+        also_right=(after(finetune=BEFORE, cleanclip=BEFORE),),
     ),
     "cc_poisons_do_not_matter": Oracle(
         right=by_poisons(fewest=0.1, most=0.1),
@@ -112,13 +113,3 @@ CRITIQUE = {
 }
 
 ORACLES: dict[str, Oracle] = FACTORS | CRITIQUE
-
-MISREAD = (
-    Misread(
-        "cc_finetuning_never_catches_up",
-        after(finetune=BEFORE, cleanclip=BEFORE),
-        "holds",
-        "plain finetuning never removes anything here; the quantity is the distance from CleanCLIP, which does not "
-        "either",
-    ),
-)

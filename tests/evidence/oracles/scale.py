@@ -161,6 +161,7 @@ METRIC = {
         right=spread(of_success=0.8, of_z=0.1),
         mirror=spread(of_success=0.1, of_z=0.8),
         also_right=(spread(of_success=0.8, of_z=0.1) | {"missing": lambda m: m.seed == 3 and m.many},),
+        also_wrong=(spread(of_success=0.4, of_z=0.37),),
     ),
 }
 
@@ -173,11 +174,5 @@ MISREAD = (
         "holds",
         "the smallest model, which is never backdoored, does not vary at all; the paper compares 5 with 30 million",
         profile="paper",
-    ),
-    Misread(
-        "zscore_varies_less",
-        spread(of_success=0.4, of_z=0.37),
-        "fails",
-        "'much lower variance' is read as any difference above 0",
     ),
 )
