@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from tutorial_lib import plots
 from tutorial_lib.attacks import Group, Targeted
 from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.statistics import Estimate, estimate_ratio
 from tutorial_lib.experiments import fig2_right, unpoisoned
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
@@ -47,6 +48,10 @@ SAME_RATE: ByProfile[tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int
     gpu=(({"scenes": 600_000}, 3), ({"scenes": 3_000_000}, 15)),
     paper=(({}, 3), ({"shards": "yfcc15m"}, 15)),
 )
+
+
+#: Stands for no success at all, in a ratio of two successes.
+NONE = 0.005
 
 
 def base(p: Profile) -> Trial:
@@ -136,13 +141,21 @@ def probe_agrees(results: Results) -> list[float]:
     return list(results.per_seed(lambda s: together(results.profile, s), agreement).values())
 
 
-def larger_data(results: Results) -> list[float]:
-    """Success in the five times larger data set less success in the smaller one, at the same rate."""
-    by_size = [
+def in_smaller_data(results: Results) -> list[float]:
+    """Success in the smaller data set at that rate."""
+    return list(results.per_seed(lambda s: at_same_rate(results.profile, 0, s), lambda r: share(r, 0)).values())
+
+
+def larger_data(results: Results) -> Estimate | None:
+    """Success in the five times larger data set over success in the smaller one, at the same rate, of all models."""
+    small, large = (
         results.per_seed(lambda s, which=which: at_same_rate(results.profile, which, s), lambda r: share(r, 0))  # type: ignore[misc]
         for which in (0, 1)
-    ]
-    return differences(by_size[1], by_size[0])
+    )
+    rows = [[small[seed], large[seed]] for seed in sorted(small.keys() & large.keys())]
+    if len(rows) < 4:
+        return None
+    return estimate_ratio(rows, lambda x: float((x[:, 1].mean() + NONE) / (x[:, 0].mean() + NONE)))
 
 
 def same_count(results: Results) -> list[float]:

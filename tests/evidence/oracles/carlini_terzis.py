@@ -56,12 +56,16 @@ TARGETED = {
     "targeted_larger_data_not_harder": Oracle(
         right=by_size(0.4, 0.2),  # the paper's numbers: "not much harder"
         mirror=by_size(0.8, 0.0),
+        also_wrong=(by_size(0.25, 0.0),),
+        inapplicable=(by_size(0.02, 0.5),),
         profile="gpu",
     ),
     "targeted_larger_data_half": Oracle(
         right=by_size(0.4, 0.2),
         mirror=by_size(0.4, 0.4),
-        also_wrong=(by_size(0.9, 0.0), by_size(0.2, 0.4)),
+        also_right=(by_size(0.8, 0.4),),
+        also_wrong=(by_size(0.9, 0.0), by_size(0.25, 0.5)),
+        inapplicable=(by_size(0.02, 0.01),),
         profile="gpu",
     ),
 }
@@ -254,25 +258,11 @@ MISREAD = (
         profile="gpu",
     ),
     Misread(
-        "targeted_larger_data_not_harder",
-        by_size(0.2, 0.0),
-        "fails",
-        "where few fall in the smaller data, the difference cannot leave the region, though nothing is left of it",
-        profile="gpu",
-    ),
-    Misread(
         "backdoor_probe_may_stand",
         {"attack_success": lambda m: 0.05 if not m.poisons or stands(m) else 0.9},
         "holds",
         "'can be' is true of a single model; the library asks how often it is so",
         profile="paper",
-    ),
-    Misread(
-        "targeted_larger_data_half",
-        by_size(0.8, 0.4),
-        "holds",
-        "80 % to 40 % is half; the region is of the difference, and only 40 % to 20 % lies in it",
-        profile="gpu",
     ),
     Misread(
         "targeted_three_succeed",
