@@ -203,7 +203,7 @@ def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, 
         site.settle(page)
         stamps = page.locator(".plotly-stamp")
         assert stamps.count() >= 2
-        assert "profile cpu" in " ".join(stamps.all_inner_texts())
+        assert "profile pilot" in " ".join(stamps.all_inner_texts())
         rights = stamps.evaluate_all("found => found.map(e => e.getBoundingClientRect().right)")
         assert max(rights) <= 390
         wide = page.locator(".plotly-figure[tabindex='0']")

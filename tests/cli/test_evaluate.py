@@ -39,8 +39,12 @@ def test_evaluate_on_shards(folder: Path, tmp_path: Path, capsys: pytest.Capture
     course = tutorial(capsys, *evaluate(folder))
     data = ("--data", tmp_path / "test", "--labels", tmp_path / "test" / "labels.txt")
     shards = tutorial(capsys, *evaluate(folder, *data))
-    for name in ("clean_accuracy", "z_score", "similarity_triggered", "embedding_distance"):
+    for name in ("clean_accuracy", "embedding_distance"):
         assert shards[name] == course[name]
+    pairs = [body["computed_on"]["z_score"]["pairs"] for body in (shards, course)]
+    n = shards["computed_on"]["z_score"]["pictures"]
+    assert pairs == [n * (n - 1) // 2, n * (n - 8) // 2], "shards do not say which pictures show one drawing"
+    assert shards["similarity_triggered"] == pytest.approx(course["similarity_triggered"], abs=0.05)
     for name in ("attack_success", "attack_success_control", "attack_success_untriggered"):
         assert [shards[name][k] for k in ("rate", "n")] == [course[name][k] for k in ("rate", "n")]
     assert course["interval"]["method"] == "95 % Wilson, clustered by drawing"
