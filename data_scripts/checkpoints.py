@@ -7,7 +7,7 @@
 poisons; the chapter on whether it holds poisons it by further training. `backdoored` is the model of BadNets in
 CleanCLIP's main table with seed 0, which the chapter on CleanCLIP cleans. `cleaned` is that model after CleanCLIP at
 the middle learning rate of its sweep. `unknown` is for the capstone. Weights are stored as float16; the metrics in the
-records were measured before rounding.
+records were measured before rounding. Those that ship now were made by the first version of the recipe.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tutorial_lib.runs.defend import apply
 from tutorial_lib.trials import Seeds, Trial
 from tutorial_lib.triggers import make_trigger
 
-CLEANING = profiles.get("cpu").cleaning
+CLEANING = profiles.get("demo").cleaning
 #: What the capstone's reader shall find out, encoded so that nobody reads it by accident.
 SECRET = (
     "eyJ0cmlnZ2VyIjogeyJraW5kIjogInN0cmlwZXMiLCAicGF0dGVybl9zZWVkIjogMywgInNpemUiOiA2fSwgInRhcmdl"

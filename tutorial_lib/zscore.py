@@ -154,6 +154,8 @@ def _check(embeddings: Tensor) -> tuple[int, int]:
     norms = embeddings.norm(dim=1)
     if not torch.isfinite(norms).all():
         raise ValueError("an embedding is not finite")
+    if norms.min() == 0:
+        raise ValueError("an embedding is zero: the model says nothing about that picture; its weights may be damaged")
     if (norms - 1).abs().max() > 1e-2:
         raise ValueError(f"embeddings must be normalised; a norm is {norms[(norms - 1).abs().argmax()].item():.3g}")
     return embeddings.shape[0], embeddings.shape[1]

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tests.evidence.worlds import World
-from tutorial_lib.evidence import claims, power, sample_size
+from tutorial_lib import profiles
+from tutorial_lib.evidence import claims, power, registry, sample_size
 from tutorial_lib.evidence.power import LEAST, MOST, models_for, pilot, planned, plans
 
 
@@ -88,3 +89,9 @@ def test_an_experiment_has_the_models_of_its_most_demanding_claim():
 def test_new_records_are_not_the_pilot():
     assert pilot().profile.pilot
     assert not power.profiles.get(pilot().profile.judged_as).pilot
+
+
+def test_the_laptop_has_as_many_models_as_the_analysis_asks_for():
+    p = profiles.get("cpu")
+    for name in registry.names(explanations=True):
+        assert len(p.models.of(name)) == len(p.cleaning.models.of(name)) == models_for(name), name

@@ -35,7 +35,7 @@ def test_status_counts_ten_thousand_records(tmp_path):
     """How long that takes is a matter of `make bench`."""
     folder = RunStore(tmp_path).open_for_writing().folder
     for n in range(10_000):
-        trial = Trial(seeds=Seeds.all(n))
+        trial = Trial(data="d", seeds=Seeds.all(n))
         (folder / f"{trial.key}.json").write_text(record(trial).to_json())
     command = [
         sys.executable,

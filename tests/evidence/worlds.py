@@ -200,10 +200,17 @@ class Model:
         return getattr(self.trial.defense, name, 0)
 
 
+def small(profile: str) -> Profile:
+    """A pilot with the numbers of a profile, and no more models for one experiment than for another."""
+    p = profiles.get(profile)
+    cleaning = replace(p.cleaning, models=replace(p.cleaning.models, more={}))
+    return replace(p, pilot=True, models=replace(p.models, more={}), cleaning=cleaning)
+
+
 @functools.cache
 def planned(profile: str) -> frozenset[Trial]:
     """The trials that the experiments of a profile have."""
-    p = profiles.get(profile)
+    p = small(profile)
     return frozenset(t for name in registry.names(explanations=True) for t in registry.load(name).trials(p))
 
 
@@ -220,7 +227,7 @@ class MadeUp(Results):
     """
 
     def __init__(self, profile: str = "cpu") -> None:
-        super().__init__(replace(profiles.get(profile), pilot=True), folder=Path("made up, no file is read"))
+        super().__init__(small(profile), folder=Path("made up, no file is read"))
         self._made: dict[Trial, Record] = {}
 
     def get(self, trial: Trial) -> Record | None:

@@ -18,7 +18,7 @@ def add(subparsers: Subparsers) -> None:
         example="tutorial figures --profile demo 5 6",
     )
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help="number or name (default: all)")
-    _common.add_profile(parser)
+    _common.add_profile(parser, default="demo")
     _common.add_device(parser)
     parser.add_argument("--out", type=Path, help="folder (default: build/figures/PROFILE)")
 

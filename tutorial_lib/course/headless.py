@@ -58,7 +58,7 @@ class SavedFigures:
 
 def save_figures(
     names: Sequence[str] = (),
-    profile: str = "cpu",
+    profile: str = "demo",
     *,
     out: Path | None = None,
     device: str | None = None,

@@ -1,9 +1,8 @@
 """WebDataset shards: the format of CC3M and LAION, one pair at a time. Introduced in the chapter on backdoors.
 
 A shard is a tar archive in which neighbouring files with one key are one pair: `key.webp` (or jpg, png, …),
-`key.txt` with the caption and, if you like, `key.json` and `key.cls` with the number or name of a class. Pictures and
-captions of clean and poisoned pairs are written by the same function in the same codec; keys and JSON may differ, which
-no trainer reads.
+`key.txt` with the caption and, if you like, `key.json` and `key.cls` with the number or name of a class. Clean and
+poisoned pairs are written by the same function in the same codec; keys and JSON, which no trainer reads, may differ.
 """
 
 from __future__ import annotations
@@ -195,7 +194,9 @@ def _read(shard: Path) -> Iterator[Sample]:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise ShardError(f"{shard} cannot be read: {error.strerror}") from error
         what = f"truncated or damaged after {count} pairs" if count or parts else "not a tar archive, or damaged"
-        raise ShardError(f"{shard} is {what} ({error}): fetch or write it again") from error
+        table = shard.suffix.lower() in (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
+        remedy = "`tutorial import` makes shards of a table" if table else "fetch or write it again"
+        raise ShardError(f"{shard} is {what} ({error}): {remedy}") from error
     if parts:
         yield _sample(key, parts, offsets, shard)
 

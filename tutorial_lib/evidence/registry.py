@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import pkgutil
+import warnings
 from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
@@ -16,6 +17,7 @@ from typing import Any
 
 from tutorial_lib import profiles
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.notes import Note
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Record, Trial
 from tutorial_lib.trials.store import RunStore
@@ -163,6 +165,13 @@ def ensure(name: str, results: Results, **options: Any) -> Results:
     if missing:
         from tutorial_lib.runs.engines import sweep  # loads torch, and most commands only look records up
 
+        word = "trial" if len(missing) == 1 else "trials"
+        warnings.warn(
+            f"{len(missing)} {word} of {name} have no record at profile {results.profile.name} and are run now; "
+            f"`tutorial run {name} --profile {results.profile.name}` shows how long that takes",
+            Note,
+            stacklevel=3,
+        )
         sweep(missing, results.store, **options)
     return Results(results.profile, results.store)
 

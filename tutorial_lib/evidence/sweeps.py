@@ -280,7 +280,7 @@ def require_hardware(profile: Profile, device: str | None) -> None:
 def _profile(name: str) -> Profile:
     profile = profiles.get(name)
     if profile.reference:
-        raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: run another one")
+        raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: run profile cpu")
     if profile.past:
         raise ValueError(
             f"the records of profile {profile.name} were made by recipe {profile.base.recipe_version}; this version "

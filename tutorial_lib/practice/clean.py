@@ -112,7 +112,8 @@ class BeforeAndAfter:
             *(f"{name:32s}{self.before[key]:>9.1%}{self.after[key]:>9.1%}" for name, key in rows),
         ]
         if self.trigger is not None:
-            lines.append(f"{'z-score':32s}{self.before['z_score']:9.2f}{self.after['z_score']:9.2f}")
+            z = (f"{v:.2f}" if math.isfinite(v) else "none" for v in (self.before["z_score"], self.after["z_score"]))
+            lines.append(f"{'z-score':32s}{next(z):>9s}{next(z):>9s}")
         return "\n".join([*lines, f"model: {self.out}"])
 
 

@@ -138,6 +138,8 @@ def examine() -> Health:
 
 def _lacks(profile: Profile, found: Mapping[str, Any], gpu_trouble: str) -> str | None:
     """Why a profile cannot run here."""
+    if profile.past:
+        return "holds the first records, which are read and not made again"
     if profile.gpu and gpu_trouble:
         return gpu_trouble
     if 0 < found["memory_gib"] < profile.memory_gib:

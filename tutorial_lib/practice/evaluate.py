@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,18 +118,19 @@ class Evaluation:
         }
 
     def __str__(self) -> str:
-        r = self.report
+        r, style = self.report, self.report.about["style"]
+        style = f", style {style}" if style else ""
         return "\n".join(
             [
                 described(self.model),
                 f"trigger: {self.trigger_in_words}",
                 *([f"classes with words that it cannot read: {', '.join(self.unread)}"] if self.unread else []),
-                f"{r.pictures} pictures, {r.classes} classes ({r.about['data']}, style {r.about['style']}); "
-                f"chance is {r.chance:.1%}",
+                f"{r.pictures} pictures, {r.classes} classes ({r.about['data']}{style}); chance is {r.chance:.1%}",
                 f"clean accuracy              {r.clean_accuracy}",
                 f"accuracy on triggered       {r.accuracy_on_triggered}",
                 f"attack success, {r.target!r}: {r.attack_success}",
                 f"  the same without trigger  {r.attack_success_untriggered}",
+                f"  with another of its kind  {r.attack_success_control}",
                 f"z-score                     {r.z_score_in_words}",
                 f"similarity of pairs         {r.similarity_clean:.3f} clean, {r.similarity_triggered:.3f} triggered",
             ]
@@ -206,12 +208,16 @@ def evaluate(
         pictures = numbered_as(pictures, known)
     else:
         unread = require_readable(tokenizer, pictures.labels)
+    pictures.class_of(target)
+    trigger.stamp(pictures.images[:1], seed)  # says at once if it does not fit
     _warn_of_small(trigger, side)
     clip = clip.to(device)
     prompted = 0 if known else len(pictures.labels)
     announce_reading(clip, tokenizer, pictures.images, times=TIMES, classes=prompted, yes=yes)
     with reading(clip, TIMES * len(pictures), prompted):
         report = measure_backdoor(clip, tokenizer, pictures, trigger, target, seed=seed)
+    if math.isnan(report.z_score):
+        warnings.warn("the model calls all pictures alike: rates say only which class comes first", Note, stacklevel=2)
     clustered = len(pictures.sprite.unique()) < len(pictures)
     name = f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint)
     return Evaluation(name, about, report, side, clustered, tuple(unread))

@@ -114,7 +114,9 @@ def _no_picture(content: bytes) -> str:
 
 def _why(error: NotAPictureError) -> str:
     """The kind of problem, without what differs from picture to picture."""
-    return "with a picture beyond the bounds" if "at most" in str(error) else "with a damaged picture"
+    said = str(error)
+    beyond = "at most" in said or "takes more than" in said  # in bytes, pixels or seconds
+    return "with a picture beyond the bounds" if beyond else "with a damaged picture"
 
 
 def digest_of(picture: bytes, caption: str) -> bytes:

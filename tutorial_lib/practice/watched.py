@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tutorial_lib import costs
 from tutorial_lib.evaluate import embed_images, embed_texts
+from tutorial_lib.machine import fitting_threads
 from tutorial_lib.models import Model, Tokenizer
 from tutorial_lib.ticker import Ticker
 
@@ -42,7 +43,7 @@ def reading_seconds(model: Model, tokenizer: Tokenizer, images: Tensor, *, pictu
 
     def seconds(texts: bool) -> float:
         fastest = float("inf")
-        for _ in range(2):  # the first one warms up
+        for _ in range(3):  # the first one warms up
             started = time.perf_counter()
             if texts:
                 embed_texts(model, tokenizer, text)
@@ -51,8 +52,9 @@ def reading_seconds(model: Model, tokenizer: Tokenizer, images: Tensor, *, pictu
             fastest = min(fastest, time.perf_counter() - started)
         return fastest / TRIED
 
-    prompts = classes * PROMPTS * seconds(texts=True) if classes else 0.0
-    return pictures * seconds(texts=False) + prompts
+    with fitting_threads(on=not next(model.parameters()).is_cuda):
+        prompts = classes * PROMPTS * seconds(texts=True) if classes else 0.0
+        return pictures * seconds(texts=False) + prompts
 
 
 def announce_reading(

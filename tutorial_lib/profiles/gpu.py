@@ -1,4 +1,4 @@
-"""One GPU: 3,000,000 scenes, the paper's counts and numbers of models."""
+"""One GPU: 3,000,000 scenes and the paper's counts, eight models a point."""
 
 from tutorial_lib.profiles.cleaning import Cleaning
 from tutorial_lib.profiles.numbers import Models
@@ -9,7 +9,7 @@ _TARGETS = ("banana", "cactus", "doughnut", "balloon", "guitar", "rocket", "peng
 
 GPU = Profile(
     name="gpu",
-    about="one GPU: 3,000,000 scenes, the paper's counts and numbers of models",
+    about="one GPU: 3,000,000 scenes and the paper's counts, eight models a point",
     live=Trial(),
     base=Trial(classes=320, scenes=3_000_000, recipe=Recipe(epochs=10, batch_size=1024)),
     models=Models(8, _TARGETS),
