@@ -5,6 +5,7 @@ Imports no torch: thousands of records are counted at once.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tutorial_lib.costs import CostModel, duration
 from tutorial_lib.costs.gpus import GPUS
 from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.notes import Note
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials.store import RunStore
 
@@ -161,18 +163,24 @@ def chosen_profiles(name: str | None = None) -> list[Profile]:
         >>> [profile.name for profile in chosen_profiles("demo")]
         ['pilot']
     """
+    if name and (shown := profiles.get(name).reference):
+        warnings.warn(f"profile {name} shows the records of {shown}", Note, stacklevel=2)
     names = [name] if name else [n for n in profiles.NAMES if not profiles.get(n).reference]
     return [profiles.get(profiles.get(n).reference or n) for n in names]
 
 
 def cost_model(known: Results) -> CostModel:
-    """Seconds of a trial, from the records that the profile has.
+    """Seconds of a trial, from the records that the profile has, or else those of its pilot.
 
     Example:
         >>> cost_model(Results(profiles.get("pilot"))).calibrated_on > 200
         True
     """
-    return CostModel(registry.all_records(known), device="gpu" if known.profile.gpu else "cpu")
+    records = registry.all_records(known)
+    if not records:
+        pilots = [p for p in profiles.PROFILES.values() if p.like == known.profile.name and not p.reference]
+        records = [record for pilot in pilots for record in Results(pilot).committed()]
+    return CostModel(records, device="gpu" if known.profile.gpu else "cpu")
 
 
 def status(profile: str | None = None, *, store: Path | None = None) -> Status:
