@@ -40,7 +40,11 @@ class RandomWorld(MadeUp):
         random = np.random.default_rng([self.number, int(trial.key, 16)])
         attack = trial.attack
         if isinstance(attack, Targeted):
-            return {"targets": [self._target(trial, k, random) for k in range(len(attack.groups)) for _ in range(12)]}
+            right = 0.5 + 0.2 * (self.level[39] - 0.5) + float(random.normal(0, 0.003))
+            return {
+                "clean_accuracy": {r: {"rate": right} for r in CLIP_READERS},
+                "targets": [self._target(trial, k, random) for k in range(len(attack.groups)) for _ in range(12)],
+            }
         if isinstance(attack, TextBackdoor):
             rate = np.clip(self.level[0] * (attack.count > 0) + random.normal(0, self.noise), 0, 1)
             return {"text_attack_success": {"rate": rate}, "text_attack_success_without_word": {"rate": 0.0}}
