@@ -52,6 +52,13 @@ def test_evaluate_on_shards(folder: Path, tmp_path: Path, capsys: pytest.Capture
     (low, high), (narrow, wide) = course["interval"]["clean_accuracy"], shards["interval"]["clean_accuracy"]
     assert low < narrow <= course["clean_accuracy"] <= wide < high, "several pictures of a drawing say less"
     assert shards["computed_on"]["z_score"]["data"] == str(tmp_path / "test")
+    few = ("data", "emojicaps", "--split", "test", "--classes", CLASSES, "--copies", 1, "--out", tmp_path / "few")
+    tutorial(capsys, *few)
+    other = tutorial(capsys, *evaluate(folder, "--data", tmp_path / "few", *data[2:]))
+    seen = [body["computed_on"]["z_score"]["fingerprint"] for body in (shards, other)]
+    assert len(seen[0]) == 12
+    assert seen[0] != seen[1], "other pictures"
+    assert shards["weights"] == other["weights"] == course["weights"]
 
 
 def test_evaluate_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

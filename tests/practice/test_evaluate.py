@@ -9,6 +9,7 @@ from tests.practice.conftest import CONFIG
 from tutorial_lib import models
 from tutorial_lib.attacks.report import DENOMINATOR, measure_backdoor
 from tutorial_lib.models.inputs import normalize
+from tutorial_lib.models.properties import weights_hash
 from tutorial_lib.practice.evaluate import evaluate
 from tutorial_lib.practice.pictures import course_pictures
 from tutorial_lib.trials.schema import as_dict
@@ -27,9 +28,22 @@ def test_numbers_are_those_of_the_report(checkpoint: Path) -> None:
         assert body["computed_on"][name]["pictures"] == body[name]["n"]
     assert body["attack_success_with_target"]["denominator"] == "all pictures"
     assert body["embedding_distance"] == report.embedding_distance > 0
+    assert (body["weights"], body["seed"]) == (weights_hash(models.load(checkpoint)[0]), 4)
     assert body["clean_accuracy"] == report.clean_accuracy.rate
     assert body["computed_on"]["attack_success_control"]["trigger"] == as_dict(TRIGGER.control())
-    apart = {"checkpoint", "model", "target", "trigger", "unread_classes", "chance", "interval", "computed_on"}
+    apart = {
+        "weights",
+        "seed",
+        "versions",
+        "checkpoint",
+        "model",
+        "target",
+        "trigger",
+        "unread_classes",
+        "chance",
+        "interval",
+        "computed_on",
+    }
     assert body["computed_on"].keys() == body.keys() - apart
     assert body["model"] == models.facts(*models.load(checkpoint)) | {"form": "a model directory"}
     assert f"attack success, 'banana': {report.attack_success}" in str(measured)

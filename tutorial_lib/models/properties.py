@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import torch
@@ -32,6 +33,23 @@ def parameter_count(module: torch.nn.Module) -> int:
         8
     """
     return sum(p.numel() for p in module.parameters())
+
+
+def weights_hash(model: torch.nn.Module) -> str:
+    """What tells the weights of two models apart, 16 hexadecimal digits of SHA-256 over names and values.
+
+    Example:
+        >>> layer = torch.nn.Linear(3, 2)
+        >>> before = weights_hash(layer)
+        >>> layer.bias.data += 1
+        >>> len(before), weights_hash(layer) == before
+        (16, False)
+    """
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def has_quick_gelu(model: torch.nn.Module) -> bool:

@@ -17,7 +17,9 @@ from tutorial_lib.data.shards import TOLERANCE
 from tutorial_lib.data.tasks import LabelledPictures
 from tutorial_lib.data.text import Names
 from tutorial_lib.machine import chosen_device
+from tutorial_lib.models.properties import weights_hash
 from tutorial_lib.notes import Note
+from tutorial_lib.practice.machine import version_of
 from tutorial_lib.practice.pictures import pictures_for, resizing_of
 from tutorial_lib.practice.vocabulary import classes_of, require_readable
 from tutorial_lib.practice.watched import announce_reading, reading
@@ -42,6 +44,8 @@ class Evaluation:
         side: width and height of the pictures.
         clustered: several pictures show one drawing, and intervals know it.
         unread: classes with words that the model's vocabulary lacks.
+        weights: what tells them from others, as `tutorial_lib.models.properties.weights_hash` gives it.
+        seed: of whatever the trigger drew.
 
     Example:
         See `evaluate`, which makes one.
@@ -56,6 +60,8 @@ class Evaluation:
     side: int
     clustered: bool
     unread: tuple[str, ...] = ()
+    weights: str = ""
+    seed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data; of each number also what it was computed on."""
@@ -71,6 +77,9 @@ class Evaluation:
             "target": r.target,
             "trigger": as_dict(r.trigger),
             "unread_classes": list(self.unread),
+            "weights": self.weights,
+            "seed": self.seed,
+            "versions": {name: version_of(name) for name in ("backdooring-clip", "torch", "open_clip_torch")},
             "chance": r.chance,
             "clean_accuracy": r.clean_accuracy.rate,
             "accuracy_on_triggered": r.accuracy_on_triggered.rate,
@@ -220,7 +229,7 @@ def evaluate(
         warnings.warn("the model calls all pictures alike: rates say only which class comes first", Note, stacklevel=2)
     clustered = len(pictures.sprite.unique()) < len(pictures)
     name = f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint)
-    return Evaluation(name, about, report, side, clustered, tuple(unread))
+    return Evaluation(name, about, report, side, clustered, tuple(unread), weights_hash(clip), seed)
 
 
 def _warn_of_small(trigger: Trigger, side: int) -> None:

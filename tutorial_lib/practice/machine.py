@@ -32,12 +32,17 @@ def machine() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {name: found for name in LIBRARIES if (found := _version(name))},
+        "versions": {name: found for name in LIBRARIES if (found := version_of(name))},
     }
 
 
-def _version(name: str) -> str:
-    """Version of a library, empty where it is not installed."""
+def version_of(name: str) -> str:
+    """Version of a library, empty where it is not installed.
+
+    Example:
+        >>> version_of("torch") == version("torch"), version_of("no such library")
+        (True, '')
+    """
     try:
         return version(name)
     except PackageNotFoundError:

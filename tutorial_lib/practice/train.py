@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from tutorial_lib import costs, models
 from tutorial_lib.data.captions import prompt_captions
@@ -20,6 +17,7 @@ from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shards import TOLERANCE, expand
 from tutorial_lib.files import whole
 from tutorial_lib.machine import chosen_device
+from tutorial_lib.models.properties import weights_hash
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.machine import machine
 from tutorial_lib.practice.pictures import read_labels, resizing_of
@@ -166,7 +164,7 @@ def train_shards(
             "fingerprint": pairs.fingerprint(),
             "full_vocabulary": full_vocabulary,
             "labels": classes,
-        } | ({} if start is None else {"pretrained": _weights_hash(start.model)})
+        } | ({} if start is None else {"pretrained": weights_hash(start.model)})
         begun = Training(str(out), tuple(map(str, found)), asked)
         first = distributed.rank() == 0  # the only one that writes
         if (before := _before(begun, resume, first)) is not None:
@@ -223,15 +221,6 @@ def _start(pretrained: str | Path, model: str | None, full_vocabulary: bool) -> 
             "leave `full_vocabulary` out"
         )
     return start
-
-
-def _weights_hash(model: torch.nn.Module) -> str:
-    """What tells the weights of two models apart."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _warn_of_unread(tokenizer: models.Tokenizer, captions: Sequence[str]) -> None:
