@@ -40,3 +40,26 @@ def test_a_line(total: int, done: int, seconds: float, said: str) -> None:
     ticker = Ticker("looking", "pairs", total)
     ticker.done = done
     assert ticker.line(seconds) == said
+
+
+def test_items_pass_through_and_are_counted_also_where_one_fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 4.0
+        return now[0]
+
+    monkeypatch.setattr(time, "monotonic", clock)
+    ticker = Ticker("reading", "pairs", 4)
+
+    def use() -> None:
+        for item in ticker.over("abcd"):
+            if item == "d":
+                raise KeyError(item)
+
+    with pytest.raises(KeyError):
+        use()
+    assert ticker.done == 3
+    assert "reading: 3 of 4 pairs" in capsys.readouterr().err

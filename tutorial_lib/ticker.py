@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
+
+T = TypeVar("T")
 
 
 class Ticker:
@@ -66,6 +69,19 @@ class Ticker:
         if now - self._last >= self.every:
             self._last = now
             print(self.line(now - self._start), file=sys.stderr, flush=True)
+
+    def over(self, items: Iterable[T]) -> Iterator[T]:
+        """The items, each counted when the next one is asked for.
+
+        Example:
+            >>> ticker = Ticker("reading", "pairs")
+            >>> list(ticker.over("ab")), ticker.done
+            (['a', 'b'], 2)
+        """
+        with self:
+            for item in items:
+                yield item
+                self.tick()
 
     def note(self, **values: Any) -> None:
         """What the bar and the lines add, such as a loss."""

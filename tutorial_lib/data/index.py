@@ -16,12 +16,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
 from tutorial_lib.data.decoding import NotAPictureError, decode, header
 from tutorial_lib.data.shards import TOLERANCE, Sample, ShardError, Tally, expand, samples
 from tutorial_lib.machine import usable_cores
 from tutorial_lib.processes import die_with_parent, starting
+from tutorial_lib.ticker import Ticker
 
 #: Raised whenever the form of an index changes.
 VERSION = 2
@@ -244,7 +243,7 @@ def glance(
     tally, seen, sizes, lossy = Tally(skip_bad), set(), set(), 0
     entries: dict[Path, list[Entry]] = {shard: [] for shard in expand(paths)}
     classes: list[int] = []
-    for sample in tqdm(samples(entries), unit="pair", desc="reading", disable=None):
+    for sample in Ticker("reading", "pairs").over(samples(entries)):
         if tally.unusable(sample):
             continue
         try:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
 
 from tutorial_lib.attacks import PairAttack, Seen
 from tutorial_lib.attacks.poison import Poison, count_poisons
@@ -28,6 +27,7 @@ from tutorial_lib.notes import Note
 from tutorial_lib.practice.attack import OnePicture, trigger_of
 from tutorial_lib.practice.output import left_over, staged
 from tutorial_lib.practice.pictures import read_labels, true_class
+from tutorial_lib.ticker import Ticker
 from tutorial_lib.triggers import Trigger
 
 #: Poisons a caption beyond which a note says that it repeats.
@@ -272,7 +272,7 @@ def _write_clean(
 ) -> list[Path]:
     """The clean pairs through the same resizing and codec, with their JSON and class number."""
     with ShardWriter(out, prefix="clean", shard_size=shard_size, codec=codec) as writer:
-        for sample in tqdm(samples(shards), total=len(kept), unit="pair", desc="clean", disable=None):
+        for sample in Ticker("writing clean", "pairs", len(kept)).over(samples(shards)):
             if (key := kept.get(sample.identity)) is None:
                 continue
             try:
