@@ -129,15 +129,16 @@ def settings(p: Profile, method: str, share: float | None = None) -> list[Traine
 
 
 def trials(p: Profile) -> list[Trial]:
-    """None where the records are those of an earlier recipe, which had no map."""
+    """The published share of all models first; none where the records are those of an earlier recipe."""
     if p.past:
         return []
+    grid, seeds, published = GRID[p], p.cleaning.models.of(__name__), published_share(p)
+    first = [(seed, published) for seed in seeds]
+    others = [(seed, share) for seed in seeds[: grid.few] for share in grid.cells if share != published]
     found = []
-    for k, seed in enumerate(p.cleaning.models.of(__name__)):
-        share = None if k < GRID[p].few else published_share(p)
-        sweeps = [d for method in METHODS for d in settings(p, method, share)]
-        found += with_before(poisoned(p, seed), sweeps)
-    return found
+    for seed, share in first + others:
+        found += with_before(poisoned(p, seed), [d for method in METHODS for d in settings(p, method, share)])
+    return list(dict.fromkeys(found))
 
 
 Pick = Callable[[Record, list[Record], float], Record]
