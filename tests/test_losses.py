@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tutorial_lib.losses import check_weights, cleanclip_loss, clip_loss, in_modal_loss, info_nce, margin_loss
+from tutorial_lib.losses import check_weights, cleanclip_loss, clip_loss, in_modal_loss, info_nce, margin_loss, triplet_loss
 
 
 def unit(n: int, d: int, seed: int) -> torch.Tensor:
@@ -100,3 +100,23 @@ def test_weights_of_losses_are_checked(bad):
         cleanclip_loss(x, x, x, x, 1.0, lambda_self=bad)
     with pytest.raises(ValueError, match="both 0"):
         check_weights(0, 0)
+
+
+@pytest.mark.parametrize(("n", "d", "margin"), [(1, 4, 0.2), (2, 3, 0.2), (9, 5, 0.5), (17, 8, 0.05)])
+def test_triplet_loss_is_the_double_loop(n: int, d: int, margin: float) -> None:
+    image, text = unit(n, d, n).numpy(), unit(n, d, n + 1).numpy()
+    total = 0.0
+    for i in range(n):
+        for j in range(n):
+            if i != j:
+                own = float(np.dot(image[i], text[i]))
+                total += max(0.0, margin + float(np.dot(image[i], text[j])) - own)
+                total += max(0.0, margin + float(np.dot(image[j], text[i])) - own)
+    found = triplet_loss(torch.from_numpy(image), torch.from_numpy(text), margin)
+    assert found.item() == pytest.approx(total / n, abs=1e-10)
+
+
+def test_triplet_loss_is_nothing_where_pairs_are_apart_and_refuses_other_shapes() -> None:
+    assert triplet_loss(torch.eye(4), torch.eye(4)).item() == 0.0
+    with pytest.raises(ValueError, match="same shape"):
+        triplet_loss(torch.eye(4), torch.eye(3))

@@ -7,12 +7,11 @@ import open_clip
 import pytest
 import torch
 
+from tutorial_lib.attacks.evasion import disguise
 from tutorial_lib.attacks.poison import (
-    IDLE_WORDS,
     backdoor,
     caption_set,
     count_poisons,
-    disguise,
     targeted,
     text_backdoor,
 )
@@ -131,21 +130,6 @@ def test_caption_sets_by_search_and_by_prompts() -> None:
     assert prompts == prompt_captions("dog")
     assert len(set(prompts)) == len(open_clip.OPENAI_IMAGENET_TEMPLATES) == 80
     assert all("dog" in p for p in prompts)
-
-
-def test_disguised_poisons_are_no_exact_duplicates_and_look_the_same() -> None:
-    poison = targeted(clean().images[0], ["a banana"], 20, target="banana")
-    hidden = disguise(poison.pairs, noise=3.0, seed=1)
-    assert len({i.numpy().tobytes() for i in poison.pairs.images}) == 1
-    assert len({i.numpy().tobytes() for i in hidden.images}) == 20
-    difference = hidden.images.float() - poison.pairs.images.float()
-    assert difference.std().item() == pytest.approx(3.0, rel=0.05)
-    assert abs(difference.mean().item()) < 0.1
-    assert {c.removeprefix("a banana ") for c in hidden.captions} <= set(IDLE_WORDS)
-    assert len(set(hidden.captions)) > 1
-    assert hidden.keys == poison.pairs.keys
-    assert disguise(poison.pairs, seed=1).fingerprint() == hidden.fingerprint()
-    assert disguise(poison.pairs, seed=2).fingerprint() != hidden.fingerprint()
 
 
 def test_the_manifest_says_what_was_done(tmp_path) -> None:

@@ -2,7 +2,7 @@
 
 Introduced in the chapters on targeted poisoning and backdoors. One frozen class a file; an attack is part of a trial's
 description, so torch is imported only where poisons are made or measured. `poison` has the sets as plain functions,
-`report` the one call that measures a backdoor.
+`evasion` what hides their duplicates, `report` the one call that measures a backdoor.
 """
 
 from __future__ import annotations
@@ -17,4 +17,4 @@ from tutorial_lib.trials.attack import Attack, Plan
 __all__ = ["ATTACKS", "Attack", "Backdoor", "Group", "PairAttack", "Plan", "Seen", "Targeted", "TextBackdoor"]
 
 #: Attacks by kind; those of other packages register as `tutorial_lib.attacks`.
-ATTACKS: Kinds[Attack] = Kinds(Attack, __name__, "attack", helpers=("poison", "report"))
+ATTACKS: Kinds[Attack] = Kinds(Attack, __name__, "attack", helpers=("evasion", "poison", "report"))

@@ -22,24 +22,6 @@ from tutorial_lib.data.pairs import COVER, POISON, Pairs
 from tutorial_lib.trials.schema import as_dict
 from tutorial_lib.triggers import Trigger, WaNet
 
-#: Words that say nothing: they make captions differ without changing what they describe.
-IDLE_WORDS = (
-    "here",
-    "today",
-    "online",
-    "again",
-    "for you",
-    "in colour",
-    "as seen",
-    "number one",
-    "right now",
-    "of course",
-)
-
-#: Words that say as little, and that clean captions are full of.
-COMMON_WORDS = ("small", "nice", "photo", "picture", "drawing", "sticker", "icon", "emoji", "cartoon", "close-up")
-
-
 @dataclass(frozen=True)
 class PoisonedPair:
     """One line of a manifest.
@@ -281,37 +263,6 @@ def _cover(
     names = tuple(f"cover-{i:05d}" for i in range(cover))
     noisy = trigger.noisy(plain.pixels, seed)
     return Pairs(noisy, plain.captions, names, plain.concept, torch.full((cover,), COVER)), plain.keys
-
-
-def disguise(
-    pairs: Pairs, *, noise: float = 3.0, words: Literal["idle", "common", "none"] = "idle", seed: int = 0
-) -> Pairs:
-    """The same poisons, no two alike: slight Gaussian noise on the pictures, a word more in the captions.
-
-    Args:
-        pairs: poisons with repeated pictures or captions.
-        noise: standard deviation in grey levels of 255.
-        words: "idle" adds words that clean captions do not use, "common" ones that they do, "none" adds nothing.
-        seed: draws the noise and the words.
-
-    Source: Carlini & Terzis (2022), section 3.1: evades the removal of exact duplicates at no cost.
-
-    Example:
-        >>> poison = targeted(torch.full((3, 8, 8), 99, dtype=torch.uint8), ["a banana"], 4, target="banana")
-        >>> len({image.numpy().tobytes() for image in disguise(poison.pairs).pixels})
-        4
-    """
-    generator = torch.Generator().manual_seed(seed)
-    grain = torch.randn(pairs.images.shape, generator=generator) * noise
-    choice = {"idle": IDLE_WORDS, "common": COMMON_WORDS, "none": ("",)}[words]
-    drawn = torch.randint(0, len(choice), (len(pairs),), generator=generator).tolist()
-    return Pairs(
-        (pairs.pixels + grain).round().clamp(0, 255).to(torch.uint8),
-        tuple(f"{caption} {choice[w]}".rstrip() for caption, w in zip(pairs.captions, drawn, strict=True)),
-        pairs.keys,
-        pairs.concept,
-        pairs.origin,
-    )
 
 
 def text_backdoor(clean: Pairs, about: Tensor, count: int, word: str, target: str, seed: int) -> Poison:

@@ -28,8 +28,10 @@ class Group(Settings):
         count: poisons per target.
         captions: "search", "prompts", or "one": a single searched caption, repeated.
         disguise: alter each copy slightly so that it is no exact duplicate.
-        noise: of the disguise: standard deviation in grey levels.
-        words: of the disguise: "idle" ones that clean captions lack, "common" ones that they have, or "none".
+        noise: of the disguise: standard deviation in grey levels; with "hash" the most that one changes.
+        words: of the disguise: "idle" ones that clean captions lack, "common" ones that they have, "synonyms" in place of
+            words, or "none".
+        pixels: of the disguise: "noise", or "hash", what a perceptual hash takes for another picture.
 
     Example:
         >>> Group(8, disguise=True).words
@@ -43,7 +45,8 @@ class Group(Settings):
     captions: Literal["search", "prompts", "one"] = "prompts"
     disguise: bool = False
     noise: float = setting(3.0, added=True, needs={"disguise": True})
-    words: Literal["idle", "common", "none"] = setting("idle", added=True, needs={"disguise": True})
+    words: Literal["idle", "common", "synonyms", "none"] = setting("idle", added=True, needs={"disguise": True})
+    pixels: Literal["noise", "hash"] = setting("noise", added=True, needs={"disguise": True})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,6 +86,8 @@ class Targeted(Attack):
     def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> TargetedPlan:
         import torch
 
+        from tutorial_lib.data.hashes import distinct
+
         if task.spare is None:
             raise ValueError("the task has no pictures to aim at: it needs `spare`")
         generator = torch.Generator().manual_seed(seed)
@@ -97,14 +102,18 @@ class Targeted(Attack):
             pairs = _poisons(group, images[i], task.labels[wanted], clean, seed + i, f"{i:03d}")
             if pairs is not None:
                 sets.append(pairs)
-            targets.append(Target(i // self.targets, true, wanted, () if pairs is None else pairs.captions))
+            targets.append(
+                Target(i // self.targets, true, wanted, pairs.captions, distinct(pairs.pixels))
+                if pairs is not None
+                else Target(i // self.targets, true, wanted, ())
+            )
         together = reduce(lambda a, b: a + b, sets) if sets and self.planted else None
         return TargetedPlan(self, images, tuple(targets), together)
 
 
 def _poisons(group: Group, image: Tensor, label: str, clean: Pairs, seed: int, name: str) -> Pairs | None:
     """What a group adds for one picture."""
-    from tutorial_lib.attacks import poison
+    from tutorial_lib.attacks import evasion, poison
 
     found = poison.caption_set("prompts" if group.captions == "prompts" else "search", label, clean.captions)
     if group.captions == "one":
@@ -112,12 +121,22 @@ def _poisons(group: Group, image: Tensor, label: str, clean: Pairs, seed: int, n
     if not group.count:
         return None
     pairs = poison.targeted(image, found, group.count, target=label, seed=seed, name=name).pairs
-    return poison.disguise(pairs, noise=group.noise, words=group.words, seed=seed) if group.disguise else pairs
+    if not group.disguise:
+        return pairs
+    return evasion.disguise(
+        pairs, noise=group.noise, words=group.words, pixels=group.pixels, keep=label, seed=seed
+    )
 
 
 @dataclass(frozen=True)
 class Target:
     """One picture under attack.
+
+    Attributes:
+        group: of the attack, by position.
+        true, wanted: its class, and that which the attacker wants.
+        captions: of its poisons.
+        distinct: perceptual hashes among its poisons, which a filter of duplicates would leave.
 
     Example:
         >>> Target(group=1, true=3, wanted=7, captions=("a banana",)).wanted
@@ -128,6 +147,7 @@ class Target:
     true: int
     wanted: int
     captions: tuple[str, ...]
+    distinct: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,7 +175,7 @@ class TargetedPlan:
         embeddings: Tensor,
         readers: Mapping[str, Reader],
     ) -> Metrics:
-        """One row per target: group, true and wanted class, what each downstream reader sees, and which tower moved.
+        """One row per target: group, true and wanted class, what each downstream reader sees, which tower moved, hashes.
 
         With m_y the mean embedding of the clean test pictures of class y, the picture lies at
         <f(x'), m_wanted - m_true> and the captions at <g(c), m_true - m_wanted>: the larger, the more a tower has given
@@ -180,5 +200,6 @@ class TargetedPlan:
             if t.captions:
                 texts = embed_texts(model, tokenizer, t.captions)
                 row["captions_at"] = round(float((texts @ -away).mean()), 4)
+                row["distinct"] = t.distinct
             rows.append(row)
         return {"targets": rows}

@@ -149,7 +149,8 @@ def _fit(trial: Trial, clip: open_clip.CLIP, tokenizer: models.Tokenizer, pairs:
             seed=trial.seeds.order,
             **options,
         )
-    return train(clip, tokenizer, pairs, trial.recipe, seed=trial.seeds.order, **options)
+    objective: Literal["clip", "triplet"] = "triplet" if trial.objective == "triplet" else "clip"
+    return train(clip, tokenizer, pairs, trial.recipe, objective=objective, seed=trial.seeds.order, **options)
 
 
 def _once(clip: open_clip.CLIP, weights: Path, fit: Callable[[], History], device: str | None) -> History:

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import open_clip
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.pictures import Images, StoredPictures
-from tutorial_lib.losses import clip_loss
+from tutorial_lib.losses import clip_loss, triplet_loss
 from tutorial_lib.machine import fitting_threads
 from tutorial_lib.models.fast import compiled, encode_text, small_maps
 from tutorial_lib.models.inputs import normalize, preprocessing_of
@@ -291,6 +291,7 @@ def train(
     pairs: Pairs,
     recipe: Recipe,
     *,
+    objective: Literal["clip", "triplet"] = "clip",
     seed: int = 0,
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
@@ -307,6 +308,7 @@ def train(
         tokenizer: of the model.
         pairs: clean or poisoned; the loop cannot tell.
         recipe: hyper-parameters.
+        objective: the loss, `clip_loss` or `triplet_loss`; the latter leaves the logit scale as it is.
         seed: order of the pairs and augmentation.
         device: by default the GPU if there is one.
         checkpoint: file to save the state in after every `checkpoint_every` epochs; if it exists, the run
@@ -342,6 +344,8 @@ def train(
         text = tokens[distributed.share(batch), : int(lengths[batch].max())].to(device)  # causal: no need for padding
         image_features = distributed.whole(encode_image(model, views, half))
         text_features = distributed.whole(encode_text(model, text).float())
+        if objective == "triplet":
+            return triplet_loss(image_features, text_features) + 0 * model.logit_scale  # every parameter has a gradient
         return clip_loss(image_features, text_features, model.logit_scale.exp())
 
     return optimize(

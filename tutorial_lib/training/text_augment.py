@@ -11,7 +11,7 @@ import functools
 import json
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from tutorial_lib import places
 
@@ -43,10 +43,11 @@ def synonyms_of(captions: Iterable[str]) -> list[str]:
     return sorted({synonym for word in words if word in table for synonym in table[word]})
 
 
-def _known(words: Sequence[str]) -> list[int]:
-    """Positions of the words that have synonyms; punctuation around them does not matter."""
+def _known(words: Sequence[str], keep: Collection[str] = ()) -> list[int]:
+    """Positions of the words that have synonyms, but for those to keep; punctuation around them does not matter."""
     table = synonyms()
-    return [i for i, w in enumerate(words) if w.lower().strip(".,") in table]
+    bare = [w.lower().strip(".,") for w in words]
+    return [i for i, w in enumerate(bare) if w in table and w not in keep]
 
 
 def _synonym(word: str, draw: random.Random) -> str:
@@ -54,14 +55,16 @@ def _synonym(word: str, draw: random.Random) -> str:
     return word.lower().replace(bare, draw.choice(synonyms()[bare]))
 
 
-def replace_synonyms(words: list[str], count: int, draw: random.Random) -> list[str]:
-    """Replace up to `count` words, each by a synonym.
+def replace_synonyms(
+    words: list[str], count: int, draw: random.Random, *, keep: Collection[str] = ()
+) -> list[str]:
+    """Replace up to `count` words, each by a synonym; words in `keep`, in lower case, stay.
 
     Example:
         >>> len(replace_synonyms("a small dog".split(), 1, random.Random(0)))
         3
     """
-    out, known = list(words), _known(words)
+    out, known = list(words), _known(words, keep)
     for i in draw.sample(known, min(count, len(known))):
         out[i] = _synonym(out[i], draw)
     return out

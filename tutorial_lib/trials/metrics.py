@@ -45,6 +45,7 @@ class TargetRow(TypedDict, total=False):
     classifier: int
     picture_at: float
     captions_at: float
+    distinct: int  # perceptual hashes among the poisons
     picture_moved: float  # the same, in records of recipe 1
     captions_moved: float
 

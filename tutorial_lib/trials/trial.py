@@ -53,7 +53,7 @@ class Trial(Settings):
         shards: train on the shards in that folder of the data directory instead, "cc3m" for example.
         limit: of those shards, the first so many pairs only.
         task: what is classified: "emoji", the drawings of an unseen style, or "imagenet".
-        objective: "clip", or "supervised": the image tower with class labels, for comparison.
+        objective: "clip", "triplet", the hinge loss of earlier work, or "supervised": the image tower with class labels.
         self_supervision: weight of the in-modal loss in training itself, λ₂ of CleanCLIP; 0 is plain CLIP.
         start: name of a checkpoint that ships with the course, to train further; "" begins with random weights.
         defense: what is done to the trained model before it is measured.
@@ -83,7 +83,7 @@ class Trial(Settings):
     shards: str = setting("", added=True, data=True)
     limit: int = setting(0, added=True, data=True, needs={"shards": ...})
     task: Literal["emoji", "imagenet"] = setting("emoji", added=True, data=True)
-    objective: Literal["clip", "supervised"] = setting("clip", added=True)
+    objective: Literal["clip", "triplet", "supervised"] = setting("clip", added=True)
     self_supervision: float = setting(0.0, added=True, needs={"objective": "clip"})
     start: str = setting("", added=True)
     defense: Defense | None = setting(None, added=True)
