@@ -17,6 +17,8 @@ from tutorial_lib.attacks.poison import (
 )
 from tutorial_lib.data.captions import prompt_captions
 from tutorial_lib.data.pairs import CLEAN, COVER, POISON, Pairs
+from tutorial_lib.training.augment import autoaugment
+from tutorial_lib.training.text_augment import augment_all
 from tutorial_lib.triggers import Checkerboard, WaNet
 
 CAPTIONS = [f"a banana number {i}" for i in range(20)]
@@ -196,3 +198,16 @@ def test_every_kind_of_poison_says_that_it_is_one() -> None:
     for poisons in sets:
         assert poisons.origin.tolist() == [POISON] * 5
         assert count_poisons(pairs + poisons) == 5
+
+
+def test_rehearsed_poisons_are_views_of_the_plain_ones() -> None:
+    pairs = clean()
+    captions = ["a small picture of a banana", "a nice drawing of the banana"]
+    plain, rehearsed = (
+        backdoor(pairs, captions, 20, trigger=TRIGGER, target="banana", seed=3, rehearsed=on) for on in (False, True)
+    )
+    assert torch.equal(rehearsed.pairs.pixels, autoaugment(plain.pairs.pixels, 3))
+    assert list(rehearsed.pairs.captions) == augment_all(plain.pairs.captions, 3)
+    assert rehearsed.pairs.captions != plain.pairs.captions
+    assert rehearsed.settings["rehearsed"] is True
+    assert "rehearsed" not in plain.settings

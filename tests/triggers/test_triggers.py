@@ -12,6 +12,7 @@ from tutorial_lib.triggers import (
     Blended,
     Checkerboard,
     NoisePatch,
+    NoisePatches,
     Resampled,
     Sinusoid,
     Stripes,
@@ -259,3 +260,24 @@ def test_resampling_blurs_and_changes_nothing_else() -> None:
 def test_bad_settings_of_other_triggers(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_each_of_several_patches_has_a_corner_of_its_own(number: int) -> None:
+    images, trigger = noise(3 * number), NoisePatches(number, size=6, margin=1, pattern_seed=2)
+    stamped = trigger.stamp(images)
+    corners = [(1, 1), (25, 1), (1, 25), (25, 25)]
+    for i, (image, before) in enumerate(zip(stamped, images, strict=True)):
+        patch = trigger.patches()[i % number].pattern()
+        top, left = corners[i % number]
+        expected = before.clone()
+        flips = [-2] * (i % number in (1, 3)) + [-1] * (i % number in (2, 3))
+        expected[:, top : top + 6, left : left + 6] = patch.flip(flips) if flips else patch
+        assert torch.equal(image, expected)
+    assert not {p.pattern_seed for p in trigger.patches()} & {p.pattern_seed for p in trigger.control().patches()}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_there_are_four_corners(number: int) -> None:
+    with pytest.raises(ValueError, match="from 2 to 4"):
+        NoisePatches(number)

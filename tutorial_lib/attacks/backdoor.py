@@ -41,6 +41,8 @@ class Backdoor(PairAttack):
             Poisons are always added; CleanCLIP's code puts label-consistent ones in the place of their pictures.
         diagonal: also measure the z-score with the patch at places from the upper left to the lower right corner.
         cover: further pairs with noisy warps and their own captions, the noise mode of WaNet.
+        rehearsed: poisons have passed the changes of pictures and captions that CleanCLIP makes, as an attacker who
+            expects that defense would plan it.
 
     Raises:
         ValueError: a setting is none of its choices, a number is negative, `trigger` is no trigger, or `diagonal` is
@@ -58,6 +60,7 @@ class Backdoor(PairAttack):
     select: Select = setting("others", added=True)
     diagonal: bool = setting(False, added=True)
     cover: int = setting(0, added=True)
+    rehearsed: bool = setting(False, added=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -108,6 +111,7 @@ class Backdoor(PairAttack):
             seed=seed,
             exclude=exclude,
             cover=self.cover,
+            rehearsed=self.rehearsed,
         )
         own = made.pairs.captions[: self.count]
         return made.saying(self.captions if found else "own", len(set(own) if found is None else found))

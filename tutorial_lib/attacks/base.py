@@ -71,6 +71,10 @@ class PairAttack(Attack):
         super().__post_init__()
         self.require(count=0)
 
+    @property
+    def adds(self) -> bool:
+        return self.count > 0
+
     @abstractmethod
     def poison(self, seen: Seen, *, seed: int) -> Poison:
         """The poison set and its manifest; its settings say where the captions are from, and how many differ.

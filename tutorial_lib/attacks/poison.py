@@ -19,6 +19,8 @@ from torch import Tensor
 
 from tutorial_lib.data.captions import prompt_captions, search_captions
 from tutorial_lib.data.pairs import COVER, POISON, Pairs
+from tutorial_lib.training.augment import autoaugment
+from tutorial_lib.training.text_augment import augment_all
 from tutorial_lib.trials.schema import as_dict
 from tutorial_lib.triggers import Trigger, WaNet
 
@@ -165,6 +167,7 @@ def backdoor(
     seed: int = 0,
     exclude: Tensor | None = None,
     cover: int = 0,
+    rehearsed: bool = False,
 ) -> Poison:
     """P = {(x_i ⊕ bd, c): c in the caption set}: different pictures, one trigger, captions of one class.
 
@@ -177,6 +180,7 @@ def backdoor(
         seed: draws pictures, captions and, where random, places.
         exclude: pairs whose pictures are not used, shape (len(clean),), bool: those that show the target.
         cover: further pairs with noisy warps and their own captions (WaNet only).
+        rehearsed: change the stamped pictures and the captions as CleanCLIP's views are changed.
 
     Raises:
         ValueError: more poisons than pictures, an empty caption set, or a cover without noise mode.
@@ -201,6 +205,8 @@ def backdoor(
     drawn = own if captions is None else _draw(captions, count, generator)
     keys = tuple(f"backdoor-{i:05d}" for i in range(count))
     stamped = trigger.stamp(clean.images[chosen], seed)
+    if rehearsed:
+        stamped, drawn = autoaugment(stamped, seed), augment_all(drawn, seed)
     made = Pairs(stamped, tuple(drawn), keys, clean.concept[chosen], torch.full((count,), POISON))
     sources = [clean.keys[i] for i in chosen.tolist()]
     settings: dict[str, Any] = {
@@ -210,6 +216,8 @@ def backdoor(
         "seed": seed,
         "trigger": as_dict(trigger),
     }
+    if rehearsed:
+        settings["rehearsed"] = True
     if cover:
         hidden, plain = _cover(clean, cover, trigger, seed, generator)
         made = made + hidden

@@ -83,6 +83,10 @@ class Targeted(Attack):
         if not self.groups:
             raise ValueError("a targeted attack needs at least one group of targets")
 
+    @property
+    def adds(self) -> bool:
+        return self.planted and any(group.count for group in self.groups)
+
     def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> TargetedPlan:
         import torch
 

@@ -16,7 +16,7 @@ PAIRS, BATCH = 1280, 64
 
 def compare(*, repeats: int = 3, seed: int = 0) -> dict[str, Any]:
     """Median milliseconds of a step of each defense, taken in turn, and their ratio to plain finetuning."""
-    trial = profiles.get("cpu").cleaning.attacked("badnets", seed)
+    trial = profiles.get("demo").cleaning.attacked("badnets", seed)
     pairs, task = prepare(trial)
     config = models.model_config(trial.model)
     tokenizer = models.tokenizer_for(config, list(pairs.captions))

@@ -75,7 +75,7 @@ def estimate(
         (8, 240000000, True)
     """
     share = utilisation()
-    bases = {t.trained.key: t.trained for t in trials}  # a model that several defenses clean is trained once
+    bases = {t.weights.key: t.weights for t in trials}  # a model that several defenses clean is trained once
     kinds = {(t.model, t.recipe.batch_size, t.recipe.optimizer): t for t in bases.values()}
     needed = {k: _memory(t, together) for k, t in kinds.items()}
     largest = max(needed, key=lambda k: needed[k])

@@ -2,7 +2,7 @@
 
 A defender never sees the attack. She may lose `MARGIN` of her accuracy on *validation* pictures, and takes the
 strongest setting that costs no more; where every setting does, she keeps the model as it is. A supervised classifier is
-another model, of which she takes the most accurate. The oracle sees the attack: of the settings that cost no more than
+judged by the same rule, beside the accuracy of the model that it replaces. The oracle sees the attack: of the settings that cost no more than
 `MARGIN` on the test pictures it takes the one with the lowest attack success.
 """
 
@@ -68,18 +68,11 @@ def validation(record: Record) -> float:
     return record.metrics["validation_accuracy"]["rate"]
 
 
-def _classifies(defenses: Sequence[Defense]) -> bool:
-    """Whether they give another model, a supervised classifier."""
-    return bool(defenses) and "labels" in defenses[0].needs
-
-
 def chosen(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record | None:
     """The record of the setting that a defender takes, who sees clean validation pictures only."""
     start, found = results.get(before(base)), results.of(cleaned(base, defenses))
     if start is None or len(found) < len(defenses):
         return None
-    if _classifies(defenses):
-        return max(found, key=validation)
     kept = [r for r in found if validation(r) >= validation(start) - MARGIN]
     return kept[-1] if kept else start
 
@@ -89,9 +82,8 @@ def oracle(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record
     start, found = results.get(before(base)), results.of(cleaned(base, defenses))
     if start is None or len(found) < len(defenses):
         return None
-    supervised = _classifies(defenses)
-    kept = [r for r in found if supervised or accuracy(r) >= accuracy(start) - MARGIN]
-    return min([*kept, *([] if supervised else [start])], key=success)
+    kept = [r for r in found if accuracy(r) >= accuracy(start) - MARGIN]
+    return min([*kept, start], key=success)
 
 
 def by_seed(

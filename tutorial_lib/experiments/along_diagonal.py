@@ -22,8 +22,9 @@ PLACEMENTS: tuple[Literal["fixed", "random"], ...] = ("fixed", "random")
 
 def measured(p: Profile, placement: Literal["fixed", "random"], seed: int) -> Trial:
     """The backdoor with the most poisons, measured along the diagonal."""
-    trigger = replace(p.trigger, placement=placement)
-    return p.backdoor(fig4.RANDOM_COUNTS[p][-1], seed, trigger=trigger, attack_diagonal=True)
+    doses = fig4.DOSES[p]
+    trigger = replace(p.trigger, size=doses.size, placement=placement)
+    return p.backdoor(doses.random[-1], seed, trigger=trigger, attack_diagonal=True)
 
 
 def trials(p: Profile) -> list[Trial]:

@@ -26,8 +26,10 @@ PAPER = (
 
 
 def trials(p: Profile) -> list[Trial]:
-    """The shared models of figure 2, left."""
-    return [fig2_left.together(p, seed) for seed in p.models.of(__name__)]
+    """The shared models of figure 2, left, and their twins without the poisons."""
+    attacked = [fig2_left.together(p, seed) for seed in p.models.of(__name__)]
+    twins = [] if p.past else [fig2_left.together(p, seed, planted=False) for seed in p.models.of(__name__)]
+    return attacked + twins
 
 
 def _many(p: Profile) -> int:
@@ -70,44 +72,55 @@ def diversity_helps(results: Results) -> list[float]:
     return differences(success(results, captions="search"), success(results, captions="one"))
 
 
-def _moved(results: Results, tower: Literal["picture_moved", "captions_moved"], **changes: Any) -> dict[int, float]:
-    group = _group(results, **changes)
+Tower = Literal["picture", "captions"]
+
+
+def _place(results: Results, tower: Tower, group: int, *, planted: bool = True) -> dict[int, float]:
+    """Where pictures or captions of a group lie on the way from the true class to the wanted one, by seed."""
+    name = f"{tower}_moved" if results.profile.past else f"{tower}_at"
 
     def mean(record: Record) -> float:
-        return float(np.mean([t[tower] for t in record.metrics["targets"] if t["group"] == group]))
+        return float(np.mean([t[name] for t in record.metrics["targets"] if t["group"] == group]))  # type: ignore[literal-required]
 
-    return results.per_seed(lambda s: fig2_left.together(results.profile, s), mean)
+    return results.per_seed(lambda s: fig2_left.together(results.profile, s, planted=planted), mean)
+
+
+def _way(results: Results, tower: Tower, group: int) -> dict[int, float]:
+    """How far they moved against the twin without poisons, by seed; in the pilot, which has none, where they are."""
+    there = _place(results, tower, group)
+    if results.profile.past:
+        return there
+    before = _place(results, tower, group, planted=False)
+    return {seed: there[seed] - before[seed] for seed in sorted(there.keys() & before.keys())}
+
+
+def _moved(results: Results, tower: Tower, **changes: Any) -> dict[int, float]:
+    return _way(results, tower, _group(results, **changes))
 
 
 def picture_moves(results: Results) -> list[float]:
     """With different captions: how far the picture moved less how far the captions did."""
     return differences(
-        _moved(results, "picture_moved", captions="search"), _moved(results, "captions_moved", captions="search")
+        _moved(results, "picture", captions="search"), _moved(results, "captions", captions="search")
     )
 
 
 def diversity_moves_picture(results: Results) -> list[float]:
     """How far the picture moved with different searched captions less with one repeated."""
     return differences(
-        _moved(results, "picture_moved", captions="search"), _moved(results, "picture_moved", captions="one")
+        _moved(results, "picture", captions="search"), _moved(results, "picture", captions="one")
     )
 
 
 def attack_moves_picture(results: Results) -> list[float]:
-    """How far pictures moved under plain prompts less where pictures without poisons lie, in the same models."""
-
-    def unattacked(record: Record) -> float:
-        counts = [group.count for group in fig2_left.groups(results.profile)]
-        return float(np.mean([t["picture_moved"] for t in record.metrics["targets"] if counts[t["group"]] == 0]))
-
-    at_rest = results.per_seed(lambda s: fig2_left.together(results.profile, s), unattacked)
-    return differences(_moved(results, "picture_moved"), at_rest)
+    """How far pictures moved under plain prompts less how far those without poisons did, in the same models."""
+    return differences(_moved(results, "picture"), _way(results, "picture", 0))
 
 
 def repetition_moves_captions(results: Results) -> list[float]:
     """How far one repeated caption moved less how far different searched ones did."""
     return differences(
-        _moved(results, "captions_moved", captions="one"), _moved(results, "captions_moved", captions="search")
+        _moved(results, "captions", captions="one"), _moved(results, "captions", captions="search")
     )
 
 
@@ -135,11 +148,34 @@ def common_words_cost(results: Results) -> list[float]:
     return differences(success(results, disguise=True, words="common", noise=0.0), success(results))
 
 
+def synonyms_cost(results: Results) -> list[float]:
+    """Success with a word substituted by a synonym less success of plain duplicates."""
+    return differences(success(results, **SUBSTITUTED), success(results))
+
+
+def evasion_cost(results: Results) -> list[float]:
+    """Success of copies that a perceptual hash takes for different pictures less success of plain duplicates."""
+    return differences(success(results, **EVADED), success(results))
+
+
+def evades_hash(results: Results, **changes: Any) -> list[float]:
+    """Share of a target's copies that a filter by perceptual hash leaves; by default of those made to evade it."""
+    group, count = _group(results, **(changes or EVADED)), _many(results.profile)
+
+    def left(record: Record) -> float:
+        return float(np.mean([t["distinct"] / count for t in record.metrics["targets"] if t["group"] == group]))
+
+    return list(results.per_seed(lambda s: fig2_left.together(results.profile, s), left).values())
+
+
 def idle_words_cost(results: Results) -> list[float]:
     """Success with words that clean captions lack less success of plain duplicates."""
     return differences(success(results, disguise=True, noise=0.0), success(results))
 
 
+#: The disguise that is made against a perceptual hash, and that by substituted words; the pilot has neither.
+EVADED: dict[str, Any] = {"disguise": True, "words": "none", "pixels": "hash", "noise": 2.0}
+SUBSTITUTED: dict[str, Any] = {"disguise": True, "words": "synonyms", "noise": 0.0}
 #: What the figure shows: name and difference from plain prompts.
 VARIATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("prompts", {}),
@@ -149,6 +185,8 @@ VARIATIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("common words", {"disguise": True, "words": "common", "noise": 0.0}),
     ("idle words", {"disguise": True, "noise": 0.0}),
     ("noise and idle words", {"disguise": True}),
+    ("substituted words", SUBSTITUTED),
+    ("other hashes", EVADED),
 )
 
 
@@ -165,7 +203,7 @@ def plot(results: Results) -> go.Figure:
     readers: tuple[tuple[fig2_left.Reader, str], ...] = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"))
     for k, (reader, title) in enumerate(readers):
         names, means, up, down = [], [], [], []
-        for name, changes in VARIATIONS:
+        for name, changes in VARIATIONS[: -2 if p.past else None]:
             values = list(fig2_left.shares(results, _group(results, **changes), reader).values())
             if len(values) < 2:
                 continue

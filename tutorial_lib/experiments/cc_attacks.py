@@ -1,10 +1,11 @@
-"""The main table: four attacks, before and after (Bansal et al. 2023)."""
+"""The main table: the attacks, before and after (Bansal et al. 2023)."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -13,6 +14,7 @@ from tutorial_lib.attacks import Backdoor
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._defended import accuracy, at, by_seed, numbers, on_triggered, percent, success, word
+from tutorial_lib.experiments._defended import before as _before_trial
 from tutorial_lib.experiments._defended import with_before as _with_before
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
@@ -20,7 +22,7 @@ from tutorial_lib.trials import Record, Trial
 from tutorial_lib.triggers import Trigger
 
 GROUP, ORDER = "cleanclip", 10
-TITLE = "Four attacks, before and after CleanCLIP"
+TITLE = "The attacks, before and after CleanCLIP"
 PAPER = (
     "CleanCLIP reduces the success of BadNets, Blended, WaNet and label-consistent poisons while accuracy is "
     "maintained, and plain finetuning does not; the released backdoored model has 99.9 % at 19.2 % accuracy (measured "
@@ -36,8 +38,25 @@ def trials(p: Profile) -> list[Trial]:
         t
         for seed in c.models.of(__name__)
         for attack in c.attacks
-        for t in _with_before(c.attacked(attack, seed), sweeps)
+        for t in (*_with_before(c.attacked(attack, seed), sweeps), *_controls(p, attack, seed))
     ]
+
+
+def unpoisoned(p: Profile, attack: str | Mapping[str, Any], seed: int) -> Trial:
+    """A model that was never poisoned, measured with the trigger of an attack."""
+    c = p.cleaning
+    settings = c.attacks[attack] if isinstance(attack, str) else attack
+    return _before_trial(c.attacked({**settings, "count": 0, "cover": 0}, seed))
+
+
+def _controls(p: Profile, attack: str, seed: int) -> list[Trial]:
+    return [] if p.past else [unpoisoned(p, attack, seed)]
+
+
+def never(results: Results, attack: str) -> dict[int, float]:
+    """How often models that were never poisoned take pictures with an attack's trigger for its target, by seed."""
+    p = results.profile
+    return {} if p.past else results.per_seed(lambda s: unpoisoned(p, attack, s), success)
 
 
 def measured(
@@ -150,9 +169,18 @@ def before(results: Results) -> Table:
     for attack in c.attacks:
         plan = c.attacked(attack, 0).attack
         assert isinstance(plan, Backdoor)
-        cells = (percent(measured(results, attack, value=v).values()) for v in (success, other_pattern, accuracy))
-        rows.append((attack, _setting(plan.trigger), f"{plan.count:,}", *cells))
-    head = ("attack", "trigger", "poisons", "attack success (%)", "another of its kind (%)", "clean accuracy (%)")
+        found = [measured(results, attack, value=v) for v in (success, other_pattern)]
+        found += [never(results, attack), accuracies(results, attack)]
+        rows.append((attack, _setting(plan.trigger), f"{plan.count:,}", *(percent(f.values()) for f in found)))
+    head = (
+        "attack",
+        "trigger",
+        "poisons",
+        "attack success (%)",
+        "another of its kind (%)",
+        "never poisoned (%)",
+        "clean accuracy (%)",
+    )
     return Table(head, tuple(rows))
 
 
@@ -171,7 +199,7 @@ def plot(results: Results) -> go.Figure:
     """Attack success of every model, before and after."""
     p, c = results.profile, numbers(results)
     fig = plots.figure(
-        "Attack success of four attacks before cleaning, after plain finetuning and after CleanCLIP, each with the "
+        "Attack success of each attack before cleaning, after plain finetuning and after CleanCLIP, each with the "
         "setting that a defender would choose on clean validation pictures.",
         x="attack",
         y="attack success (%)",

@@ -42,13 +42,14 @@ STRUCTURED: ByProfile[dict[str, dict[str, Any]]] = ByProfile(
     paper={"stripes": {"trigger": _PUBLISHED_STRIPES}, "watermark": {"trigger": Watermark()}},
 )
 #: Poisons left among the trusted pairs, ascending.
-DIRTY = ByProfile(test=(1,), cpu=(1, 4, 16), gpu=(1, 5, 25), paper=(1, 5, 25))
+DIRTY = ByProfile(test=(1,), pilot=(1, 4, 16), cpu=(1, 5, 25), gpu=(1, 5, 25), paper=(1, 5, 25))
 #: Weight of the in-modal loss in pre-training.
 SELF_SUPERVISION = ByProfile(test=1.0, cpu=1.0, gpu=1.0, paper=1.0)
 #: A model that is poisoned by further training, and the poisons of that training.
 PRETRAINED = ByProfile(
     test=Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64, lr=5e-4), start="clean"),
-    cpu=Trial(classes=320, copies=2, recipe=Recipe(epochs=10), start="clean"),
+    pilot=Trial(classes=320, copies=2, recipe=Recipe(epochs=10), start="clean"),
+    cpu=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=5, batch_size=512), start="clean"),
     gpu=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=10, batch_size=1024), start="clean"),
     paper=Trial(
         shards="cc3m",
@@ -60,7 +61,7 @@ PRETRAINED = ByProfile(
         start="openai",
     ),
 )
-PRETRAINED_COUNT = ByProfile(test=8, cpu=256, gpu=1500, paper=1500)
+PRETRAINED_COUNT = ByProfile(test=8, pilot=256, cpu=300, gpu=1500, paper=1500)
 
 
 def poisoned(p: Profile, seed: int) -> Trial:

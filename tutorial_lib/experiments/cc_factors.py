@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
@@ -12,7 +11,7 @@ from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.experiments._defended import at, by_seed, numbers, success, with_before, word
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
-from tutorial_lib.trials import Record, Trial
+from tutorial_lib.trials import TrainedDefense, Trial
 
 GROUP, ORDER = "cleanclip", 50
 TITLE = "Number of poisons and size of the pre-training data"
@@ -21,14 +20,26 @@ METHODS = ("none", "finetune", "cleanclip")
 
 
 #: Numbers of poisons, ascending.
-COUNTS = ByProfile(test=(4, 8), cpu=(64, 128, 256), gpu=(75, 300, 1500), paper=(75, 300, 1500))
+COUNTS = ByProfile(test=(4, 8), pilot=(64, 128, 256), cpu=(150, 300, 1500), gpu=(75, 300, 1500), paper=(75, 300, 1500))
 #: Changes of the base that make the pre-training data grow, ascending.
 SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
     test=({"copies": 2}, {"copies": 4}),
-    cpu=({"copies": 4}, {"copies": 8}, {"copies": 16}),
+    pilot=({"copies": 4}, {"copies": 8}, {"copies": 16}),
+    cpu=({"scenes": 25_000}, {"scenes": 50_000}, {"scenes": 100_000}),
     gpu=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000)),
     paper=({"limit": 500_000}, {"limit": 1_000_000}, {"limit": 2_000_000}, {}),
 )
+
+
+#: The defender's share of each of these data; empty where it is the profile's, so that her pairs grow with the data. On
+#: a laptop she has 20,000 pairs however large the pre-training was.
+SHARES: ByProfile[tuple[float, ...]] = ByProfile(test=(), pilot=(), cpu=(0.8, 0.4, 0.2), gpu=(), paper=())
+
+
+def sweep(p: Profile, method: str, number: int) -> list[TrainedDefense]:
+    """A method's settings for the data with that position among the sizes."""
+    share = SHARES[p][number] if SHARES[p] else p.cleaning.share
+    return p.cleaning.sweep(method, few=True, share=share)
 
 
 def counted(p: Profile, count: int, seed: int) -> Trial:
@@ -42,30 +53,29 @@ def sized(p: Profile, size: dict[str, Any], seed: int) -> Trial:
 
 def trials(p: Profile) -> list[Trial]:
     c = p.cleaning
-    sweeps = [d for method in METHODS[1:] for d in c.sweep(method, few=True)]
-    bases = [
-        base
-        for seed in c.models.of(__name__)
-        for base in (*(counted(p, n, seed) for n in COUNTS[p]), *(sized(p, size, seed) for size in SIZES[p]))
-    ]
-    return [t for base in bases for t in with_before(base, sweeps)]
-
-
-def _measured(
-    results: Results, base_of: Callable[[int], Trial], method: str, value: Callable[[Record], float] = success
-) -> dict[int, float]:
-    return by_seed(results, base_of, [] if method == "none" else numbers(results).sweep(method, few=True), value)
+    usual = [d for method in METHODS[1:] for d in c.sweep(method, few=True)]
+    found = []
+    for seed in c.models.of(__name__):
+        for n in COUNTS[p]:
+            found += with_before(counted(p, n, seed), usual)
+        for number, size in enumerate(SIZES[p]):
+            settings = [d for method in METHODS[1:] for d in sweep(p, method, number)]
+            found += with_before(sized(p, size, seed), settings)
+    return list(dict.fromkeys(found))
 
 
 def by_count(results: Results, count: int, method: str) -> dict[int, float]:
     """Attack success by seed, for a number of poisons."""
-    return _measured(results, lambda s: counted(results.profile, count, s), method)
+    p = results.profile
+    settings = [] if method == "none" else p.cleaning.sweep(method, few=True)
+    return by_seed(results, lambda s: counted(p, count, s), settings, success)
 
 
 def by_size(results: Results, number: int, method: str) -> dict[int, float]:
     """Attack success by seed, for the data set with that position among the profile's sizes."""
-    size = SIZES[results.profile][number]
-    return _measured(results, lambda s: sized(results.profile, size, s), method)
+    p = results.profile
+    settings = [] if method == "none" else sweep(p, method, number)
+    return by_seed(results, lambda s: sized(p, SIZES[p][number], s), settings, success)
 
 
 def count_at_one_rate(results: Results, count: int, method: str) -> dict[int, float]:
@@ -76,10 +86,8 @@ def count_at_one_rate(results: Results, count: int, method: str) -> dict[int, fl
 
 def size_at_one_rate(results: Results, number: int, method: str) -> dict[int, float]:
     """The same after the first setting of the sweep, whether a defender would take it or not."""
-    c = numbers(results)
-    return at(
-        results, lambda s: sized(results.profile, SIZES[results.profile][number], s), c.sweep(method, few=True)[0]
-    )
+    p = results.profile
+    return at(results, lambda s: sized(p, SIZES[p][number], s), sweep(p, method, number)[0])
 
 
 def more_poisons_harder(results: Results) -> list[float]:

@@ -12,6 +12,7 @@ only, stands beside it.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -51,41 +52,50 @@ class Grid:
         base: the models before the attack.
         count: poisons.
         cells: by share of the clean pairs, ascending: CleanCLIP's epochs, each with its learning rates.
-        few: models of the other shares than the published one.
+        ample: the share at which a defender has plenty.
+        few: models of the other shares than the published and the ample one.
     """
 
     base: Trial
     count: int
     cells: dict[float, dict[int, tuple[float, ...]]]
+    ample: float
     few: int = 4
 
 
-#: Learning rates of short and of long trainings.
-SHORT, LONG = (3e-4, 1e-3), (1e-4, 3e-4)
-#: 100,000 scenes; 500, 1,500, 5,000 and, at the published share and with all pairs, 15,600 steps of 64 pairs.
+#: Learning rates of short trainings, and the published ratio to that of pre-training (1/50) for the longest.
+SHORT, PUBLISHED = (3e-4, 1e-3), (3e-5,)
+#: 100,000 scenes; about 500, 1,500, 5,000 and, at the published share, 15,600 steps of 64 pairs. Cells were chosen by a
+#: model with seed 100, which is judged nowhere: 5,000 steps at 3e-4 with 3 % of the pairs cost it half of its accuracy.
 GRID = ByProfile(
     test=Grid(
-        Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64)), 8, {0.2: {1: SHORT}, 0.5: {1: (1e-3,)}}, 1
+        Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64)),
+        8,
+        {0.2: {1: SHORT}, 0.5: {1: (1e-3,)}},
+        ample=0.5,
+        few=1,
     ),
     cpu=Grid(
         Trial(classes=100, scenes=100_000, recipe=Recipe(epochs=10, batch_size=512)),
         300,
         {
-            0.03: {10: SHORT, 33: SHORT, 107: LONG, 333: LONG},
-            0.1: {3: SHORT, 10: SHORT, 32: LONG},
-            0.2: {2: SHORT, 5: SHORT, 16: LONG},
-            1.0: {1: SHORT, 3: LONG, 10: LONG},
+            0.03: {10: SHORT, 33: SHORT, 107: (1e-4,), 333: PUBLISHED},
+            0.1: {10: SHORT, 32: (3e-4,)},
+            0.2: {5: SHORT, 16: SHORT},
+            1.0: {1: SHORT, 3: SHORT},
         },
+        ample=0.2,
     ),
     gpu=Grid(
         Trial(classes=320, scenes=3_000_000, recipe=Recipe(epochs=10, batch_size=1024)),
         1500,
         {
-            0.003: {10: SHORT, 100: LONG},
-            0.033: {1: SHORT, 3: SHORT, 10: LONG},
-            0.1: {1: SHORT, 3: LONG},
-            1.0: {1: LONG},
+            0.003: {10: SHORT, 100: (1e-4, 3e-4)},
+            0.033: {1: SHORT, 3: SHORT, 10: (1e-4, 3e-4)},
+            0.1: {1: SHORT, 3: (1e-4, 3e-4)},
+            1.0: {1: (1e-4, 3e-4)},
         },
+        ample=0.1,
     ),
     paper=Grid(
         Trial(
@@ -93,6 +103,7 @@ GRID = ByProfile(
         ),
         1500,
         {0.0339: {3: (1e-5, 1e-4), 10: (1e-6, 1e-5, 1e-4), 30: (1e-6, 1e-5)}, 0.0678: {10: (1e-6, 1e-5)}},
+        ample=0.0678,
     ),
 )
 
@@ -129,12 +140,13 @@ def settings(p: Profile, method: str, share: float | None = None) -> list[Traine
 
 
 def trials(p: Profile) -> list[Trial]:
-    """The published share of all models first; none where the records are those of an earlier recipe."""
+    """What the claims compare first, of all models; none where the records are those of an earlier recipe."""
     if p.past:
         return []
-    grid, seeds, published = GRID[p], p.cleaning.models.of(__name__), published_share(p)
-    first = [(seed, published) for seed in seeds]
-    others = [(seed, share) for seed in seeds[: grid.few] for share in grid.cells if share != published]
+    grid, seeds = GRID[p], p.cleaning.models.of(__name__)
+    judged = dict.fromkeys((grid.ample, published_share(p)))
+    first = [(seed, share) for seed in seeds for share in judged]
+    others = [(seed, share) for seed in seeds[: grid.few] for share in grid.cells if share not in judged]
     found = []
     for seed, share in first + others:
         found += with_before(poisoned(p, seed), [d for method in METHODS for d in settings(p, method, share)])
@@ -187,20 +199,45 @@ def published_share(p: Profile) -> float:
     return min(GRID[p].cells, key=lambda share: abs(share - 0.033))
 
 
-def _less_left(results: Results, loss: float, other: str) -> list[float]:
-    share = published_share(results.profile)
-    left = (picked(results, method, loss, share=share) for method in (other, "cleanclip"))
-    return differences(*left)
+def ample_share(p: Profile) -> float:
+    """The share at which a defender has plenty."""
+    return GRID[p].ample
 
 
-#: What is left at the published share for at most five points of accuracy: the other method's less CleanCLIP's.
-better_at_equal_steps = functools.partial(_less_left, loss=0.05, other="finetune")
-better_at_equal_cost = functools.partial(_less_left, loss=0.05, other="finetune for as long")
+Share = Callable[[Profile], float]
 
 
-def left(results: Results, loss: float = 0.05) -> list[float]:
-    """Attack success that CleanCLIP leaves at the published share for at most so many points."""
-    return list(picked(results, "cleanclip", loss, share=published_share(results.profile)).values())
+def _less_left(results: Results, other: str, share: Share, loss: float = 0.05) -> list[float]:
+    found = (picked(results, method, loss, share=share(results.profile)) for method in (other, "cleanclip"))
+    return differences(*found)
+
+
+#: What is left for at most five points of accuracy: the other method's less CleanCLIP's, at the published share ...
+better_at_equal_steps = functools.partial(_less_left, other="finetune", share=published_share)
+better_at_equal_cost = functools.partial(_less_left, other="finetune for as long", share=published_share)
+#: ... and where pairs are ample.
+better_with_ample_pairs = functools.partial(_less_left, other="finetune", share=ample_share)
+better_for_as_long_with_ample_pairs = functools.partial(_less_left, other="finetune for as long", share=ample_share)
+
+
+def left(results: Results, loss: float = 0.05, share: Share = published_share) -> list[float]:
+    """Attack success that CleanCLIP leaves for at most so many points, at the published share by default."""
+    return list(picked(results, "cleanclip", loss, share=share(results.profile)).values())
+
+
+#: The same where pairs are ample.
+left_with_ample_pairs = functools.partial(left, share=ample_share)
+
+
+def more_pairs_help(results: Results) -> list[float]:
+    """Attack success that CleanCLIP leaves for at most five points: at the published share less with ample pairs."""
+    p = results.profile
+    return differences(*(picked(results, "cleanclip", 0.05, share=share(p)) for share in (published_share, ample_share)))
+
+
+def left_by_finetuning(results: Results) -> list[float]:
+    """Attack success that plain finetuning leaves for at most five points, with the largest share of the pairs."""
+    return list(picked(results, "finetune", 0.05, share=max(GRID[results.profile].cells)).values())
 
 
 def _title(method: str) -> str:
@@ -231,7 +268,7 @@ def rule_table(results: Results) -> Table:
 
 
 def plot(results: Results) -> go.Figure:
-    """Attack success that is left at the published share, against the loss of accuracy that is allowed."""
+    """Attack success that is left, against the loss of accuracy that is allowed, for two shares of trusted pairs."""
     p = results.profile
     fig = plots.figure(
         "Attack success after CleanCLIP, after plain finetuning with as many steps, and after plain finetuning for as "
@@ -242,7 +279,8 @@ def plot(results: Results) -> go.Figure:
         height=420,
     )
     losses = (0.0, *LOSSES)
-    for k, method in enumerate(METHODS):
-        values = [list(picked(results, method, loss, share=published_share(p)).values()) for loss in losses]
-        curve(fig, [100 * loss for loss in losses], values, _title(method), number=k, scale=100, bounds=(0, 1))
+    for k, (share, method) in enumerate(itertools.product(dict.fromkeys((ample_share(p), published_share(p))), METHODS)):
+        values = [list(picked(results, method, loss, share=share).values()) for loss in losses]
+        name = f"{_title(method)}, {100 * share:.3g} % of the pairs"
+        curve(fig, [100 * loss for loss in losses], values, name, number=k, scale=100, bounds=(0, 1))
     return fig

@@ -15,7 +15,7 @@ from tutorial_lib.experiments._defended import accuracy, before, percent, succes
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile, paper
 from tutorial_lib.trials import Recipe, Record, Trial
-from tutorial_lib.triggers import Blended, NoisePatch, Resampled, Trigger, WaNet
+from tutorial_lib.triggers import Blended, NoisePatch, Resampled, Sinusoid, Trigger, WaNet
 
 GROUP, ORDER = "cleanclip", 70
 TITLE = "Stealth: how strong a warp, how much of the picture hidden?"
@@ -24,10 +24,10 @@ PAPER = "no figure of the papers: what do the stealthy attacks need here?"
 
 #: Strengths of WaNet's warp, ascending.
 STRENGTHS: ByProfile[tuple[float, ...]] = ByProfile(
-    test=(0.5, 4.0), cpu=(0.5, 8.0, 12.0), gpu=(0.5, 8.0, 12.0), paper=(0.5, 1.0, 2.0)
+    test=(0.5, 4.0), pilot=(0.5, 8.0, 12.0), cpu=(0.5, 4.0, 8.0), gpu=(0.5, 8.0, 12.0), paper=(0.5, 1.0, 2.0)
 )
 #: Poisons without a trigger that went through another path, and of the side the shares that they had in between.
-UNPLANNED = ByProfile(test=8, cpu=256, gpu=1500, paper=1500)
+UNPLANNED = ByProfile(test=8, pilot=256, cpu=300, gpu=1500, paper=1500)
 UNPLANNED_SHARES: ByProfile[tuple[float, ...]] = ByProfile(test=(0.5,), cpu=(0.5,), gpu=(0.75, 0.5), paper=(0.75, 0.5))
 
 
@@ -43,6 +43,11 @@ class Named:
 NAMED: ByProfile[dict[str, Named]] = ByProfile(
     test={"4": Named(NoisePatch(), 4), "4, blended": Named(Blended(alpha=0.5), 4)},
     cpu={
+        "150, patch": Named(NoisePatch(), 150),
+        "150, blended 0.5": Named(Blended(alpha=0.5), 150),
+        "150, wave": Named(Sinusoid(), 150),
+    },
+    pilot={
         "40, patch": Named(NoisePatch(), 40),
         "80, patch": Named(NoisePatch(), 80, {"copies": 16, "recipe": Recipe(epochs=10)}),
         "40, blended 0.5": Named(Blended(alpha=0.5), 40),

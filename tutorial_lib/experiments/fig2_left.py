@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from dataclasses import replace
 from statistics import mean
 from typing import Any, Literal
@@ -16,7 +18,7 @@ from tutorial_lib.evidence.statistics import Estimate, estimate_ratio
 from tutorial_lib.experiments import fig2_right, unpoisoned
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
-from tutorial_lib.trials import Record, Seeds, Trial
+from tutorial_lib.trials import Recipe, Record, Seeds, Trial
 
 GROUP, ORDER = "carlini_terzis", 10
 TITLE = "Targeted poisoning: success against the number of poisons"
@@ -33,23 +35,33 @@ BASE: ByProfile[Literal["live", "base"]] = ByProfile(test="live", cpu="live", gp
 #: Poisons of the groups of one model, then how many each of the variations has.
 COUNTS = ByProfile(
     test=((0, 1, 2), 2),
-    cpu=((0, 1, 2, 4, 8), 8),
+    pilot=((0, 1, 2, 4, 8), 8),
+    cpu=((0, 1, 2, 4, 8, 16), 8),
     gpu=((0, 1, 2, 3, 4, 8, 16, 32), 8),
     paper=((0, 1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512), 8),
 )
 #: Pictures of a group in one model.
-PER_GROUP = ByProfile(test=1, cpu=12, gpu=10, paper=1)
+PER_GROUP = ByProfile(test=1, pilot=12, cpu=8, gpu=10, paper=1)
+#: Poisons a target beyond the 80 prompts, which repeat there, and pictures of each such group; 0 first.
+BEYOND: ByProfile[tuple[tuple[int, ...], int]] = ByProfile(
+    test=((0, 3), 1), pilot=((), 0), cpu=((0, 32, 64, 128), 4), gpu=((0, 64, 128, 256), 4), paper=((), 0)
+)
 #: Poisons of the one target in the control that shares its model with no other.
 ALONE = ByProfile(test=2, cpu=8, gpu=8, paper=3)
+#: How models learn scenes on a laptop: well enough for the smaller data to be worth an attack.
+_SCENES = Recipe(epochs=10, batch_size=512)
 #: A data set and one five times as large, as changes of the base, each with its poisons a target.
 SAME_RATE: ByProfile[tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int]]] = ByProfile(
     test=(({"copies": 2}, 1), ({"copies": 10}, 5)),
-    cpu=(({"copies": 2}, 1), ({"copies": 10}, 5)),
+    pilot=(({"copies": 2}, 1), ({"copies": 10}, 5)),
+    cpu=(({"scenes": 20_000, "recipe": _SCENES}, 1), ({"scenes": 100_000, "recipe": _SCENES}, 5)),
     gpu=(({"scenes": 600_000}, 3), ({"scenes": 3_000_000}, 15)),
     paper=(({}, 3), ({"shards": "yfcc15m"}, 15)),
 )
 
 
+#: Copies that a perceptual hash takes for different pictures, at no more than two grey levels.
+_EVADED = functools.partial(Group, disguise=True, noise=2.0, words="none", pixels="hash")
 #: Stands for no success at all, in a ratio of two successes.
 NONE = 0.005
 
@@ -70,12 +82,19 @@ def groups(p: Profile) -> tuple[Group, ...]:
         Group(many, disguise=True, words="none"),
         Group(many, disguise=True, words="common", noise=0.0),
         Group(many, disguise=True, noise=0.0),
+        *(() if p.past else (Group(many, disguise=True, noise=0.0, words="synonyms"), _EVADED(many))),
     )
 
 
-def together(p: Profile, seed: int) -> Trial:
-    """Many targets in one model, as in the paper."""
-    return replace(base(p), attack=Targeted(groups(p), PER_GROUP[p]), seeds=Seeds.all(seed))
+def together(p: Profile, seed: int, *, planted: bool = True) -> Trial:
+    """Many targets in one model, as in the paper; if not planted, its twin without the poisons."""
+    return replace(base(p), attack=Targeted(groups(p), PER_GROUP[p], planted), seeds=Seeds.all(seed))
+
+
+def beyond(p: Profile, seed: int) -> Trial:
+    """More poisons a target than there are prompts."""
+    counts, targets = BEYOND[p]
+    return replace(base(p), attack=Targeted(tuple(map(Group, counts)), targets), seeds=Seeds.all(seed))
 
 
 def alone(p: Profile, seed: int) -> Trial:
@@ -90,12 +109,21 @@ def at_same_rate(p: Profile, which: int, seed: int) -> Trial:
 
 
 def trials(p: Profile) -> list[Trial]:
-    seeds = p.models.of(__name__)
+    """More models of those whose accuracy is compared, a small difference."""
+    seeds, few = p.models.of(__name__), p.models.base
     return [
         *(together(p, s) for s in seeds),
         *(alone(p, s) for s in seeds),
-        *(at_same_rate(p, which, s) for which in (0, 1) for s in seeds),
+        *([] if p.past else _compared(p, seeds)),
+        *(together(p, s, planted=False) for s in few if not p.past),
+        *(beyond(p, s) for s in few if BEYOND[p][0]),
+        *(at_same_rate(p, which, s) for which in (0, 1) for s in few),
     ]
+
+
+def _compared(p: Profile, seeds: Iterable[int]) -> list[Trial]:
+    """The other models whose accuracy is compared: never poisoned, and with most poisons of a backdoor."""
+    return [t for s in seeds for t in (unpoisoned.trained(p, s), p.backdoor(0, s), p.backdoor(p.counts[-1], s))]
 
 
 def share(record: Record, group: int, reader: Reader = "zero_shot") -> float:
@@ -130,15 +158,35 @@ def three_succeed(results: Results) -> list[float]:
     return list(shares(results, places.index(3)).values()) if 3 in places else []
 
 
-def probe_agrees(results: Results) -> list[float]:
-    """Share of attacked targets where zero-shot and linear probe both fall or both stand."""
+def _also_fallen(results: Results, first: Reader, second: Reader) -> list[float]:
+    """Of the attacked targets that fell under one reader, the share that fell under the other."""
     attacked = range(1, len(counts(results.profile)))
 
-    def agreement(record: Record) -> float:
-        rows = [t for t in record.metrics["targets"] if t["group"] in attacked]
-        return float(np.mean([(t["zero_shot"] == t["wanted"]) == (t["linear_probe"] == t["wanted"]) for t in rows]))
+    def also(record: Record) -> float:
+        rows = [t for t in record.metrics["targets"] if t["group"] in attacked and t[first] == t["wanted"]]
+        return float(np.mean([t[second] == t["wanted"] for t in rows])) if rows else float("nan")
 
-    return list(results.per_seed(lambda s: together(results.profile, s), agreement).values())
+    found = results.per_seed(lambda s: together(results.profile, s), also)
+    return [share for share in found.values() if not np.isnan(share)]
+
+
+#: The two directions of "if and only if".
+probe_falls_too = functools.partial(_also_fallen, first="zero_shot", second="linear_probe")
+zero_shot_falls_too = functools.partial(_also_fallen, first="linear_probe", second="zero_shot")
+
+
+def by_repeats(results: Results) -> dict[str, dict[int, float]]:
+    """Success by number of poisons beyond the prompts, by seed."""
+    counts_, _ = BEYOND[results.profile]
+    return {
+        str(count): results.per_seed(lambda s: beyond(results.profile, s), lambda r, g=group: share(r, g))  # type: ignore[misc]
+        for group, count in enumerate(counts_)
+    }
+
+
+def most_succeed(results: Results) -> list[float]:
+    """Success with the most poisons a target, more than there are prompts."""
+    return list(list(by_repeats(results).values())[-1].values()) if BEYOND[results.profile][0] else []
 
 
 def in_smaller_data(results: Results) -> list[float]:
@@ -208,4 +256,7 @@ def plot(results: Results) -> go.Figure:
     for k, (reader, name) in enumerate(readers):
         values = [list(shares(results, g, reader).values()) for g in range(len(x))]
         curve(fig, [str(c) for c in x], values, name, number=k, scale=100, bounds=(0, 1))
+    if BEYOND[p][0]:
+        further = {count: list(found.values()) for count, found in by_repeats(results).items() if count != "0"}
+        curve(fig, list(further), list(further.values()), "zero-shot, other models", number=2, scale=100, bounds=(0, 1))
     return fig

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import plotly.graph_objects as go
+from scipy import stats
 
 from tutorial_lib import plots
+from tutorial_lib.evidence.decide import NORMAL
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
+from tutorial_lib.proportion import RateDict
 from tutorial_lib.trials import Record, Trial
 
 GROUP, ORDER = "carlini_terzis", 20
@@ -58,13 +61,25 @@ def control(results: Results) -> list[float]:
     return list(successes(results, 0).values())
 
 
-def zero_shot_without_probe(results: Results) -> list[bool]:
-    """For each model whose zero-shot reader is fooled mostly: is its linear probe not?"""
-    found = []
-    for count in results.profile.counts[1:]:
-        zero_shot, probe = successes(results, count), successes(results, count, "linear_probe")
-        found += [probe[s] < 0.5 for s in zero_shot if zero_shot[s] > 0.5]
-    return found
+def zero_shot_without_probe(results: Results) -> list[float]:
+    """For each poisoned model a p-value of "zero-shot is fooled at most half of the time, or the probe at least".
+
+    Small where most triggered pictures fool zero-shot and few fool the probe; both have to be beyond chance. The probe
+    is fitted on drawings that the model never saw, as the paper's is; the pilot has none such.
+    """
+    p = results.profile
+    probe = "linear_probe" if p.past else "linear_probe_unseen"
+    trials = [p.backdoor(count, seed) for count in p.counts[1:] for seed in p.models.of(__name__)]
+    return [
+        max(_beyond(r.metrics["attack_success"]["zero_shot"]), 1 - _beyond(r.metrics["attack_success"][probe]))
+        for r in results.of(trials)
+    ]
+
+
+def _beyond(rate: RateDict, bound: float = 0.5) -> float:
+    """p-value of "not above the bound", by a normal curve as wide as the rate's 95 % interval."""
+    width = (rate["high"] - rate["low"]) / (2 * NORMAL)
+    return float(stats.norm.sf((rate["rate"] - bound) / width)) if width else float(rate["rate"] <= bound)
 
 
 def accuracy_change(results: Results) -> list[float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import plotly.graph_objects as go
 
@@ -22,36 +23,62 @@ PAPER = (
 )
 
 
-#: Poisons with the patch at random places, ascending; those at one place are the profile's.
-RANDOM_COUNTS = ByProfile(
-    test=(4, 8), cpu=(32, 64, 128, 256), gpu=(75, 150, 300, 750, 1500), paper=(75, 150, 300, 750, 1500)
+@dataclass(frozen=True)
+class Doses:
+    """Numbers of poisons, ascending.
+
+    Attributes:
+        fixed: with the patch at one place, 0 first.
+        random: with the patch at random places.
+        few: stands for the paper's 75, at which one place works and random places do not.
+        past: the fewest at one place that are past the threshold, as the paper's 75 are.
+        size: of the patch, in pixels.
+    """
+
+    fixed: tuple[int, ...]
+    random: tuple[int, ...]
+    few: int
+    past: int
+    size: int
+
+    @property
+    def most(self) -> int:
+        """The most poisons that both placements have."""
+        return max(set(self.fixed) & set(self.random))
+
+
+_PAPER = (75, 150, 300, 750, 1500)
+#: The pilot's patch of 6 pixels meets the ceiling of z before random places can be ahead; one of 4 is an eighth of the
+#: side, and needs more poisons.
+DOSES = ByProfile(
+    test=Doses((0, 4, 8), (4, 8), few=4, past=4, size=6),
+    pilot=Doses((0, 8, 16, 32, 64, 128, 256), (32, 64, 128, 256), few=32, past=32, size=6),
+    cpu=Doses((0, 64, 128, 256, 512, 1024), (64, 128, 256, 512, 1024), few=128, past=256, size=4),
+    gpu=Doses((0, *_PAPER), _PAPER, few=75, past=75, size=6),
+    paper=Doses((0, *_PAPER), _PAPER, few=75, past=75, size=16),
 )
-
-
-def most(p: Profile) -> int:
-    """The most poisons that both placements have."""
-    return max(set(p.counts) & set(RANDOM_COUNTS[p]))
-
-
-def at_random(p: Profile, count: int, seed: int) -> Trial:
-    """A backdoor whose poisons have the patch at random places."""
-    return p.backdoor(count, seed, trigger=replace(p.trigger, placement="random"))
 
 
 def placed(p: Profile, trained: str, count: int, seed: int) -> Trial:
     """The trial with that placement in training; without poisons there is none."""
-    return at_random(p, count, seed) if trained == "random" and count > 0 else p.backdoor(count, seed)
+    placement: Literal["fixed", "random"] = "random" if trained == "random" and count > 0 else "fixed"
+    return p.backdoor(count, seed, trigger=replace(p.trigger, size=DOSES[p].size, placement=placement))
 
 
 def trials(p: Profile) -> list[Trial]:
-    seeds = p.models.of(__name__)
-    fixed = [p.backdoor(count, seed) for seed in seeds for count in p.counts]
-    return fixed + [at_random(p, count, seed) for seed in seeds for count in RANDOM_COUNTS[p]]
+    """More models at the numbers of poisons that the claims compare."""
+    doses, judged = DOSES[p], {DOSES[p].few, DOSES[p].most}
+    return [
+        placed(p, trained, count, seed)
+        for trained, counts in (("fixed", doses.fixed), ("random", doses.random))
+        for count in counts
+        for seed in (p.models.of(__name__) if count in judged else p.models.base)
+    ]
 
 
 def counts_of(p: Profile, trained: str) -> tuple[int, ...]:
     """Numbers of poisons that models with that placement have."""
-    return p.counts if trained == "fixed" else (0, *RANDOM_COUNTS[p])
+    return DOSES[p].fixed if trained == "fixed" else (0, *DOSES[p].random)
 
 
 def placement_name(trained: str, tested: str) -> str:
@@ -68,55 +95,52 @@ def z_scores(results: Results, trained: str, tested: str, count: int) -> dict[in
 
 def few_consistent_better(results: Results) -> list[float]:
     """z with few poisons: one place less random places, each tested as it was trained."""
-    few = results.profile.few
+    few = DOSES[results.profile].few
     return differences(z_scores(results, "fixed", "fixed", few), z_scores(results, "random", "random", few))
 
 
 def few_at_random(results: Results) -> list[float]:
-    return list(z_scores(results, "random", "random", results.profile.few).values())
+    return list(z_scores(results, "random", "random", DOSES[results.profile].few).values())
 
 
 def few_consistent(results: Results) -> list[float]:
-    return list(z_scores(results, "fixed", "fixed", results.profile.few).values())
+    return list(z_scores(results, "fixed", "fixed", DOSES[results.profile].few).values())
 
 
 def many_random_better(results: Results) -> list[float]:
     """z with most poisons: random places less one place, each tested as it was trained."""
     return differences(
-        z_scores(results, "random", "random", most(results.profile)),
-        z_scores(results, "fixed", "fixed", most(results.profile)),
+        z_scores(results, "random", "random", DOSES[results.profile].most),
+        z_scores(results, "fixed", "fixed", DOSES[results.profile].most),
     )
 
 
 def random_test_place_matters(results: Results) -> list[float]:
     """z with most poisons at random places: tested at one place less tested at random places."""
     return differences(
-        z_scores(results, "random", "fixed", most(results.profile)),
-        z_scores(results, "random", "random", most(results.profile)),
+        z_scores(results, "random", "fixed", DOSES[results.profile].most),
+        z_scores(results, "random", "random", DOSES[results.profile].most),
     )
 
 
 def mismatch_degrades(results: Results) -> list[float]:
     """z with most poisons at one place: tested there less tested at random places."""
     return differences(
-        z_scores(results, "fixed", "fixed", most(results.profile)),
-        z_scores(results, "fixed", "random", most(results.profile)),
+        z_scores(results, "fixed", "fixed", DOSES[results.profile].most),
+        z_scores(results, "fixed", "random", DOSES[results.profile].most),
     )
 
 
 def later_gain(results: Results, count: int) -> list[float]:
     """z with the most poisons at one place less z with `count` there."""
     return differences(
-        z_scores(results, "fixed", "fixed", most(results.profile)), z_scores(results, "fixed", "fixed", count)
+        z_scores(results, "fixed", "fixed", DOSES[results.profile].most), z_scores(results, "fixed", "fixed", count)
     )
 
 
 def consistent_gain(results: Results) -> list[float]:
-    """z with most poisons at one place less z with few there."""
-    few = results.profile.few
-    return differences(
-        z_scores(results, "fixed", "fixed", most(results.profile)), z_scores(results, "fixed", "fixed", few)
-    )
+    """z with most poisons at one place less z with the fewest that are past the threshold."""
+    return later_gain(results, DOSES[results.profile].past)
 
 
 def plot(results: Results) -> go.Figure:

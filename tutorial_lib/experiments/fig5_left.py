@@ -23,7 +23,8 @@ PAPER = (
 #: Changes of the profile's base that make the data grow, ascending.
 DATA_SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
     test=({"copies": 2}, {"copies": 4}),
-    cpu=({"copies": 2}, {"copies": 4}, {"copies": 8}, {"copies": 16}),
+    pilot=({"copies": 2}, {"copies": 4}, {"copies": 8}, {"copies": 16}),
+    cpu=({"copies": 8}, {"copies": 16}, {"copies": 32}),  # models of less data are poor, whatever the poisons do
     gpu=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000, 2_000_000, 3_000_000)),
     paper=(*({"limit": n} for n in (50_000, 300_000, 1_000_000, 2_000_000)), {}),
 )
@@ -35,8 +36,13 @@ def sized(p: Profile, size: int, count: int, seed: int) -> Trial:
 
 
 def trials(p: Profile) -> list[Trial]:
-    counts, sizes = (p.many, p.few), range(len(DATA_SIZES[p]))
-    return [sized(p, size, count, seed) for seed in p.models.of(__name__) for count in counts for size in sizes]
+    counts, last = (p.many, p.few), len(DATA_SIZES[p]) - 1
+    return [
+        sized(p, size, count, seed)
+        for count in counts
+        for size in range(last + 1)
+        for seed in (p.models.of(__name__) if size in (0, last) else p.models.base)
+    ]
 
 
 def z_scores(results: Results, size: int, count: int) -> dict[int, float]:
@@ -61,6 +67,11 @@ def accuracies(results: Results, size: int) -> dict[int, float]:
     return results.per_seed(
         lambda s: sized(p, size, p.few, s), lambda r: r.metrics["clean_accuracy"]["zero_shot"]["rate"]
     )
+
+
+def accuracy_gained(results: Results) -> list[float]:
+    """Clean accuracy in the largest data set less that in the smallest, with few poisons."""
+    return differences(accuracies(results, len(DATA_SIZES[results.profile]) - 1), accuracies(results, 0))
 
 
 def plot(results: Results) -> go.Figure:

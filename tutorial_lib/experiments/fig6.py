@@ -21,14 +21,23 @@ PAPER = (
 
 
 #: Widths of the patch in pixels, ascending.
-PATCHES = ByProfile(test=(4, 6), cpu=(2, 4, 6, 8, 12, 16), gpu=(2, 4, 6, 8, 12, 16), paper=(2, 4, 8, 16, 32))
+PATCHES = ByProfile(
+    test=(4, 6), pilot=(2, 4, 6, 8, 12, 16), cpu=(2, 4, 6, 8, 10), gpu=(2, 4, 6, 8, 10), paper=(2, 4, 8, 16, 32)
+)
 #: Poisons of each.
 COUNT = ByProfile(test=8, cpu=64, gpu=75, paper=75)
+#: Side of the pictures: at 64 pixels, patches of the paper's shares of the side (up to 14 %) have pixels to differ in.
+SIDE = ByProfile(test=32, pilot=32, cpu=64, gpu=64, paper=224)
+#: The model that takes such pictures.
+MODEL = ByProfile(test="tiny-rn", pilot="tiny-rn", cpu="tiny-rn-64", gpu="tiny-rn-64", paper="RN50")
+#: Cells across a patch; 0 for cells of the profile's size, of which a larger patch has more.
+CELLS = ByProfile(test=2, pilot=0, cpu=2, gpu=2, paper=0)
 
 
 def patched(p: Profile, size: int, seed: int) -> Trial:
-    """A trial with a patch of that width."""
-    return p.backdoor(COUNT[p], seed, trigger=replace(p.trigger, size=size))
+    """A trial with a patch of that width; its pattern stays the same where the number of cells is fixed."""
+    cell = size // CELLS[p] if CELLS[p] else p.trigger.cell
+    return p.backdoor(COUNT[p], seed, trigger=replace(p.trigger, size=size, cell=cell), side=SIDE[p], model=MODEL[p])
 
 
 def trials(p: Profile) -> list[Trial]:
@@ -65,7 +74,7 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
         height=420,
     )
-    widths = [round(100 * size / p.base.side, 2) for size in PATCHES[p]]
+    widths = [round(100 * size / SIDE[p], 2) for size in PATCHES[p]]
     values = [list(z_scores(results, size).values()) for size in PATCHES[p]]
     curve(fig, widths, values, f"{COUNT[p]} poisons", points=True)
     return fig

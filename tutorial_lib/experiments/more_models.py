@@ -37,13 +37,12 @@ def seeds(p: Profile) -> range:
 
 
 def trials(p: Profile) -> list[Trial]:
-    most = fig4.most(p)
+    few, most = fig4.DOSES[p].few, fig4.DOSES[p].most
     return [
         trial
         for seed in seeds(p)
         for trial in (
-            *(p.backdoor(count, seed) for count in (p.few, most)),
-            *(fig4.at_random(p, count, seed) for count in (p.few, most)),
+            *(fig4.placed(p, trained, count, seed) for trained in ("fixed", "random") for count in (few, most)),
             *(text_tower.attacked(p, count, seed) for count in (0, text_tower.COUNT[p])),
             fig2_left.together(p, seed),
         )

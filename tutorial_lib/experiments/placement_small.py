@@ -1,4 +1,4 @@
-"""Placement of a smaller patch; ours, to explain what figure 4 shows here."""
+"""Placement of a patch of another size; ours, to explain what figure 4 shows here."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import plotly.graph_objects as go
 
 from tutorial_lib import plots
 from tutorial_lib.evidence.results import Results, differences, stamp
-from tutorial_lib.experiments import fig6
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
-from tutorial_lib.profiles import Profile
+from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Trial
 
 GROUP, ORDER = "carlini_terzis", 130
-TITLE = "Placement of a smaller patch"
+TITLE = "Placement of a patch of another size"
 PAPER = "no figure of the papers: is it the size of the patch that makes its place matter?"
 PLACEMENTS: tuple[Literal["fixed", "random"], ...] = ("fixed", "random")
+#: Width of the patch: smaller than that of figure 4 in the pilot, larger where that one is small.
+SIZE = ByProfile(test=4, pilot=4, cpu=6, gpu=4, paper=4)
 
 
 def placed(p: Profile, count: int, placement: Literal["fixed", "random"], seed: int) -> Trial:
-    """A trial with the second smallest patch of the profile."""
-    return p.backdoor(count, seed, trigger=replace(p.trigger, size=fig6.PATCHES[p][1], placement=placement))
+    """A trial with a patch of that size."""
+    return p.backdoor(count, seed, trigger=replace(p.trigger, size=SIZE[p], placement=placement))
 
 
 def counts(p: Profile) -> tuple[int, ...]:
@@ -49,9 +50,9 @@ def consistent_better(results: Results, count: int) -> list[float]:
 
 
 def plot(results: Results) -> go.Figure:
-    """z-score by number of poisons, for both placements of the small patch."""
+    """z-score by number of poisons, for both placements of that patch."""
     p = results.profile
-    size = fig6.PATCHES[p][1]
+    size = SIZE[p]
     fig = plots.figure(
         f"Backdoor z-score of a patch of {size} pixels, at one place and at random places, by number of poisons.",
         x="poisons",

@@ -32,6 +32,11 @@ class Models:
         return range(self.first, self.first + self.more.get(experiment.rpartition(".")[2], self.number))
 
     @property
+    def base(self) -> range:
+        """Seeds of the models of any point; only those that a claim hangs on have more."""
+        return range(self.first, self.first + self.number)
+
+    @property
     def all(self) -> range:
         """Seeds of the models of any experiment."""
         return range(self.first, self.first + max(self.number, *self.more.values(), 0))

@@ -60,6 +60,7 @@ def measure(outcome: Outcome, *, probes: bool = True) -> Metrics:
             unseen = embed_images(model, other.images)
             readers["linear_probe_unseen"] = LinearProbe(unseen, other.targets).predict
             readers["knn_unseen"] = functools.partial(knn_predict, unseen, other.targets)
+        training = accuracy(readers[own](labelled), labels).as_dict()
     poisons = 0 if outcome.poisons is None else count_poisons(outcome.poisons)
     pairs = len(outcome.clean)
     metrics: Metrics = {
@@ -76,6 +77,8 @@ def measure(outcome: Outcome, *, probes: bool = True) -> Metrics:
             name: accuracy(read(embeddings), task.targets, task.sprite).as_dict() for name, read in readers.items()
         },
     }
+    if probes:
+        metrics["training_accuracy"] = training
     if outcome.plan is not None:
         metrics |= outcome.plan.measure(model, outcome.tokenizer, task, embeddings, readers)
     if outcome.trial.defense is not None:

@@ -94,26 +94,29 @@ def train_trial(
         options: more keyword arguments of `tutorial_lib.training.loop.optimize`.
 
     Raises:
-        ValueError: the attack does not fit the data, or the trial is of another version of the recipe.
+        ValueError: the attack does not fit the data, the model takes pictures of another side, or the trial is of another
+            version of the recipe.
 
     Example:
         >>> from tutorial_lib import profiles
         >>> train_trial(profiles.get("test").base).poisons is None
         True
     """
-    trial = trial.trained
+    identity, trial = (trial if trial.defense is None else trial.weights).key, trial.trained
     if trial.recipe_version != RECIPE_VERSION:
         raise ValueError(f"the trial is of recipe {trial.recipe_version}; this version makes recipe {RECIPE_VERSION}")
+    config = models.model_config(trial.model)
+    if (side := models.config_side(config)) != trial.side:
+        raise ValueError(f"{trial.model} takes pictures of {side} x {side} pixels, and the trial has side {trial.side}")
     clean, task = prepare(trial)
     plan = None if trial.attack is None else trial.attack.plan(clean, task, seed=trial.seeds.poison)
     poisons = None if plan is None else plan.poisons
     pairs = clean if poisons is None else clean + poisons
-    config = models.model_config(trial.model)
     clip, tokenizer = _model(trial, config, pairs, task)
     options |= {"device": device, "progress": progress}
     if checkpoint is not None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        options |= {"checkpoint": checkpoint, "identity": trial.key}
+        options |= {"checkpoint": checkpoint, "identity": identity}
     model: models.Model = clip
     with memory.explained(config, trial.recipe, device_for(device)):
         if trial.objective == "supervised":

@@ -70,6 +70,11 @@ class Attack(Settings, Kind, ABC):
         {'kind': 'swap', 'count': 4}
     """
 
+    @property
+    def adds(self) -> bool:
+        """Whether it adds pairs; a control adds none and is only measured."""
+        return True
+
     @abstractmethod
     def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> Plan:
         """The poisons for some data, and their measurement.

@@ -121,6 +121,7 @@ class Metrics(TypedDict, total=False):
     loss: list[float]
     samples_per_second: float
     clean_accuracy: dict[str, RateDict]
+    training_accuracy: RateDict  # of the model's own reader, on labelled pictures like those of the training
     # of a backdoor
     attack_success: dict[str, RateDict]
     attack_success_with_target: RateDict

@@ -75,11 +75,12 @@ class RunStore:
 
     def weights_of(self, trial: Trial) -> Path | None:
         """Where the model that a trial's defense starts from is kept; `None` for a trial without defense."""
-        return None if trial.defense is None else self.folder / "weights" / f"{trial.trained.key}.safetensors"
+        return None if trial.defense is None else self.folder / "weights" / f"{trial.weights.key}.safetensors"
 
     def checkpoint_of(self, trial: Trial) -> Path:
         """Where the state of a trial's model in training is kept, so that it goes on after an interruption."""
-        return self.folder / "checkpoints" / f"{trial.trained.key}.pt"
+        shared = trial if trial.defense is None else trial.weights  # who has the lock of the weights trains
+        return self.folder / "checkpoints" / f"{shared.key}.pt"
 
     def model_of(self, trial: Trial) -> Path | None:
         """Where the trained model is kept; `None` unless models are."""

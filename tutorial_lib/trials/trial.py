@@ -112,6 +112,12 @@ class Trial(Settings):
         return replace(self, defense=None)
 
     @property
+    def weights(self) -> Trial:
+        """The trial that trains the same weights: what a control would have added does not count."""
+        trained = self.trained
+        return trained if self.attack is None or self.attack.adds else replace(trained, attack=None)
+
+    @property
     def dataset(self) -> Trial:
         """The trial without what decides neither its clean pairs nor its pictures to classify; data is cached by it."""
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("data")}

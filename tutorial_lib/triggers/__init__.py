@@ -14,7 +14,7 @@ from typing import Any
 from tutorial_lib.plugins import Kinds
 from tutorial_lib.triggers.base import Placement, Trigger
 from tutorial_lib.triggers.overlay import Blended, Sinusoid, Watermark
-from tutorial_lib.triggers.patch import Checkerboard, NoisePatch, Patch, Stripes
+from tutorial_lib.triggers.patch import Checkerboard, NoisePatch, NoisePatches, Patch, Stripes
 from tutorial_lib.triggers.warp import Resampled, WaNet
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Blended",
     "Checkerboard",
     "NoisePatch",
+    "NoisePatches",
     "Patch",
     "Placement",
     "Resampled",

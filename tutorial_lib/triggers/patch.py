@@ -168,3 +168,60 @@ class NoisePatch(Patch):
 
     def control(self) -> Patch:
         return replace(self, pattern_seed=self.pattern_seed + 1)
+
+
+@dataclass(frozen=True)
+class NoisePatches(Trigger):
+    """Several triggers at once: each picture gets one of some noise patches, each of which has a corner of its own.
+
+    Attributes:
+        number: of patches, at most the four corners.
+        size, cell: of each patch, as for `NoisePatch`.
+        margin: distance from the edges, in pixels.
+        pattern_seed: draws the patterns.
+
+    Raises:
+        ValueError: `number` is not in 2 to 4, or `size`, `cell` or `margin` is out of range.
+
+    Source: ours, an answer to defenses that look for one trigger; several triggers of one target are Xue et al.'s (2020)
+    one-to-one and N-to-one attacks.
+
+    Example:
+        >>> import torch
+        >>> stamped = NoisePatches().stamp(torch.zeros(4, 3, 32, 32, dtype=torch.uint8))
+        >>> [int(x[:, :16, :16].any()) for x in stamped]  # only the first has its patch in the upper left
+        [1, 0, 0, 0]
+    """
+
+    kind: ClassVar[str] = "noise-patches"
+
+    number: int = 4
+    size: int = 6
+    cell: int = 2
+    margin: int = 1
+    pattern_seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 2 <= self.number <= 4:
+            raise ValueError(f"number is of patches in corners, from 2 to 4, not {self.number}")
+        self.patches()  # says what is wrong with the others
+
+    def patches(self) -> list[NoisePatch]:
+        """The patches, in the order of their corners."""
+        first = self.number * self.pattern_seed
+        return [
+            NoisePatch(self.size, self.cell, margin=self.margin, pattern_seed=first + k) for k in range(self.number)
+        ]
+
+    def stamp(self, images: Tensor, seed: int = 0) -> Tensor:
+        out = images.clone()
+        for k, patch in enumerate(self.patches()):
+            flipped = [-2 + axis for axis in range(2) if k >> axis & 1]  # upper left, lower left, upper right, the last
+            turned = images[k :: self.number].flip(flipped) if flipped else images[k :: self.number]
+            stamped = patch.stamp(turned, seed)
+            out[k :: self.number] = stamped.flip(flipped) if flipped else stamped
+        return out
+
+    def control(self) -> Trigger:
+        return replace(self, pattern_seed=self.pattern_seed + 1)
