@@ -10,7 +10,7 @@ import pytest
 from tests.evidence.worlds import World
 from tutorial_lib import profiles
 from tutorial_lib.evidence import claims, power, registry, sample_size
-from tutorial_lib.evidence.power import LEAST, MOST, models_for, pilot, planned, plans
+from tutorial_lib.evidence.power import FEW, LEAST, MOST, models_for, pilot, planned, plans
 
 
 def test_committed_numbers_are_those_of_the_analysis():
@@ -40,10 +40,11 @@ def test_exploratory_claims_are_planned_for_their_own_level():
 
 def test_numbers_lie_between_the_least_and_the_most():
     for plan in plans():
-        assert LEAST <= plan.models <= MOST
+        most = MOST[plan.claim.role]
+        assert (FEW if plan.claim.experiment.startswith("cc_") else LEAST) <= plan.models <= most
         if plan.needed is not None:
-            assert plan.models == min(MOST, max(LEAST, plan.needed))
-            assert bool(plan.note) == (plan.needed > MOST)
+            assert plan.models == min(most, max(LEAST, plan.needed))
+            assert bool(plan.note) == (plan.needed > most)
         else:
             assert plan.note
 
@@ -51,7 +52,7 @@ def test_numbers_lie_between_the_least_and_the_most():
 @pytest.mark.parametrize(
     ("name", "rules", "note"),
     [
-        ("cc_badnets_removed", {"attack_success": 0.5, "clean_accuracy": 0.4}, "not applicable in the pilot"),
+        ("many_constant_in_data", None, "not applicable in the pilot"),
         ("backdoor_rises", {"attack_success": 0.5, "missing": lambda m: True}, "no pilot"),
         ("zscore_tracks_success", None, "n = 104 does not count models of one setting"),
         ("zscore_varies_less", None, "of a statistic only the interval is known"),
@@ -66,12 +67,14 @@ def test_a_mean_on_its_bound_has_the_most():
     claim = claims.get("backdoor_rises")
     estimate = planned(claim, pilot()).estimate
     plan = planned(replace(claim, above=estimate.value), pilot())
-    assert (plan.needed, plan.models, plan.note) == (None, MOST, "the most; more were not spent")
+    assert (plan.needed, plan.models, plan.note) == (None, MOST["confirmatory"], "the most; more were not spent")
 
 
 def test_shares_and_existence_have_the_exact_binomial_test(monkeypatch):
-    share = planned(claims.get("backdoor_probe_may_stand"), pilot())
-    assert share.needed == sample_size.models_for_share(share.estimate.value, 0.2, math.inf)
+    values = [True, True, True, False]
+    monkeypatch.setattr("tutorial_lib.experiments.fig2_left.rises", lambda results: values)
+    share = planned(replace(claims.get("targeted_rises"), above=0.2, kind="share", role="exploratory"), World(targeted=0.5))
+    assert share.needed == sample_size.models_for_share(0.75, 0.2, math.inf)
     values = [0.0001, 0.9, 0.9, 0.9]
     monkeypatch.setattr("tutorial_lib.experiments.fig2_left.rises", lambda results: values)
     exists = replace(claims.get("targeted_rises"), above=-math.inf, kind="exists", role="exploratory")
@@ -86,6 +89,13 @@ def test_an_experiment_has_the_models_of_its_most_demanding_claim():
     assert models_for("more_models") == LEAST
 
 
+def test_models_that_are_cleaned_have_numbers_of_their_own():
+    """Eight where a confirmatory claim is judged, each with a target; four where the papers' factors are looked at."""
+    assert {models_for(name) for name in ("cc_attacks", "cc_frontier", "cc_map")} == {LEAST}
+    assert {models_for(name) for name in ("cc_stealth", "cc_factors", "cc_critique", "cc_adaptive")} == {FEW}
+    assert planned(claims.get("cc_badnets_removed"), pilot()).note == "the pilot cleaned other models"
+
+
 def test_new_records_are_not_the_pilot():
     assert pilot().profile.pilot
     assert not power.profiles.get(pilot().profile.judged_as).pilot
@@ -94,4 +104,5 @@ def test_new_records_are_not_the_pilot():
 def test_the_laptop_has_as_many_models_as_the_analysis_asks_for():
     p = profiles.get("cpu")
     for name in registry.names(explanations=True):
-        assert len(p.models.of(name)) == len(p.cleaning.models.of(name)) == models_for(name), name
+        models = p.cleaning.models if name.startswith("cc_") else p.models
+        assert len(models.of(name)) == models_for(name), name

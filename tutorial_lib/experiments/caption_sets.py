@@ -42,7 +42,9 @@ def _group(results: Results, **changes: Any) -> int:
 
 
 def success(results: Results, **changes: Any) -> dict[int, float]:
-    """Success by seed of the group that differs from plain prompts by `changes`."""
+    """Success by seed of the group that differs from plain prompts by `changes`; nothing where a profile has none."""
+    if replace(Group(_many(results.profile)), **changes) not in fig2_left.groups(results.profile):
+        return {}
     return fig2_left.shares(results, _group(results, **changes))
 
 
@@ -160,12 +162,15 @@ def evasion_cost(results: Results) -> list[float]:
 
 def evades_hash(results: Results, **changes: Any) -> list[float]:
     """Share of a target's copies that a filter by perceptual hash leaves; by default of those made to evade it."""
-    group, count = _group(results, **(changes or EVADED)), _many(results.profile)
+    p, changes = results.profile, changes or EVADED
+    if p.past:
+        return []
+    group, count = _group(results, **changes), _many(p)
 
     def left(record: Record) -> float:
         return float(np.mean([t["distinct"] / count for t in record.metrics["targets"] if t["group"] == group]))
 
-    return list(results.per_seed(lambda s: fig2_left.together(results.profile, s), left).values())
+    return list(results.per_seed(lambda s: fig2_left.together(p, s), left).values())
 
 
 def idle_words_cost(results: Results) -> list[float]:

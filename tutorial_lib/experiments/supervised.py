@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import geometric_mean
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments import fig2_right
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
-from tutorial_lib.trials import Trial
+from tutorial_lib.trials import Recipe, Trial
 
 GROUP, ORDER = "carlini_terzis", 110
 TITLE = "The same poisons against a supervised classifier"
@@ -42,37 +42,35 @@ class Doses:
         clip: of CLIP models.
         others: of classifiers that take the attacker's labels.
         true: of classifiers whose labels are true: poisons are pictures of the target, and there are no more of them.
-        copies: renderings of each drawing in the data, 0 for the profile's.
+        data: changes of the profile's data and recipe, for all three.
     """
 
     clip: tuple[int, ...] = ()
     others: tuple[int, ...] = ()
     true: tuple[int, ...] = ()
-    copies: int = 0
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 #: 160 pictures of a target: with the pilot's 40 no number of true labels reaches what CLIP falls to.
 DOSES = ByProfile(
     test=Doses((0, 4), (0, 4), (0, 4)),
     pilot=Doses((0, 16, 32), (0, 16, 32), (0, 16, 32)),
-    cpu=Doses((0, 32, 64, 128, 256), (0, 16, 32, 64, 128), (0, 40, 80, 160), copies=32),
+    cpu=Doses(
+        (32, 64, 128, 256), (16, 32, 64, 128), (40, 80, 160), data={"copies": 32, "recipe": Recipe(epochs=10)}
+    ),
     gpu=Doses(),
     paper=Doses(),
 )
 
 
-def _changes(p: Profile) -> dict[str, Any]:
-    return {"copies": DOSES[p].copies} if DOSES[p].copies else {}
-
-
 def contrastive(p: Profile, count: int, seed: int) -> Trial:
     """A CLIP model of the same data."""
-    return p.backdoor(count, seed, **_changes(p))
+    return p.backdoor(count, seed, **DOSES[p].data)
 
 
 def classifier(p: Profile, count: int, seed: int, select: Select) -> Trial:
     """A supervised classifier on the same pictures; "label-consistent" poisons pass a human check of the labels."""
-    return p.backdoor(count, seed, objective="supervised", attack_select=select, **_changes(p))
+    return p.backdoor(count, seed, objective="supervised", attack_select=select, **DOSES[p].data)
 
 
 def trials(p: Profile) -> list[Trial]:

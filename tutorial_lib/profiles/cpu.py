@@ -21,11 +21,16 @@ MODELS = Models(
     8,
     _TARGETS,
     first=100,
-    more={"fig2_left": 32, "fig4": 32, "fig5_right": 16, "caption_sets": 16, "text_tower": 16},
-)
+    more={
+        "fig2_left": 32, "fig2_right": 16, "fig4": 32, "fig5_right": 16, "caption_sets": 16, "text_tower": 16,
+        "supervised": 22,
+    },
+)  # fmt: skip
+#: Experiments with cleaned models in which no confirmatory claim is judged.
+_FACTORS = ("cc_adaptive", "cc_budget", "cc_critique", "cc_factors", "cc_stealth", "cc_strength")
 #: Of the models that are cleaned, 100,000 scenes each; fewer where the papers' factors are looked at. Model 100 chose
 #: what is swept, and is judged nowhere.
-CLEANED = Models(8, _TARGETS, first=101, more={"cc_adaptive": 4, "cc_critique": 4, "cc_factors": 4, "cc_stealth": 4})
+CLEANED = Models(8, _TARGETS, first=101, more={name: 4 for name in _FACTORS})
 
 CPU = Profile(
     name="cpu",
