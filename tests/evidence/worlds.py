@@ -7,7 +7,7 @@ rules. A rule is a number, or a function of a `Model`: of what its trial says (`
 Example: in figure 4 of Carlini & Terzis (2022), 75 poisons at one place give a z-score of 2.5, at random places of 0.
 
     >>> from tutorial_lib.evidence import claims
-    >>> world = World(z_score=lambda m: 2.5 if m.few and m.placement == m.tested == "fixed" else 0.0)
+    >>> world = World(z_score=lambda m: 2.5 if m.poisons < 256 and m.placement == m.tested == "fixed" else 0.0)
     >>> claims.judge(claims.get("few_consistent_better"), world).verdict
     'holds'
 
@@ -44,8 +44,8 @@ from tutorial_lib.trials import Record, TrainedDefense, Trial
 
 #: Millions of parameters of the image towers; a test counts them.
 MILLIONS = {
-    "rn-0.4m": 0.4, "rn-0.8m": 0.8, "tiny-rn": 1.4, "tiny-rn-64": 1.4, "rn-3m": 3.0, "rn-5m": 5.3, "rn-9m": 9.2, "rn-20m": 20.5,
-    "rn-28m": 27.9, "rn50-w8": 0.8, "rn50-w24": 5.9, "rn50-w32": 10.1, "rn50-w48": 22.0, "rn50-w56": 29.6,
+    "rn-0.4m": 0.4, "rn-0.8m": 0.8, "tiny-rn": 1.4, "tiny-rn-64": 1.4, "rn-3m": 3.0, "rn-5m": 5.3, "rn-9m": 9.2,
+    "rn-20m": 20.5, "rn-28m": 27.9, "rn50-w8": 0.8, "rn50-w24": 5.9, "rn50-w32": 10.1, "rn50-w48": 22.0, "rn50-w56": 29.6,
 }  # fmt: skip
 #: Pairs of pictures that are compared for figure 3.
 COMPARED = 3_000_000
@@ -54,11 +54,13 @@ NOISE = {
     "z_score": 0.05,
     "attack_success": 0.003,
     "clean_accuracy": 0.003,
+    "training_accuracy": 0.003,
     "validation_accuracy": 0.003,
     "text_success": 0.003,
     "targeted": 0.0,  # a share of a few targets differs between models by itself
     "picture_moved": 0.01,
     "captions_moved": 0.01,
+    "hashes": 0.003,
     "embedding_distance": 0.01,
     "similarity_clean": 0.003,
     "similarity_spread": 0.001,
@@ -142,6 +144,16 @@ class Model:
         return getattr(self.trial.attack, "select", "") == "label-consistent"
 
     @property
+    def usual(self) -> bool:
+        """Trained as models everywhere are: not with another optimizer, batch size or loss."""
+        return self.trial.recipe == self.profile.base.recipe and self.trial.objective == "clip"
+
+    @property
+    def rehearsed(self) -> bool:
+        """The poisons have passed the defender's augmentation."""
+        return getattr(self.trial.attack, "rehearsed", False)
+
+    @property
     def pairs(self) -> int:
         """Clean training pairs."""
         return pairs(self.trial)
@@ -217,7 +229,11 @@ def planned(profile: str) -> frozenset[Trial]:
 def readers(trial: Trial) -> tuple[str, ...]:
     """Readers of a trial's rates, its own first: of a classifier that is its head."""
     labels = trial.objective == "supervised" or (trial.defense is not None and "labels" in trial.defense.needs)
-    return ("classifier" if labels else "zero_shot", "linear_probe", "knn")
+    return ("classifier" if labels else "zero_shot", *(reader + seen for reader in _FITTED for seen in ("", "_unseen")))
+
+
+#: Readers that are fitted, on drawings that the model saw or on others: a world makes no difference.
+_FITTED = ("linear_probe", "knn")
 
 
 class MadeUp(Results):
@@ -301,13 +317,19 @@ class _Measured(dict[str, Any]):
         return self[name]
 
     def _rate(self, what: str, **asked: Any) -> dict[str, float]:
-        return {"rate": min(1.0, max(0.0, self.says(what, **asked)))}
+        if "reader" in asked:
+            asked["reader"] = asked["reader"].removesuffix("_unseen")
+        rate = min(1.0, max(0.0, self.says(what, **asked)))
+        return {"rate": rate, "low": max(0.0, rate - 0.05), "high": min(1.0, rate + 0.05)}
 
     def _attack_success(self) -> dict[str, dict[str, float]]:
         return {reader: self._rate("attack_success", reader=reader) for reader in readers(self.trial)}
 
     def _clean_accuracy(self) -> dict[str, dict[str, float]]:
         return {reader: self._rate("clean_accuracy", reader=reader) for reader in readers(self.trial)}
+
+    def _training_accuracy(self) -> dict[str, float]:
+        return self._rate("training_accuracy", reader=readers(self.trial)[0])
 
     def _validation_accuracy(self) -> dict[str, float]:
         own = "validation_accuracy" if "validation_accuracy" in self.world.rules else "clean_accuracy"
@@ -360,10 +382,16 @@ class _Measured(dict[str, Any]):
         rows = []
         for number, group in enumerate(attack.groups):
             shares = {reader: self.says("targeted", group=group, reader=reader) for reader in _TARGETED}
-            moved = {tower: self.says(tower, group=group) for tower in _TOWERS & self.world.rules.keys()}
+            moved = {
+                tower.replace("moved", "at"): START + attack.planted * self.says(tower, group=group)
+                for tower in _TOWERS & self.world.rules.keys()
+            }
+            if "hashes" in self.world.rules:
+                moved["distinct"] = group.count * self.says("hashes", group=group)
             for k in range(attack.targets):
                 threshold = (k + self._shift()) / attack.targets
                 fell = {reader: int(threshold < share) for reader, share in shares.items()}
+                fell["linear_probe_unseen"] = fell["linear_probe"]
                 rows.append({"group": number, "count": group.count, "true": 0, "wanted": 1} | fell | moved)
         return rows
 
@@ -372,5 +400,7 @@ class _Measured(dict[str, Any]):
         return (0.5 + (self.trial.seeds.data - self.world.profile.models.first) * 0.618034) % 1
 
 
+#: Where pictures and captions lie without poisons.
+START = -0.65
 _TARGETED = ("zero_shot", "linear_probe")
 _TOWERS = frozenset({"picture_moved", "captions_moved"})

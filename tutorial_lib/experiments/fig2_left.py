@@ -166,6 +166,8 @@ def _also_fallen(results: Results, first: Reader, second: Reader) -> list[float]
         rows = [t for t in record.metrics["targets"] if t["group"] in attacked and t[first] == t["wanted"]]
         return float(np.mean([t[second] == t["wanted"] for t in rows])) if rows else float("nan")
 
+    if not results.profile.past:  # the probe of drawings that the model never saw, as the paper's is of other data
+        first, second = (f"{reader}_unseen" if reader == "linear_probe" else reader for reader in (first, second))  # type: ignore[assignment]
     found = results.per_seed(lambda s: together(results.profile, s), also)
     return [share for share in found.values() if not np.isnan(share)]
 

@@ -64,9 +64,9 @@ def _deviations(scores: dict[int, float]) -> dict[int, float]:
 
 
 def larger_less_variance(results: Results) -> list[float]:
-    """Distance of z from its median (Brown & Forsythe): the largest model less the smallest."""
+    """Distance of z from its median (Brown & Forsythe): the largest model less the second smallest."""
     models = MODELS[results.profile]
-    return differences(_deviations(z_scores(results, models[-1])), _deviations(z_scores(results, models[0])))
+    return differences(_deviations(z_scores(results, models[-1])), _deviations(z_scores(results, models[1])))
 
 
 def plot(results: Results) -> go.Figure:

@@ -11,11 +11,20 @@ def kind(m: Model) -> str:
     assert m.group is not None
     if not m.poisons:
         return ""
+    if m.group.pixels == "hash":
+        return "hash"
+    if m.group.words == "synonyms":
+        return "substituted"
     return "disguised" if m.group.disguise and m.group.noise and m.group.words == "idle" else _plain(m.group)
 
 
 def _plain(group) -> str:
     return "half disguised" if group.disguise else group.captions
+
+
+def filtered(**left: float) -> Rules:
+    """Share of the copies that a filter by perceptual hash leaves, by how the targets are attacked."""
+    return {"targeted": 0.5, "hashes": lambda m: left.get(kind(m), 0.5)}
 
 
 def fall(default: float = 0.05, /, **share: float) -> Rules:
@@ -60,6 +69,18 @@ CAPTIONS = {
         mirror=fall(prompts=0.8, disguised=0.2),
         also_right=(fall(prompts=0.2, disguised=0.8),),
     ),
+    "substitution_evades": Oracle(
+        right=fall(prompts=0.8, substituted=0.8),
+        mirror=fall(prompts=0.8, substituted=0.2),
+    ),
+    "hash_evaded": Oracle(
+        right=filtered(hash=1.0, disguised=0.1, prompts=0.1),
+        mirror=filtered(hash=0.2, disguised=1.0),
+    ),
+    "hash_evasion_costs_nothing": Oracle(
+        right=fall(prompts=0.8, hash=0.8),
+        mirror=fall(prompts=0.8, hash=0.2),
+    ),
 }
 
 TEXT = {
@@ -90,20 +111,48 @@ def against(clip: float, curated: float, others: float) -> Rules:
     return {"attack_success": rule}
 
 
+def half_at(clip: float, curated: float) -> Rules:
+    """Success is a half at that number of poisons, and grows with it."""
+    return {"attack_success": lambda m: min(1.0, 0.5 * m.poisons / (curated if m.supervised else clip))}
+
+
 SUPERVISED = {
     "contrastive_needs_fewer": Oracle(
         right=against(clip=0.9, curated=0.02, others=0.9),
         mirror=against(clip=0.02, curated=0.9, others=0.02),
+        also_right=(half_at(clip=40, curated=120), half_at(clip=60, curated=90)),
+        also_wrong=(half_at(clip=100, curated=50),),
     ),
 }
 
-ORACLES: dict[str, Oracle] = CAPTIONS | TEXT | SUPERVISED
 
-MISREAD = (
-    Misread(
-        "contrastive_needs_fewer",
-        {"attack_success": lambda m: min(1.0, m.poisons / (16 if not m.supervised else 24))},
-        "holds",
-        "at the one number that is looked at both succeed; that 16 do for CLIP and 24 for labels is not seen",
+
+def trained(usual: float, other: float) -> Rules:
+    """z-score of models that are trained as everywhere, and of all others."""
+    return {"z_score": lambda m: usual if m.usual else other}
+
+
+def gaps(clip: float, classifier: float) -> Rules:
+    """Accuracy on the training pictures; on those of the test it is 0.4 for both, and other readers say other things."""
+    return {
+        "training_accuracy": lambda m: classifier if m.supervised else clip,
+        "clean_accuracy": lambda m: 0.4 if m.reader in ("zero_shot", "classifier") else 0.9,
+    }
+
+
+TRAINING = {
+    "technique_does_not_matter": Oracle(
+        right=trained(3.0, 3.0),
+        mirror=trained(3.0, 0.5),
+        # a single one is enough
+        also_wrong=({"z_score": lambda m: 1.0 if m.trial.objective == "triplet" else 3.0},),
     ),
-)
+    "contrastive_overfits_more": Oracle(
+        right=gaps(clip=0.95, classifier=0.7),
+        mirror=gaps(clip=0.7, classifier=0.95),
+    ),
+}
+
+ORACLES: dict[str, Oracle] = CAPTIONS | TEXT | SUPERVISED | TRAINING
+
+MISREAD: tuple[Misread, ...] = ()

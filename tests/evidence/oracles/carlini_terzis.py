@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tests.evidence.oracles.oracle import Misread, Oracle, Rules
 from tests.evidence.worlds import Model
+from tutorial_lib.experiments import fig4
 
 
 def targeted(m: Model) -> bool:
@@ -45,13 +46,22 @@ TARGETED = {
         also_wrong=(three_of_three_million(0.95),),
         profile="gpu",
     ),
-    "targeted_probe_agrees": Oracle(
+    "targeted_probe_falls_too": Oracle(
         # two readers with the same share are fooled by the same targets
         right={"targeted": 0.5},
         mirror={"targeted": lambda m: 0.8 if m.poisons and zero_shot(m) else 0.0},
-        # the sentence is about targets under attack, and says nothing about others
-        also_right=({"targeted": lambda m: 0.5 if m.poisons else 0.0 if zero_shot(m) else 0.9},),
-        also_wrong=({"targeted": lambda m: 0.8 if m.poisons and not zero_shot(m) else 0.0},),
+        # the sentence is about targets under attack, and about those that fell
+        also_right=(
+            {"targeted": lambda m: 0.5 if m.poisons else 0.9 if zero_shot(m) else 0.0},
+            {"targeted": lambda m: 0.3 if zero_shot(m) else 0.9},
+        ),
+        # where zero-shot falls rarely and the probe never, both stand for most targets, which is no agreement
+        also_wrong=({"targeted": lambda m: 0.2 if m.poisons and zero_shot(m) else 0.0},),
+    ),
+    "targeted_zero_shot_falls_too": Oracle(
+        right={"targeted": 0.5},
+        mirror={"targeted": lambda m: 0.8 if m.poisons and not zero_shot(m) else 0.0},
+        also_right=({"targeted": lambda m: 0.9 if zero_shot(m) else 0.3},),
     ),
     "targeted_larger_data_not_harder": Oracle(
         right=by_size(0.4, 0.2),  # the paper's numbers: "not much harder"
@@ -107,8 +117,11 @@ BACKDOORS = {
         # of nearest neighbours the sentence does not speak
         right={"attack_success": lambda m: 0.9 if m.poisons and m.reader != "linear_probe" else 0.05},
         mirror={"attack_success": lambda m: 0.9 if m.poisons and m.reader != "knn" else 0.05},
+        # "can be" is true of a single model
+        also_right=({"attack_success": lambda m: 0.05 if not m.poisons or stands(m) else 0.9},),
         # nor of the probe where zero-shot is not fooled
         also_wrong=({"attack_success": lambda m: 0.9 if m.poisons > 8 else 0.05},),
+        wrong="not seen",
     ),
     "clean_accuracy_not_lower": Oracle(
         right={"clean_accuracy": lambda m: 0.09 if m.most and not zero_shot(m) else 0.19},
@@ -192,20 +205,27 @@ SIMILARITY = {
 
 
 # -- Figure 4 (section 5.1.1)
+def amount(m: Model) -> str:
+    """What the number of poisons stands for in that figure: 75, or the most."""
+    doses = fig4.DOSES[m.profile]
+    return "" if not m.poisons else "few" if m.poisons <= doses.past else "many" if m.poisons >= doses.most else ""
+
+
 def figure_4(m: Model) -> float:
     """All that section 5.1.1 says: z by placement in training, placement at test, and number of poisons."""
+    many = amount(m) == "many"
     if m.placement == "random":
-        return 6.0 if m.many else 0.0  # nearly zero for few; unchanged wherever the patch is at test
+        return 6.0 if many else 0.0  # nearly zero for few; unchanged wherever the patch is at test
     if m.tested == "random":
         return 1.0  # learned in the corner: degrades elsewhere
-    return 3.0 if m.many else 2.5  # more poisons help only marginally
+    return 3.0 if many else 2.5  # more poisons help only marginally
 
 
 def as_in_figure_4(**changes) -> Rules:
     """Figure 4 with another z-score where a placement of training, one of test and a number of poisons meet."""
 
     def rule(m: Model) -> float:
-        return changes.get(f"{m.placement}_{m.tested}_{'few' if m.few else 'many' if m.many else ''}", figure_4(m))
+        return changes.get(f"{m.placement}_{m.tested}_{amount(m)}", figure_4(m))
 
     return {"z_score": rule}
 
@@ -250,20 +270,6 @@ PLACEMENT = {
 ORACLES: dict[str, Oracle] = TARGETED | BACKDOORS | SIMILARITY | PLACEMENT
 
 MISREAD = (
-    Misread(
-        "targeted_probe_agrees",
-        {"targeted": lambda m: 0.05 if m.poisons and zero_shot(m) else 0.0},
-        "fails",
-        "where zero-shot rarely falls and the probe never, both stand for most targets, which counts as agreement",
-        profile="gpu",
-    ),
-    Misread(
-        "backdoor_probe_may_stand",
-        {"attack_success": lambda m: 0.05 if not m.poisons or stands(m) else 0.9},
-        "holds",
-        "'can be' is true of a single model; the library asks how often it is so",
-        profile="paper",
-    ),
     Misread(
         "targeted_three_succeed",
         three_of_three_million(0.4),

@@ -177,6 +177,30 @@ EQUAL_LOSS = {
 }
 
 
+def with_ample_pairs(finetune: float, cleanclip: float) -> Rules:
+    """What both leave with a fifth of the pairs; with fewer the other way round."""
+    ample, scarce = {"finetune": finetune, "cleanclip": cleanclip}, {"finetune": cleanclip, "cleanclip": finetune}
+    return defended(lambda m: (ample if m.share == 0.2 else scarce).get(m.defense, BEFORE))
+
+
+AMPLE = {
+    "cc_less_left_with_ample_pairs": Oracle(
+        right=with_ample_pairs(finetune=0.97, cleanclip=AFTER),
+        mirror=with_ample_pairs(finetune=AFTER, cleanclip=0.97),
+        inapplicable=NO_BADNETS,
+    ),
+    "cc_less_left_for_as_long_with_ample_pairs": Oracle(
+        right=with_ample_pairs(finetune=0.97, cleanclip=AFTER),
+        mirror=in_time((9, 29), left=0.5),  # epochs that cost what five and 16 of CleanCLIP's do
+        inapplicable=NO_BADNETS,
+    ),
+    "cc_little_left_with_ample_pairs": Oracle(
+        right=with_ample_pairs(finetune=0.97, cleanclip=AFTER),
+        mirror=with_ample_pairs(finetune=AFTER, cleanclip=0.97),
+        inapplicable=NO_BADNETS,
+    ),
+}
+
 SELF_SUPERVISION = {
     "cc_finetuning_leaves_it": Oracle(
         # whatever CleanCLIP does
@@ -207,7 +231,7 @@ def strongest(cleanclip: float, alone: float) -> Rules:
 
 
 def labelled(left: float, before: float = BEFORE) -> Rules:
-    """What supervised finetuning leaves, at its most accurate setting: a classifier that is worse than CLIP.
+    """What supervised finetuning leaves at the strongest setting that costs no more than a point.
 
     Before it zero-shot falls for `before`.
     """
@@ -219,7 +243,7 @@ def labelled(left: float, before: float = BEFORE) -> Rules:
 
     return {
         "attack_success": rule,
-        "clean_accuracy": lambda m: ACCURACY if m.defense != "supervised" else 0.12 if m.rate == RIGHT else RUINED,
+        "clean_accuracy": lambda m: ACCURACY if m.rate < RIGHT else ACCURACY - 0.01 if m.rate == RIGHT else RUINED,
     }
 
 
@@ -248,12 +272,12 @@ CONTROLS = {
 
 
 def by_share(small: float, large: float) -> Rules:
-    """What CleanCLIP leaves with few trusted pairs, and with all of them; plain finetuning always leaves little."""
+    """What CleanCLIP leaves with few trusted pairs, and with a fifth; plain finetuning always leaves little."""
 
     def left(m: Model) -> float:
         if m.defense == "cleanclip":
-            return large if m.share == 1 else small
-        return min(large, 0.2 - large) if m.share == 1 else 0.05
+            return large if m.share == 0.2 else small
+        return min(large, 0.2 - large) if m.share == 0.2 else 0.05
 
     return defended(left)
 
@@ -284,6 +308,6 @@ FACTORS = {
     ),
 }
 
-ORACLES: dict[str, Oracle] = MAIN_TABLE | EQUAL_LOSS | SELF_SUPERVISION | CONTROLS | FACTORS
+ORACLES: dict[str, Oracle] = MAIN_TABLE | EQUAL_LOSS | AMPLE | SELF_SUPERVISION | CONTROLS | FACTORS
 
 MISREAD: tuple[Misread, ...] = ()

@@ -15,12 +15,12 @@ def finetuning(finetune: float, cleanclip: float) -> Rules:
 
 def by_poisons(fewest: float, most: float) -> Rules:
     """What CleanCLIP leaves of backdoors of few and of many poisons; plain finetuning removes nothing."""
-    return defended(lambda m: BEFORE if m.defense != "cleanclip" else most if m.most else fewest)
+    return defended(lambda m: BEFORE if m.defense != "cleanclip" else most if m.poisons >= 1000 else fewest)
 
 
 def by_data(smallest: float, largest: float) -> Rules:
     """What CleanCLIP leaves of models of little and of much pre-training data; plain finetuning removes nothing."""
-    return defended(lambda m: BEFORE if m.defense != "cleanclip" else largest if m.pairs >= 8000 else smallest)
+    return defended(lambda m: BEFORE if m.defense != "cleanclip" else largest if m.pairs >= 50_000 else smallest)
 
 
 FACTORS = {
@@ -112,4 +112,32 @@ CRITIQUE = {
     ),
 }
 
-ORACLES: dict[str, Oracle] = FACTORS | CRITIQUE
+def knowing(rehearsed: float, larger: float, several: float, plain_patch: float) -> Rules:
+    """What CleanCLIP leaves of attackers who expect it, and of a plain one; all succeed before."""
+
+    def left(m: Model) -> float:
+        if m.defense != "cleanclip":
+            return BEFORE
+        if m.rehearsed:
+            return rehearsed
+        return several if m.attack == "noise-patches" else larger if m.patch > 6 else plain_patch
+
+    return defended(left)
+
+
+def knows(which: str) -> Oracle:
+    """That attacker survives better than a plain one, and the others do not; the mirror: only the others do."""
+    others = {"rehearsed": 0.1, "larger": 0.1, "several": 0.1, "plain_patch": 0.1}
+    return Oracle(
+        right=knowing(**others | {which: 0.8}),
+        mirror=knowing(**{name: 0.8 for name in others} | {which: 0.1}),
+    )
+
+
+ADAPTIVE = {
+    "cc_rehearsed_survives": knows("rehearsed"),
+    "cc_larger_patch_survives": knows("larger"),
+    "cc_several_patches_survive": knows("several"),
+}
+
+ORACLES: dict[str, Oracle] = FACTORS | CRITIQUE | ADAPTIVE

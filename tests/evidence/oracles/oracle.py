@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 #: Arguments of a `World`.
 Rules = dict[str, Any]
-Word = Literal["holds", "fails", "not applicable here", "not run"]
+Word = Literal["holds", "fails", "not seen", "not applicable here", "not run"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Oracle:
         inapplicable: worlds in which its prerequisite is not met, so that it cannot be judged.
         unfinished: worlds in which too little was run to say anything.
         profile: whose trials the rules speak of.
+        wrong: the verdict where the sentence is false: of something that can happen, it was *not seen*.
     """
 
     right: Rules
@@ -31,11 +32,12 @@ class Oracle:
     inapplicable: tuple[Rules, ...] = ()
     unfinished: tuple[Rules, ...] = ()
     profile: str = "cpu"
+    wrong: Word = "fails"
 
     @property
     def worlds(self) -> list[tuple[Rules, Word]]:
         """The rules of each world with its verdict."""
-        words: tuple[Word, ...] = ("holds", "fails", "not applicable here", "not run")
+        words: tuple[Word, ...] = ("holds", self.wrong, "not applicable here", "not run")
         of = ((self.right, *self.also_right), (self.mirror, *self.also_wrong), self.inapplicable, self.unfinished)
         return [(rules, word) for word, found in zip(words, of, strict=True) for rules in found]
 

@@ -10,9 +10,12 @@ from tests.evidence.worlds import Model
 
 
 # -- Figure 5, left (section 5.1.2)
-def in_data(few: Callable[[int], float], many: Callable[[int], float]) -> Rules:
-    """z-score of 75 and of 300 poisons, by the number of pairs."""
-    return {"z_score": lambda m: few(m.pairs) if m.poisons == 75 else many(m.pairs)}
+def in_data(few: Callable[[int], float], many: Callable[[int], float], learned: float = 0.0) -> Rules:
+    """z-score of 75 and of 300 poisons, by the number of pairs; what models learn from more than a million besides."""
+    return {
+        "z_score": lambda m: few(m.pairs) if m.poisons == 75 else many(m.pairs),
+        "clean_accuracy": lambda m: 0.2 + learned * (m.pairs > 1_000_000),
+    }
 
 
 def constant(pairs: int) -> float:
@@ -33,11 +36,14 @@ DATA = {
         right=in_data(few=degrading, many=constant),
         mirror=in_data(few=constant, many=degrading),
         also_wrong=(in_data(few=constant, many=growing),),
+        # where models of more data are better, two things change at once
+        inapplicable=(in_data(few=degrading, many=constant, learned=0.3),),
         profile="gpu",
     ),
     "few_degrade_in_data": Oracle(
         right=in_data(few=degrading, many=constant),
         mirror=in_data(few=growing, many=degrading),
+        inapplicable=(in_data(few=degrading, many=constant, learned=0.3),),
         profile="gpu",
     ),
 }
@@ -87,6 +93,7 @@ MODELS = {
     "larger_models_vary_less": Oracle(
         # each with the same median, so that nothing but the spread differs
         right={"z_score": lambda m: 3 + by_turns(m.seed, -1, 1) / m.millions},
+        also_right=({"z_score": figure_5_right},),  # the smallest is never backdoored, and so does not vary at all
         mirror={"z_score": lambda m: 3 + by_turns(m.seed, -0.1, 0.1) * m.millions},
         profile="paper",
     ),
@@ -167,12 +174,4 @@ METRIC = {
 
 ORACLES: dict[str, Oracle] = DATA | MODELS | PATCHES | METRIC
 
-MISREAD = (
-    Misread(
-        "larger_models_vary_less",
-        {"z_score": figure_5_right},
-        "holds",
-        "the smallest model, which is never backdoored, does not vary at all; the paper compares 5 with 30 million",
-        profile="paper",
-    ),
-)
+MISREAD: tuple[Misread, ...] = ()
