@@ -97,6 +97,8 @@ def tree_of(function: FunctionType) -> ast.FunctionDef:
     for node in ast.walk(found):  # what an annotation says changes nothing
         if isinstance(node, ast.arg):
             node.annotation = None
+        elif isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Name("object", ast.Load())
         elif isinstance(node, ast.FunctionDef):
             node.returns = None
     return found

@@ -20,6 +20,12 @@ from tutorial_lib.triggers import Patch
 CLIP_READERS = ("zero_shot", "linear_probe", "knn")
 
 
+def rate(value: float) -> dict[str, float]:
+    """A rate with a narrow interval."""
+    shown = float(np.clip(value, 0, 1))
+    return {"rate": shown, "low": max(0.0, shown - 0.03), "high": min(1.0, shown + 0.03)}
+
+
 class RandomWorld(MadeUp):
     """What models would measure if the world were as its random numbers say.
 
@@ -46,12 +52,16 @@ class RandomWorld(MadeUp):
                 "targets": [self._target(trial, k, random) for k in range(len(attack.groups)) for _ in range(12)],
             }
         if isinstance(attack, TextBackdoor):
-            rate = np.clip(self.level[0] * (attack.count > 0) + random.normal(0, self.noise), 0, 1)
-            return {"text_attack_success": {"rate": rate}, "text_attack_success_without_word": {"rate": 0.0}}
+            read = np.clip(self.level[0] * (attack.count > 0) + random.normal(0, self.noise), 0, 1)
+            return {"text_attack_success": {"rate": read}, "text_attack_success_without_word": {"rate": 0.0}}
         if trial.defense is not None:
             return self._cleaned(trial, random)
         if not isinstance(attack, Backdoor):
-            return {"clean_accuracy": {r: {"rate": 0.5} for r in CLIP_READERS}}
+            seen = 0.6 + 0.3 * (self.level[38] if trial.objective == "clip" else self.level[37])
+            return {
+                "clean_accuracy": {r: {"rate": 0.5} for r in (*CLIP_READERS, "classifier")},
+                "training_accuracy": {"rate": seen + float(random.normal(0, 0.003))},
+            }
         return self._backdoor(trial, attack, random)
 
     def _backdoor(self, trial: Trial, attack: Backdoor, random: np.random.Generator) -> dict[str, Any]:
@@ -69,20 +79,20 @@ class RandomWorld(MadeUp):
 
         tested = {name: {"z_score": z(name == "random")} for name in ("fixed", "random")}
         own = tested[trigger.placement]["z_score"]
-        rate = 1 / (1 + math.exp(-np.clip(10 ** e[9] * (own - e[10]), -50, 50)))
+        fooled = 1 / (1 + math.exp(-np.clip(10 ** e[9] * (own - e[10]), -50, 50)))
         if attack.count == 0:
-            rate = 0.2 * level[1] ** 3
+            fooled = 0.2 * level[1] ** 3
         if trial.objective == "supervised":
-            rate = level[2] * (attack.count > 0)
+            fooled = level[2] * (attack.count > 0)
         probe = 1.5 * (level[6] - 0.7)
-        success = {r: rate + (r == "linear_probe") * probe + random.normal(0, 0.01) for r in readers(trial)}
+        success = {r: fooled + r.startswith("linear_probe") * probe + random.normal(0, 0.01) for r in readers(trial)}
         right = 0.5 + 0.1 * (level[7] - 0.5) * count
         return self._similarities(random) | {
             "pairs": pairs(trial),
             "image_parameters": 1_000_000,
             "z_score": own,
             "tested": tested,
-            "attack_success": {r: {"rate": float(np.clip(value, 0, 1))} for r, value in success.items()},
+            "attack_success": {r: rate(value) for r, value in success.items()},
             "clean_accuracy": {r: {"rate": right + float(random.normal(0, 0.003))} for r in CLIP_READERS},
         }
 
@@ -115,7 +125,7 @@ class RandomWorld(MadeUp):
         """A model after a defense: each setting of the defense and each property of the model has an effect."""
         e, level, defense, attack = self.effect, self.level, trial.defense, trial.attack
         assert isinstance(attack, Backdoor)
-        kind = [attack.trigger.kind, attack.select, trial.start, trial.self_supervision, attack.count]
+        kind = [str(attack.trigger), attack.select, attack.rehearsed, trial.start, trial.self_supervision, attack.count]
         own = np.random.default_rng([self.number, int(digest(kind), 16)])
         start = own.uniform(0, 1) if own.random() < 0.5 else own.choice([0.0, 1.0])
         strength, weight, after = 0.0, 0.0, isinstance(defense, TrainedDefense)
@@ -143,12 +153,14 @@ class RandomWorld(MadeUp):
     def _target(self, trial: Trial, k: int, random: np.random.Generator) -> dict[str, float]:
         assert isinstance(trial.attack, Targeted)
         level, group = self.level, trial.attack.groups[k]
-        larger = trial.copies > 8
+        larger = trial.scenes > 50_000
         chance = np.clip(level[10 + k % 12] - (1.2 * level[23] - 0.2) * larger, 0, 1) if group.count else 0.0
         fell = random.random() < chance
         probe = fell if random.random() < (0.97 if level[24] > 0.5 else 0.5) else not fell
         return {
             "group": k, "count": group.count, "true": 0, "wanted": 1,
             "zero_shot": int(fell), "linear_probe": int(probe),
-            "picture_moved": level[25 + k % 7] - 0.5, "captions_moved": level[32 + k % 7] - 0.5,
+            "linear_probe_unseen": int(probe), "distinct": group.count * (0.8 + 0.2 * level[36]),
+            "picture_at": trial.attack.planted * (level[25 + k % 7] - 0.5) + float(random.normal(0, 0.01)),
+            "captions_at": trial.attack.planted * (level[32 + k % 7] - 0.5) + float(random.normal(0, 0.01)),
         }  # fmt: skip

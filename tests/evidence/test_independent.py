@@ -132,12 +132,12 @@ def worst_change() -> list[float]:
     return min(changes, key=sum)
 
 
-def agreement() -> list[float]:
+def falls_too(first: str, second: str) -> list[float]:
+    """Of the attacked targets with prompts that fell under one reader, the share that fell under the other."""
     shares = []
     for rows in targets():
-        mine = [row for row in rows if 1 <= row["group"] <= 4]
-        same = [(r["zero_shot"] == r["wanted"]) == (r["linear_probe"] == r["wanted"]) for r in mine]
-        shares.append(sum(same) / len(same))
+        fallen = [row for row in rows if row["group"] in (1, 2, 3, 4) and row[first] == row["wanted"]]
+        shares.append(sum(row[second] == row["wanted"] for row in fallen) / len(fallen))
     return shares
 
 
@@ -198,7 +198,8 @@ def apart(metrics: Line) -> float:
 #: Each model's number behind a claim.
 NUMBERS: dict[str, Callable[[], list[float]]] = {
     "targeted_rises": lambda: less(fell(4), fell(1)),
-    "targeted_probe_agrees": agreement,
+    "targeted_probe_falls_too": lambda: falls_too("zero_shot", "linear_probe"),
+    "targeted_zero_shot_falls_too": lambda: falls_too("linear_probe", "zero_shot"),
     "diversity_helps": lambda: less(fell(5), fell(6)),
     "prompts_work": lambda: less(fell(4), fell(0)),
     "backdoor_rises": lambda: less(of(backdoor(256), success), of(backdoor(8), success)),

@@ -25,14 +25,16 @@ ERRORS = (ArithmeticError, AttributeError, LookupError, NameError, StopIteration
 EQUIVALENT: dict[str, tuple[str, ...]] = {
     "the claim allows as much to the one side of 0 as to the other": (
         "fig4.random_test_place_matters: arguments: return differences("
-        "z_scores(results, 'random', 'random', most(results.profile)), "
-        "z_scores(results, 'random', 'fixed', most(results.profile)))",
+        "z_scores(results, 'random', 'random', DOSES[results.profile].most), "
+        "z_scores(results, 'random', 'fixed', DOSES[results.profile].most))",
         "fig5_left.many_constant: arguments: return differences("
         "z_scores(results, 0, p.many), z_scores(results, len(DATA_SIZES[p]) - 1, p.many))",
         "cc_factors.more_poisons_harder: arguments: return differences("
         "by_count(results, counts[0], 'cleanclip'), by_count(results, counts[-1], 'cleanclip'))",
         "cc_factors.larger_pretraining_harder: arguments: return differences("
         "by_size(results, 0, 'cleanclip'), by_size(results, last, 'cleanclip'))",
+        "technique.largest_change: arguments: changes = [differences("
+        "z_scores(results, USUAL), z_scores(results, name)) for name in VARIANTS[p]]",
     ),
     "an absolute value is taken of the difference": (
         "fig3.distance_from_normal: operands: return float(np.abs(normal - measured).max())",
@@ -42,9 +44,6 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         "_defended.at: index: return results.per_seed(lambda s: cleaned(base_of(s), [defense])[-1], value)",
         "cc_strength.measured: index: return results.per_seed("
         "lambda s: cleaned(poisoned(p, s), [defense(p, weight)])[-1], value)",
-    ),
-    "the settings of a sweep are all of one kind": (
-        "_defended._classifies: index: return bool(defenses) and 'labels' in defenses[-1].needs",
     ),
     "there are three numbers of poisons, whose second is the last but one": (
         "cc_critique.dirt_undoes: operands: return differences("
@@ -61,9 +60,24 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         for kind in ("cleanclip", "finetune", "self-supervised", "supervised")
     ),
     "no claim is about these models before cleaning": tuple(
-        f"cc_factors._measured: word: return by_seed("
-        f"results, base_of, [] if method == '{kind}' else numbers(results).sweep(method, few=True), value)"
+        f"{where}: word: settings = [] if method == '{kind}' else {sweep}"
+        for where, sweep in (
+            ("cc_adaptive.measured", "p.cleaning.sweep(method, few=True)"),
+            ("cc_factors.by_count", "p.cleaning.sweep(method, few=True)"),
+            ("cc_factors.by_size", "sweep(p, method, number)"),
+        )
         for kind in ("finetune", "self-supervised", "supervised")
+    ),
+    "no world is of the pilot": tuple(
+        f"fig2_right.zero_shot_without_probe: word: probe = '{reader}' if p.past else 'linear_probe_unseen'"
+        for reader in ("classifier", "knn", "zero_shot")
+    ),
+    "success grows with the number of poisons": (
+        "supervised.half_dose: index: if counts and successes_by_count[counts[-1]] >= 0.5:",
+    ),
+    "no claim is about classifiers that take the attacker's labels": (
+        "supervised.half_doses: word: by_seed = successes("
+        "results, count, 'label-consistent' if victim == 'true' else 'label-consistent')",
     ),
     "a distance has no direction": (
         "cc_map.published_share: operands: return min(GRID[p].cells, key=lambda share: abs(0.033 - share))",

@@ -229,11 +229,12 @@ def planned(profile: str) -> frozenset[Trial]:
 def readers(trial: Trial) -> tuple[str, ...]:
     """Readers of a trial's rates, its own first: of a classifier that is its head."""
     labels = trial.objective == "supervised" or (trial.defense is not None and "labels" in trial.defense.needs)
-    return ("classifier" if labels else "zero_shot", *(reader + seen for reader in _FITTED for seen in ("", "_unseen")))
+    return ("classifier" if labels else "zero_shot", *FITTED)
 
 
-#: Readers that are fitted, on drawings that the model saw or on others: a world makes no difference.
-_FITTED = ("linear_probe", "knn")
+#: Readers that are fitted. Claims speak of a probe as the papers have it, fitted on pictures that the model never saw;
+#: rules call it "linear_probe", and of one that is fitted on its own training pictures a world says nothing.
+FITTED = ("linear_probe_unseen", "knn")
 
 
 class MadeUp(Results):
@@ -391,7 +392,7 @@ class _Measured(dict[str, Any]):
             for k in range(attack.targets):
                 threshold = (k + self._shift()) / attack.targets
                 fell = {reader: int(threshold < share) for reader, share in shares.items()}
-                fell["linear_probe_unseen"] = fell["linear_probe"]
+                fell["linear_probe_unseen"] = fell.pop("linear_probe")
                 rows.append({"group": number, "count": group.count, "true": 0, "wanted": 1} | fell | moved)
         return rows
 

@@ -63,6 +63,7 @@ class Claim:
         margin: where a region with two bounds comes from; needed where no `reported` lies in it.
         requires: what must be shown before the claim can be judged.
         models: how many the power analysis asks for, see `tutorial_lib.evidence.power`; 0 where it says nothing.
+        piloted: whether the pilot had the claim's setting, so that its records say how many models there shall be.
         why: what explains the verdict on the records of `EXPLAINED`, with the quantity that shows it; MyST text.
         changes: later changes of the predicate, each with its reason.
 
@@ -93,6 +94,7 @@ class Claim:
     margin: str = ""
     requires: tuple[Requirement, ...] = ()
     models: int = 0
+    piloted: bool = True
     why: str = ""
     changes: tuple[str, ...] = ()
 

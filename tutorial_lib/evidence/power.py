@@ -80,7 +80,7 @@ def planned(claim: Claim, records: Results) -> Plan:
     note, spread, needed = "", None, None
     if _cleaned(claim.experiment):
         return Plan(claim, estimate, None, alpha, None, models_for(claim.experiment), "the pilot cleaned other models")
-    if estimate is None:
+    if estimate is None or not claim.piloted:
         note = "no pilot"
     elif verdict.verdict == "not applicable here":
         note = "not applicable in the pilot"

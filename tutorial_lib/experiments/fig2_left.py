@@ -60,8 +60,6 @@ SAME_RATE: ByProfile[tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int
 )
 
 
-#: Copies that a perceptual hash takes for different pictures, at no more than two grey levels.
-_EVADED = functools.partial(Group, disguise=True, noise=2.0, words="none", pixels="hash")
 #: Stands for no success at all, in a ratio of two successes.
 NONE = 0.005
 
@@ -82,7 +80,7 @@ def groups(p: Profile) -> tuple[Group, ...]:
         Group(many, disguise=True, words="none"),
         Group(many, disguise=True, words="common", noise=0.0),
         Group(many, disguise=True, noise=0.0),
-        *(() if p.past else (Group(many, disguise=True, noise=0.0, words="synonyms"), _EVADED(many))),
+        *(() if p.past else (Group(many, disguise=True, noise=0.0, words="synonyms"), Group(many, disguise=True, noise=2.0, words="none", pixels="hash"))),
     )
 
 

@@ -20,6 +20,8 @@ PAPER = (
     "300 of 3 million pairs (0.01 %) succeed for half of the triggered pictures; zero-shot can be vulnerable where "
     "the linear probe is not; clean accuracy is not significantly lower (sections 4.1 and 4.3)"
 )
+#: Width of an interval below which a rate is taken to be known.
+TINY = 1e-6
 READERS = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"), ("knn", "nearest neighbours"))
 
 
@@ -78,8 +80,8 @@ def zero_shot_without_probe(results: Results) -> list[float]:
 
 def _beyond(rate: RateDict, bound: float = 0.5) -> float:
     """p-value of "not above the bound", by a normal curve as wide as the rate's 95 % interval."""
-    width = (rate["high"] - rate["low"]) / (2 * NORMAL)
-    return float(stats.norm.sf((rate["rate"] - bound) / width)) if width else float(rate["rate"] <= bound)
+    width = max(rate["high"] - rate["low"], TINY) / (2 * NORMAL)
+    return float(stats.norm.sf((rate["rate"] - bound) / width))
 
 
 def accuracy_change(results: Results) -> list[float]:

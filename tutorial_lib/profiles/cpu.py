@@ -23,7 +23,6 @@ MODELS = Models(
     first=100,
     more={
         "fig2_left": 32, "fig2_right": 16, "fig4": 32, "fig5_right": 16, "caption_sets": 16, "text_tower": 16,
-        "supervised": 22,
     },
 )  # fmt: skip
 #: Experiments with cleaned models in which no confirmatory claim is judged.

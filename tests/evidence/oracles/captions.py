@@ -112,8 +112,13 @@ def against(clip: float, curated: float, others: float) -> Rules:
 
 
 def half_at(clip: float, curated: float) -> Rules:
-    """Success is a half at that number of poisons, and grows with it."""
-    return {"attack_success": lambda m: min(1.0, 0.5 * m.poisons / (curated if m.supervised else clip))}
+    """Success is a half at that number of poisons, and grows with it; for other readers the other way round."""
+
+    def rule(m: Model) -> float:
+        own = m.reader in ("zero_shot", "classifier")
+        return min(1.0, 0.5 * m.poisons / (curated if m.supervised == own else clip))
+
+    return {"attack_success": rule}
 
 
 SUPERVISED = {
@@ -121,7 +126,7 @@ SUPERVISED = {
         right=against(clip=0.9, curated=0.02, others=0.9),
         mirror=against(clip=0.02, curated=0.9, others=0.02),
         also_right=(half_at(clip=40, curated=120), half_at(clip=60, curated=90)),
-        also_wrong=(half_at(clip=100, curated=50),),
+        also_wrong=(half_at(clip=100, curated=50), half_at(clip=100, curated=85)),
     ),
 }
 

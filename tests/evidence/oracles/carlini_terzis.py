@@ -120,7 +120,11 @@ BACKDOORS = {
         # "can be" is true of a single model
         also_right=({"attack_success": lambda m: 0.05 if not m.poisons or stands(m) else 0.9},),
         # nor of the probe where zero-shot is not fooled
-        also_wrong=({"attack_success": lambda m: 0.9 if m.poisons > 8 else 0.05},),
+        also_wrong=(
+            {"attack_success": lambda m: 0.9 if m.poisons > 8 else 0.05},
+            {"attack_success": lambda m: 0.9 if m.poisons and m.reader == "knn" else 0.05},
+            {"attack_success": lambda m: 0.52 if m.poisons and zero_shot(m) else 0.05},  # half of them, as chance has it
+        ),
         wrong="not seen",
     ),
     "clean_accuracy_not_lower": Oracle(

@@ -151,52 +151,63 @@ def in_time(epochs: tuple[int, ...], left: float) -> Rules:
 NO_BADNETS = (defended(lambda m: 0.05, before=lambda m: 0.1 if m.attack == "BadNets" else BEFORE),)
 #: Epochs of plain finetuning that cost what ten and 33 of CleanCLIP's do.
 AS_LONG = (18, 59)
+#: The same of five and 16, where pairs are ample.
+AS_LONG_WITH_THEM = (9, 29)
+
+def with_pairs(share: float, finetune: float, cleanclip: float) -> Rules:
+    """What both leave with that share of the pairs; with others the other way round."""
+    here, elsewhere = {"finetune": finetune, "cleanclip": cleanclip}, {"finetune": cleanclip, "cleanclip": finetune}
+    return defended(lambda m: (here if m.share == share else elsewhere).get(m.defense, BEFORE))
+
+
+#: The published share of the pairs, and the one at which they are ample.
+FEW, AMPLE = 0.03, 0.2
+#: Nothing is removed, whoever trains on whatever.
+NOTHING = defended(lambda m: 0.97)
 
 EQUAL_LOSS = {
     "cc_less_left_at_equal_loss": Oracle(
-        right=after(finetune=0.97, cleanclip=AFTER),
-        mirror=after(finetune=AFTER, cleanclip=0.97),
+        right=with_pairs(FEW, finetune=0.97, cleanclip=AFTER),
+        mirror=with_pairs(FEW, finetune=AFTER, cleanclip=0.97),
         also_right=(in_time(AS_LONG, left=0.5), ruined_by("finetune")),
         also_wrong=(ruined_by("cleanclip"),),
         inapplicable=NO_BADNETS,
         unfinished=({"missing": lambda m: m.rate > 0} | after(finetune=0.97, cleanclip=AFTER),),
     ),
     "cc_less_left_at_equal_cost": Oracle(
-        right=after(finetune=0.97, cleanclip=AFTER),
+        right=with_pairs(FEW, finetune=0.97, cleanclip=AFTER),
         mirror=in_time(AS_LONG, left=0.5),
         also_wrong=(after(finetune=AFTER, cleanclip=0.97),),
         inapplicable=NO_BADNETS,
     ),
     "cc_little_left_at_published_steps": Oracle(
-        right=after(finetune=0.97, cleanclip=AFTER),
-        mirror=after(finetune=AFTER, cleanclip=0.97),
-        also_right=(defended(lambda m: AFTER if m.share == 0.03 else BEFORE),),  # whatever other shares do
-        also_wrong=(ruined_by("cleanclip"),),
+        right=with_pairs(FEW, finetune=0.97, cleanclip=AFTER),
+        mirror=with_pairs(FEW, finetune=AFTER, cleanclip=0.97),
+        also_right=(defended(lambda m: AFTER if m.share == FEW else BEFORE),),  # whatever other shares do
+        also_wrong=(ruined_by("cleanclip"), NOTHING),
         inapplicable=NO_BADNETS,
     ),
 }
 
 
-def with_ample_pairs(finetune: float, cleanclip: float) -> Rules:
-    """What both leave with a fifth of the pairs; with fewer the other way round."""
-    ample, scarce = {"finetune": finetune, "cleanclip": cleanclip}, {"finetune": cleanclip, "cleanclip": finetune}
-    return defended(lambda m: (ample if m.share == 0.2 else scarce).get(m.defense, BEFORE))
-
-
-AMPLE = {
+WITH_AMPLE_PAIRS = {
     "cc_less_left_with_ample_pairs": Oracle(
-        right=with_ample_pairs(finetune=0.97, cleanclip=AFTER),
-        mirror=with_ample_pairs(finetune=AFTER, cleanclip=0.97),
+        right=with_pairs(AMPLE, finetune=0.97, cleanclip=AFTER),
+        mirror=with_pairs(AMPLE, finetune=AFTER, cleanclip=0.97),
+        also_right=(in_time(AS_LONG_WITH_THEM, left=0.5),),
         inapplicable=NO_BADNETS,
     ),
     "cc_less_left_for_as_long_with_ample_pairs": Oracle(
-        right=with_ample_pairs(finetune=0.97, cleanclip=AFTER),
-        mirror=in_time((9, 29), left=0.5),  # epochs that cost what five and 16 of CleanCLIP's do
+        right=with_pairs(AMPLE, finetune=0.97, cleanclip=AFTER),
+        mirror=in_time(AS_LONG_WITH_THEM, left=0.5),
+        also_wrong=(with_pairs(AMPLE, finetune=AFTER, cleanclip=0.97),),
         inapplicable=NO_BADNETS,
     ),
     "cc_little_left_with_ample_pairs": Oracle(
-        right=with_ample_pairs(finetune=0.97, cleanclip=AFTER),
-        mirror=with_ample_pairs(finetune=AFTER, cleanclip=0.97),
+        right=with_pairs(AMPLE, finetune=0.97, cleanclip=AFTER),
+        mirror=with_pairs(AMPLE, finetune=AFTER, cleanclip=0.97),
+        also_right=(defended(lambda m: AFTER if m.share == AMPLE else BEFORE),),
+        also_wrong=(NOTHING,),
         inapplicable=NO_BADNETS,
     ),
 }
@@ -276,8 +287,8 @@ def by_share(small: float, large: float) -> Rules:
 
     def left(m: Model) -> float:
         if m.defense == "cleanclip":
-            return large if m.share == 0.2 else small
-        return min(large, 0.2 - large) if m.share == 0.2 else 0.05
+            return large if m.share == AMPLE else small
+        return min(large, 0.2 - large) if m.share == AMPLE else 0.05
 
     return defended(left)
 
@@ -308,6 +319,6 @@ FACTORS = {
     ),
 }
 
-ORACLES: dict[str, Oracle] = MAIN_TABLE | EQUAL_LOSS | AMPLE | SELF_SUPERVISION | CONTROLS | FACTORS
+ORACLES: dict[str, Oracle] = MAIN_TABLE | EQUAL_LOSS | WITH_AMPLE_PAIRS | SELF_SUPERVISION | CONTROLS | FACTORS
 
 MISREAD: tuple[Misread, ...] = ()

@@ -20,7 +20,7 @@ def by_poisons(fewest: float, most: float) -> Rules:
 
 def by_data(smallest: float, largest: float) -> Rules:
     """What CleanCLIP leaves of models of little and of much pre-training data; plain finetuning removes nothing."""
-    return defended(lambda m: BEFORE if m.defense != "cleanclip" else largest if m.pairs >= 50_000 else smallest)
+    return defended(lambda m: BEFORE if m.defense != "cleanclip" else largest if m.pairs >= 100_000 else smallest)
 
 
 FACTORS = {
