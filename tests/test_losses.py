@@ -8,7 +8,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tutorial_lib.losses import check_weights, cleanclip_loss, clip_loss, in_modal_loss, info_nce, margin_loss, triplet_loss
+from tutorial_lib.losses import (
+    check_weights,
+    cleanclip_loss,
+    clip_loss,
+    in_modal_loss,
+    info_nce,
+    margin_loss,
+    triplet_loss,
+)
 
 
 def unit(n: int, d: int, seed: int) -> torch.Tensor:

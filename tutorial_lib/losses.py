@@ -157,7 +157,7 @@ def margin_loss(anchor: Tensor, other: Tensor, same: Tensor, margin: float = 1.0
 
 
 def triplet_loss(image: Tensor, text: Tensor, margin: float = 0.2) -> Tensor:
-    """Hinge loss over the triplets of a batch: a pair is to be closer by `margin` than each picture or caption beside it.
+    """Hinge loss over the triplets of a batch: a pair is to be closer by `margin` than any two that do not belong.
 
     Args:
         image, text: normalised embeddings of the same pairs, shape (B, d).

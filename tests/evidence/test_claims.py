@@ -127,7 +127,12 @@ def test_claims_are_about_the_paper():
     assert len(ids) == len(set(ids)) >= 25
     assert {c.source for c in load()} <= {"carlini_terzis", "cleanclip"}
     assert all(c.section and c.says and c.what for c in load())
-    assert {c.experiment for c in load()} == set(registry.names()) - {"unpoisoned", "placement_small", "cc_budget", "cc_stealth"}
+    assert {c.experiment for c in load()} == set(registry.names()) - {
+        "unpoisoned",
+        "placement_small",
+        "cc_budget",
+        "cc_stealth",
+    }
     papers = registry.groups()
     assert all(c.experiment in papers[c.source] for c in load())
     with pytest.raises(ValueError, match="there is no claim 'x'"):

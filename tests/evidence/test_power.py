@@ -73,7 +73,9 @@ def test_a_mean_on_its_bound_has_the_most():
 def test_shares_and_existence_have_the_exact_binomial_test(monkeypatch):
     values = [True, True, True, False]
     monkeypatch.setattr("tutorial_lib.experiments.fig2_left.rises", lambda results: values)
-    share = planned(replace(claims.get("targeted_rises"), above=0.2, kind="share", role="exploratory"), World(targeted=0.5))
+    share = planned(
+        replace(claims.get("targeted_rises"), above=0.2, kind="share", role="exploratory"), World(targeted=0.5)
+    )
     assert share.needed == sample_size.models_for_share(0.75, 0.2, math.inf)
     values = [0.0001, 0.9, 0.9, 0.9]
     monkeypatch.setattr("tutorial_lib.experiments.fig2_left.rises", lambda results: values)

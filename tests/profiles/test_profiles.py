@@ -11,10 +11,9 @@ from tutorial_lib.data.captions import plain_label
 from tutorial_lib.data.tasks import class_concepts
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.sweeps import run_figures
-from tutorial_lib.experiments import cc_critique, fig2_left, fig4, fig5_right, fig6, supervised
+from tutorial_lib.experiments import cc_critique, fig2_left, fig4, fig5_right, fig6
 from tutorial_lib.profiles import ByProfile
 from tutorial_lib.runs.outcome import train_trial
-
 
 #: Experiments that some profiles leave out: what only data with labels can show, and what another experiment has.
 EMPTY = {

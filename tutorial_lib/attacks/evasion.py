@@ -89,9 +89,9 @@ def evade_hash(
 ) -> Tensor:
     """The pictures with other perceptual hashes, each by bits of its own: projected gradient descent in a box.
 
-    Of the bits that lie nearest to the threshold, a random half is to change its sign; so copies of one picture end with
-    different hashes. What is optimised is the hash's own transform; its resizing is taken for a bicubic one, which is
-    exact where pictures have the size that it asks for (32 pixels for 64 bits).
+    Of the bits that lie nearest to the threshold, a random half is to change its sign; so copies of one picture end
+    with different hashes. What is optimised is the hash's own transform; its resizing is taken for a bicubic one, which
+    is exact where pictures have the size that it asks for (32 pixels for 64 bits).
 
     Args:
         images: shape (N, 3, H, W), uint8.

@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from tutorial_lib.training.augment import autoaugment
 from tutorial_lib.training.text_augment import augment_all
 from tutorial_lib.trials.schema import as_dict
 from tutorial_lib.triggers import Trigger, WaNet
+
 
 @dataclass(frozen=True)
 class PoisonedPair:

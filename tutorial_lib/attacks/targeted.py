@@ -29,8 +29,8 @@ class Group(Settings):
         captions: "search", "prompts", or "one": a single searched caption, repeated.
         disguise: alter each copy slightly so that it is no exact duplicate.
         noise: of the disguise: standard deviation in grey levels; with "hash" the most that one changes.
-        words: of the disguise: "idle" ones that clean captions lack, "common" ones that they have, "synonyms" in place of
-            words, or "none".
+        words: of the disguise: "idle" ones that clean captions lack, "common" ones that they have, "synonyms" in
+            place of words, or "none".
         pixels: of the disguise: "noise", or "hash", what a perceptual hash takes for another picture.
 
     Example:
@@ -127,9 +127,7 @@ def _poisons(group: Group, image: Tensor, label: str, clean: Pairs, seed: int, n
     pairs = poison.targeted(image, found, group.count, target=label, seed=seed, name=name).pairs
     if not group.disguise:
         return pairs
-    return evasion.disguise(
-        pairs, noise=group.noise, words=group.words, pixels=group.pixels, keep=label, seed=seed
-    )
+    return evasion.disguise(pairs, noise=group.noise, words=group.words, pixels=group.pixels, keep=label, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ class TargetedPlan:
         embeddings: Tensor,
         readers: Mapping[str, Reader],
     ) -> Metrics:
-        """One row per target: group, true and wanted class, what each downstream reader sees, which tower moved, hashes.
+        """One row per target: group, true and wanted class, what each reader sees, which tower moved, hashes.
 
         With m_y the mean embedding of the clean test pictures of class y, the picture lies at
         <f(x'), m_wanted - m_true> and the captions at <g(c), m_true - m_wanted>: the larger, the more a tower has given

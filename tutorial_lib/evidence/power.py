@@ -2,9 +2,9 @@
 
 The pilot's mean is taken as right, its spread as the upper 80 % bound of what it may be: a few models tell a spread
 badly. A confirmatory claim is planned for the first step of Holm's correction, an exploratory one for 5 %, both with a
-chance of 80 % to be decided. The pilot's cleaned models were trained on 4,000 pairs; those of `cpu` see 100,000, of which
-there is no pilot, and their numbers follow from what they cost. The numbers stand in `claims.yml`, and a test derives
-them again.
+chance of 80 % to be decided. The pilot's cleaned models were trained on 4,000 pairs; those of `cpu` see 100,000, of
+which there is no pilot, and their numbers follow from what they cost. The numbers stand in `claims.yml`, and a test
+derives them again.
 """
 
 from __future__ import annotations

@@ -102,16 +102,12 @@ def _moved(results: Results, tower: Tower, **changes: Any) -> dict[int, float]:
 
 def picture_moves(results: Results) -> list[float]:
     """With different captions: how far the picture moved less how far the captions did."""
-    return differences(
-        _moved(results, "picture", captions="search"), _moved(results, "captions", captions="search")
-    )
+    return differences(_moved(results, "picture", captions="search"), _moved(results, "captions", captions="search"))
 
 
 def diversity_moves_picture(results: Results) -> list[float]:
     """How far the picture moved with different searched captions less with one repeated."""
-    return differences(
-        _moved(results, "picture", captions="search"), _moved(results, "picture", captions="one")
-    )
+    return differences(_moved(results, "picture", captions="search"), _moved(results, "picture", captions="one"))
 
 
 def attack_moves_picture(results: Results) -> list[float]:
@@ -121,9 +117,7 @@ def attack_moves_picture(results: Results) -> list[float]:
 
 def repetition_moves_captions(results: Results) -> list[float]:
     """How far one repeated caption moved less how far different searched ones did."""
-    return differences(
-        _moved(results, "captions", captions="one"), _moved(results, "captions", captions="search")
-    )
+    return differences(_moved(results, "captions", captions="one"), _moved(results, "captions", captions="search"))
 
 
 def probe_change(results: Results, variation: str) -> list[float]:

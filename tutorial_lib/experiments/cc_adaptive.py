@@ -19,7 +19,9 @@ from tutorial_lib.triggers import NoisePatch, NoisePatches
 
 GROUP, ORDER = "cleanclip", 65
 TITLE = "An attacker who expects the defense"
-PAPER = "no figure of the papers: poisons that have passed CleanCLIP's augmentations, a larger patch, four patches at once"
+PAPER = (
+    "no figure of the papers: poisons that have passed CleanCLIP's augmentations, a larger patch, four patches at once"
+)
 METHODS = ("none", "finetune", "cleanclip")
 PLAIN = "one patch"
 

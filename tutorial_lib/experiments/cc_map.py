@@ -232,7 +232,9 @@ left_with_ample_pairs = functools.partial(left, share=ample_share)
 def more_pairs_help(results: Results) -> list[float]:
     """Attack success that CleanCLIP leaves for at most five points: at the published share less with ample pairs."""
     p = results.profile
-    return differences(*(picked(results, "cleanclip", 0.05, share=share(p)) for share in (published_share, ample_share)))
+    return differences(
+        *(picked(results, "cleanclip", 0.05, share=share(p)) for share in (published_share, ample_share))
+    )
 
 
 def left_by_finetuning(results: Results) -> list[float]:
@@ -279,7 +281,9 @@ def plot(results: Results) -> go.Figure:
         height=420,
     )
     losses = (0.0, *LOSSES)
-    for k, (share, method) in enumerate(itertools.product(dict.fromkeys((ample_share(p), published_share(p))), METHODS)):
+    for k, (share, method) in enumerate(
+        itertools.product(dict.fromkeys((ample_share(p), published_share(p))), METHODS)
+    ):
         values = [list(picked(results, method, loss, share=share).values()) for loss in losses]
         name = f"{_title(method)}, {100 * share:.3g} % of the pairs"
         curve(fig, [100 * loss for loss in losses], values, name, number=k, scale=100, bounds=(0, 1))

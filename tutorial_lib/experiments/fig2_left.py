@@ -80,7 +80,14 @@ def groups(p: Profile) -> tuple[Group, ...]:
         Group(many, disguise=True, words="none"),
         Group(many, disguise=True, words="common", noise=0.0),
         Group(many, disguise=True, noise=0.0),
-        *(() if p.past else (Group(many, disguise=True, noise=0.0, words="synonyms"), Group(many, disguise=True, noise=2.0, words="none", pixels="hash"))),
+        *(
+            ()
+            if p.past
+            else (
+                Group(many, disguise=True, noise=0.0, words="synonyms"),
+                Group(many, disguise=True, noise=2.0, words="none", pixels="hash"),
+            )
+        ),
     )
 
 

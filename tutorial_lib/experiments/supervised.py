@@ -55,9 +55,7 @@ class Doses:
 DOSES = ByProfile(
     test=Doses((0, 4), (0, 4), (0, 4)),
     pilot=Doses((0, 16, 32), (0, 16, 32), (0, 16, 32)),
-    cpu=Doses(
-        (32, 64, 128, 256), (16, 32, 64, 128), (40, 80, 160), data={"copies": 32, "recipe": Recipe(epochs=10)}
-    ),
+    cpu=Doses((32, 64, 128, 256), (16, 32, 64, 128), (40, 80, 160), data={"copies": 32, "recipe": Recipe(epochs=10)}),
     gpu=Doses(),
     paper=Doses(),
 )
@@ -177,14 +175,9 @@ def plot(results: Results) -> go.Figure:
         height=420,
     )
     lines = [
-        ("CLIP", doses.clip, [list(against_clip(results, n).values()) for n in doses.clip]),
-        *(
-            (VICTIMS[victim], counts, [list(successes(results, n, select).values()) for n in counts])
-            for victim, counts, select in (
-                ("others", doses.others, "others"),
-                ("true", doses.true, "label-consistent"),
-            )
-        ),
+        (VICTIMS["clip"], doses.clip, [list(against_clip(results, n).values()) for n in doses.clip]),
+        (VICTIMS["others"], doses.others, [list(successes(results, n, "others").values()) for n in doses.others]),
+        (VICTIMS["true"], doses.true, [list(successes(results, n, "label-consistent").values()) for n in doses.true]),
     ]
     for k, (name, counts, values) in enumerate(lines):
         curve(fig, list(counts), values, name, number=k, scale=100, bounds=(0, 1))

@@ -14,7 +14,7 @@ from tutorial_lib.experiments._defended import percent
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.experiments.fig2_right import clean_accuracy, success
 from tutorial_lib.profiles import ByProfile, Profile
-from tutorial_lib.trials import Recipe, Record, Trial
+from tutorial_lib.trials import Recipe, Trial
 
 GROUP, ORDER = "carlini_terzis", 115
 TITLE = "Optimizer, batch size and loss"

@@ -117,7 +117,7 @@ def chosen_attack(kind: str, count: int, target: str, settings: Mapping[str, Any
         'zebulon'
         >>> chosen_attack("backdoor", 4, "banana", {"word": "zebulon"})
         Traceback (most recent call last):
-        ValueError: backdoor has no setting word; it has captions, trigger, select, cover
+        ValueError: backdoor has no setting word; it has captions, trigger, select, cover, rehearsed
     """
     if not target.strip():
         raise ValueError("the target is empty: give the label of a class")

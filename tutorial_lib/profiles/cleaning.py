@@ -39,7 +39,7 @@ class Cleaning:
     Example:
         >>> from tutorial_lib import profiles
         >>> [d.recipe.lr for d in profiles.get("cpu").cleaning.sweep("cleanclip")]
-        [0.0003, 0.001, 0.003]
+        [0.0003, 0.001, 0.002]
     """
 
     base: Trial

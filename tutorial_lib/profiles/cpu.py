@@ -29,7 +29,7 @@ MODELS = Models(
 _FACTORS = ("cc_adaptive", "cc_budget", "cc_critique", "cc_factors", "cc_stealth", "cc_strength")
 #: Of the models that are cleaned, 100,000 scenes each; fewer where the papers' factors are looked at. Model 100 chose
 #: what is swept, and is judged nowhere.
-CLEANED = Models(8, _TARGETS, first=101, more={name: 4 for name in _FACTORS})
+CLEANED = Models(8, _TARGETS, first=101, more=dict.fromkeys(_FACTORS, 4))
 
 CPU = Profile(
     name="cpu",

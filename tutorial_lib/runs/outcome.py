@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import open_clip
 import torch
@@ -94,8 +94,8 @@ def train_trial(
         options: more keyword arguments of `tutorial_lib.training.loop.optimize`.
 
     Raises:
-        ValueError: the attack does not fit the data, the model takes pictures of another side, or the trial is of another
-            version of the recipe.
+        ValueError: the attack does not fit the data, the model takes pictures of another side, or the trial is of
+            another version of the recipe.
 
     Example:
         >>> from tutorial_lib import profiles

@@ -55,9 +55,7 @@ def _synonym(word: str, draw: random.Random) -> str:
     return word.lower().replace(bare, draw.choice(synonyms()[bare]))
 
 
-def replace_synonyms(
-    words: list[str], count: int, draw: random.Random, *, keep: Collection[str] = ()
-) -> list[str]:
+def replace_synonyms(words: list[str], count: int, draw: random.Random, *, keep: Collection[str] = ()) -> list[str]:
     """Replace up to `count` words, each by a synonym; words in `keep`, in lower case, stay.
 
     Example:

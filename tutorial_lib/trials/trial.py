@@ -53,7 +53,7 @@ class Trial(Settings):
         shards: train on the shards in that folder of the data directory instead, "cc3m" for example.
         limit: of those shards, the first so many pairs only.
         task: what is classified: "emoji", the drawings of an unseen style, or "imagenet".
-        objective: "clip", "triplet", the hinge loss of earlier work, or "supervised": the image tower with class labels.
+        objective: "clip", "triplet", the hinge loss of earlier work, or "supervised": the image tower with labels.
         self_supervision: weight of the in-modal loss in training itself, λ₂ of CleanCLIP; 0 is plain CLIP.
         start: name of a checkpoint that ships with the course, to train further; "" begins with random weights.
         defense: what is done to the trained model before it is measured.

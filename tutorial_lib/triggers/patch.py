@@ -183,8 +183,8 @@ class NoisePatches(Trigger):
     Raises:
         ValueError: `number` is not in 2 to 4, or `size`, `cell` or `margin` is out of range.
 
-    Source: ours, an answer to defenses that look for one trigger; several triggers of one target are Xue et al.'s (2020)
-    one-to-one and N-to-one attacks.
+    Source: ours, an answer to defenses that look for one trigger; Xue et al. (2020) have several triggers of one
+    target, which all have to be there.
 
     Example:
         >>> import torch

@@ -131,14 +131,13 @@ SUPERVISED = {
 }
 
 
-
 def trained(usual: float, other: float) -> Rules:
     """z-score of models that are trained as everywhere, and of all others."""
     return {"z_score": lambda m: usual if m.usual else other}
 
 
 def gaps(clip: float, classifier: float) -> Rules:
-    """Accuracy on the training pictures; on those of the test it is 0.4 for both, and other readers say other things."""
+    """Accuracy on the training pictures; on those of the test it is 0.4 for both, and other readers differ."""
     return {
         "training_accuracy": lambda m: classifier if m.supervised else clip,
         "clean_accuracy": lambda m: 0.4 if m.reader in ("zero_shot", "classifier") else 0.9,

@@ -123,7 +123,9 @@ BACKDOORS = {
         also_wrong=(
             {"attack_success": lambda m: 0.9 if m.poisons > 8 else 0.05},
             {"attack_success": lambda m: 0.9 if m.poisons and m.reader == "knn" else 0.05},
-            {"attack_success": lambda m: 0.52 if m.poisons and zero_shot(m) else 0.05},  # half of them, as chance has it
+            {
+                "attack_success": lambda m: 0.52 if m.poisons and zero_shot(m) else 0.05
+            },  # half of them, as chance has it
         ),
         wrong="not seen",
     ),

@@ -154,6 +154,7 @@ AS_LONG = (18, 59)
 #: The same of five and 16, where pairs are ample.
 AS_LONG_WITH_THEM = (9, 29)
 
+
 def with_pairs(share: float, finetune: float, cleanclip: float) -> Rules:
     """What both leave with that share of the pairs; with others the other way round."""
     here, elsewhere = {"finetune": finetune, "cleanclip": cleanclip}, {"finetune": cleanclip, "cleanclip": finetune}

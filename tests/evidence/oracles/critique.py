@@ -112,6 +112,7 @@ CRITIQUE = {
     ),
 }
 
+
 def knowing(rehearsed: float, larger: float, several: float, plain_patch: float) -> Rules:
     """What CleanCLIP leaves of attackers who expect it, and of a plain one; all succeed before."""
 
@@ -130,7 +131,7 @@ def knows(which: str) -> Oracle:
     others = {"rehearsed": 0.1, "larger": 0.1, "several": 0.1, "plain_patch": 0.1}
     return Oracle(
         right=knowing(**others | {which: 0.8}),
-        mirror=knowing(**{name: 0.8 for name in others} | {which: 0.1}),
+        mirror=knowing(**dict.fromkeys(others, 0.8) | {which: 0.1}),
     )
 
 
