@@ -25,7 +25,7 @@ PATCHES = ByProfile(
     test=(4, 6), pilot=(2, 4, 6, 8, 12, 16), cpu=(2, 4, 6, 8, 10), gpu=(2, 4, 6, 8, 10), paper=(2, 4, 8, 16, 32)
 )
 #: Poisons of each.
-COUNT = ByProfile(test=8, cpu=64, gpu=75, paper=75)
+COUNT = ByProfile(test=8, pilot=64, cpu=128, gpu=75, paper=75)
 #: Side of the pictures: at 64 pixels, patches of the paper's shares of the side (up to 14 %) have pixels to differ in.
 SIDE = ByProfile(test=32, pilot=32, cpu=64, gpu=64, paper=224)
 #: The model that takes such pictures.

@@ -1,22 +1,25 @@
 """Before the grids of the profiles: what moves the threshold, one model each; no figure of a paper.
 
-Its records were made by the first version of the recipe, as those of the profile `pilot`.
+The records of `SETTINGS` were made by the first version of the recipe, as those of the profile `pilot`; those of
+`ATTACKS` chose the attacks that defenses are tried on at `cpu`, those of `CLEANINGS` their settings.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from tutorial_lib import places
+from tutorial_lib import places, profiles
 from tutorial_lib.attacks import Backdoor
+from tutorial_lib.defenses import DEFENSES, Untouched
 from tutorial_lib.evidence.results import Results, note_skipped
 from tutorial_lib.evidence.table import Table
+from tutorial_lib.experiments import cc_map
 from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Recipe, Record, Trial
+from tutorial_lib.trials import Recipe, Record, Seeds, Trial
 from tutorial_lib.trials.store import read_lines
-from tutorial_lib.triggers import Checkerboard
+from tutorial_lib.triggers import Blended, Checkerboard, NoisePatch, Sinusoid, Trigger, WaNet
 
 GROUP, ORDER = "others", 10
 TITLE = "What moves the threshold, one model each"
@@ -47,6 +50,49 @@ SETTINGS: tuple[tuple[str, Trial], ...] = (
 )
 
 
+def in_many_scenes(count: int, trigger: Trigger, select: Literal["others", "named"] = "others") -> Trial:
+    """An attack on 100,000 scenes, as those that are cleaned at `cpu`."""
+    attack = Backdoor(count, target="banana", trigger=trigger, select=select)
+    return replace(profiles.get("cpu").cleaning.base, attack=attack, seeds=Seeds.all(0), defense=Untouched())
+
+
+#: Attacks that were tried on 100,000 scenes: name of the setting and its trial.
+ATTACKS: tuple[tuple[str, Trial], ...] = (
+    ("Blended, noise, 300", in_many_scenes(300, Blended())),
+    ("Blended, noise, 1,500", in_many_scenes(1500, Blended())),
+    ("Blended, noise, weight 0.4, 600", in_many_scenes(600, Blended(alpha=0.4))),
+    ("Blended, stripes, 600", in_many_scenes(600, Blended(pattern_kind="stripes", cell=4))),
+    ("Blended, stripes, 1,500", in_many_scenes(1500, Blended(pattern_kind="stripes", cell=4))),
+    ("WaNet, s = 8, 300", in_many_scenes(300, WaNet(strength=8.0))),
+    ("WaNet, s = 8, 1,500", in_many_scenes(1500, WaNet(strength=8.0))),
+    ("WaNet, s = 12, 1,500", in_many_scenes(1500, WaNet(strength=12.0))),
+    ("SIG, 300", in_many_scenes(300, Sinusoid())),
+    ("label-consistent, patch, 150", in_many_scenes(150, NoisePatch(), "named")),
+    ("label-consistent, SIG, 150", in_many_scenes(150, Sinusoid(), "named")),
+    ("label-consistent, blended noise, weight 0.5, 150", in_many_scenes(150, Blended(alpha=0.5), "named")),
+)
+
+
+def cleaned(method: str, share: float, epochs: int, lr: float) -> Trial:
+    """The model that chose the cells of CleanCLIP's map, after one of them."""
+    p = profiles.get("cpu")
+    attack = Backdoor(300, target="roasted sweet potato", trigger=NoisePatch())
+    defense = cc_map.setting(p, method, share, epochs, lr)
+    return replace(p.cleaning.base, attack=attack, seeds=Seeds.all(100), defense=defense)
+
+
+#: Cells of the map that were tried on one model: method, share of the pairs, epochs and learning rate.
+CELLS: tuple[tuple[str, float, int, float], ...] = (
+    ("cleanclip", 0.03, 10, 3e-4), ("cleanclip", 0.03, 10, 1e-3), ("cleanclip", 0.03, 33, 3e-4),
+    ("cleanclip", 0.03, 33, 1e-3), ("cleanclip", 0.03, 107, 1e-4), ("cleanclip", 0.03, 107, 3e-4),
+    ("cleanclip", 0.03, 333, 1e-4), ("finetune", 0.03, 10, 3e-4), ("finetune", 0.03, 10, 1e-3),
+    ("cleanclip", 0.1, 10, 3e-4),
+    ("cleanclip", 0.2, 5, 3e-4), ("cleanclip", 0.2, 5, 1e-3), ("cleanclip", 0.2, 16, 1e-4),
+    ("cleanclip", 0.2, 16, 3e-4), ("finetune", 0.2, 5, 3e-4), ("finetune", 0.2, 5, 1e-3),
+    ("finetune", 0.2, 16, 3e-4),
+)  # fmt: skip
+
+
 def path() -> Path:
     """The file of its records."""
     return places.results() / "grids" / "grids.jsonl"
@@ -59,13 +105,47 @@ def recorded() -> dict[str, Record]:
 
 def trials(p: Profile | None = None) -> list[Trial]:
     """The same at every profile."""
-    return [trial for _, trial in SETTINGS]
+    return [*(trial for _, trial in (*SETTINGS, *ATTACKS)), *(cleaned(*cell) for cell in CELLS)]
 
 
 def z_score(results: Results, setting: str) -> list[float]:
     """z-score of the one model of a setting."""
     record = recorded().get(dict(SETTINGS)[setting].key)
     return [] if record is None else [record.metrics["z_score"]]
+
+
+def attacks(results: Results | None = None) -> Table:
+    """Attack success of every attack on 100,000 scenes, beside another trigger of its kind, and clean accuracy."""
+    records, rows = recorded(), []
+    for name, trial in ATTACKS:
+        record = records.get(trial.key)
+        cells = ("not run", "", "")
+        if record is not None:
+            m = record.metrics
+            rates = (
+                m["attack_success"]["zero_shot"],
+                m["attack_success_other_patch"],
+                m["clean_accuracy"]["zero_shot"],
+            )
+            cells = tuple(f"{100 * rate['rate']:.1f}" for rate in rates)
+        rows.append((name, *cells))
+    return Table(("attack", "attack success (%)", "another of its kind (%)", "clean accuracy (%)"), tuple(rows))
+
+
+def cells(results: Results | None = None) -> Table:
+    """What every cell that was tried leaves of one backdoor, and the accuracy that it leaves."""
+    records, rows = recorded(), []
+    for cell in CELLS:
+        record = records.get(cleaned(*cell).key)
+        found = ("not run", "", "")
+        if record is not None:
+            m = record.metrics
+            rates = (m["attack_success"]["zero_shot"], m["clean_accuracy"]["zero_shot"])
+            found = (f"{m['cleaning']['steps']:,}", *(f"{100 * rate['rate']:.1f}" for rate in rates))
+        method, share, _, lr = cell
+        rows.append((DEFENSES.find(method).title, f"{100 * share:g} %", f"{lr:g}", *found))
+    head = ("method", "trusted pairs", "learning rate", "steps", "attack success (%)", "clean accuracy (%)")
+    return Table(head, tuple(rows))
 
 
 def table(results: Results | None = None) -> Table:

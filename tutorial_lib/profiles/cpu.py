@@ -51,10 +51,10 @@ CPU = Profile(
         few_rates=(1e-3, 2e-3),
         attacks={
             "badnets": {"trigger": NoisePatch()},
-            "blended": {"trigger": Blended(alpha=0.4), "count": 600},
-            "wanet": {"trigger": WaNet(strength=8.0), "count": 1500},
+            "blended": {"trigger": Blended(pattern_kind="stripes", cell=4), "count": 1500},
+            "wanet": {"trigger": WaNet(strength=12.0), "count": 2000},
             "sig": {"trigger": Sinusoid()},
-            "label-consistent": {"trigger": Sinusoid(), "count": 150, "select": "named"},
+            "label-consistent": {"trigger": Sinusoid(delta=60.0), "count": 150, "select": "named"},
         },
     ),
 )

@@ -345,8 +345,8 @@ def train(
         image_features = distributed.whole(encode_image(model, views, half))
         text_features = distributed.whole(encode_text(model, text).float())
         if objective == "triplet":
-            loss: Tensor = triplet_loss(image_features, text_features)
-            return loss + 0 * model.logit_scale  # every parameter has a gradient
+            loss: Tensor = triplet_loss(image_features, text_features) + 0 * model.logit_scale  # a gradient for each
+            return loss
         return clip_loss(image_features, text_features, model.logit_scale.exp())
 
     return optimize(
