@@ -66,6 +66,7 @@ ATTACKS: tuple[tuple[str, Trial], ...] = (
     ("WaNet, s = 8, 300", in_many_scenes(300, WaNet(strength=8.0))),
     ("WaNet, s = 8, 1,500", in_many_scenes(1500, WaNet(strength=8.0))),
     ("WaNet, s = 12, 1,500", in_many_scenes(1500, WaNet(strength=12.0))),
+    ("WaNet, s = 12, 2,000", in_many_scenes(2000, WaNet(strength=12.0))),
     ("SIG, 300", in_many_scenes(300, Sinusoid())),
     ("label-consistent, patch, 150", in_many_scenes(150, NoisePatch(), "named")),
     ("label-consistent, SIG, 150", in_many_scenes(150, Sinusoid(), "named")),
