@@ -115,38 +115,52 @@ def z_score(results: Results, setting: str) -> list[float]:
     return [] if record is None else [record.metrics["z_score"]]
 
 
+Rate = Literal["success", "other", "accuracy"]
+
+
+def _rate(trial: Trial, what: Rate) -> list[float]:
+    """A rate of the one model of a trial."""
+    record = recorded().get(trial.key)
+    if record is None:
+        return []
+    m = record.metrics
+    rates = {"success": m["attack_success"]["zero_shot"], "accuracy": m["clean_accuracy"]["zero_shot"]}
+    return [(m["attack_success_other_patch"] if what == "other" else rates[what])["rate"]]
+
+
+def attacked(results: Results, attack: str, what: Rate = "success") -> list[float]:
+    """Attack success, success of another trigger of its kind, or clean accuracy of the one model of an attack."""
+    return _rate(dict(ATTACKS)[attack], what)
+
+
+def after(results: Results, method: str, share: float, epochs: int, lr: float, what: Rate = "success") -> list[float]:
+    """The same of the one model after a cell of the map."""
+    return _rate(cleaned(method, share, epochs, lr), what)
+
+
 def attacks(results: Results | None = None) -> Table:
     """Attack success of every attack on 100,000 scenes, beside another trigger of its kind, and clean accuracy."""
-    records, rows = recorded(), []
-    for name, trial in ATTACKS:
-        record = records.get(trial.key)
-        cells = ("not run", "", "")
-        if record is not None:
-            m = record.metrics
-            rates = (
-                m["attack_success"]["zero_shot"],
-                m["attack_success_other_patch"],
-                m["clean_accuracy"]["zero_shot"],
-            )
-            cells = tuple(f"{100 * rate['rate']:.1f}" for rate in rates)
-        rows.append((name, *cells))
+    rows = [
+        (name, *(_percent(_rate(trial, what)) for what in ("success", "other", "accuracy"))) for name, trial in ATTACKS
+    ]
     return Table(("attack", "attack success (%)", "another of its kind (%)", "clean accuracy (%)"), tuple(rows))
 
 
 def cells(results: Results | None = None) -> Table:
     """What every cell that was tried leaves of one backdoor, and the accuracy that it leaves."""
-    records, rows = recorded(), []
+    p, rows = profiles.get("cpu"), []
     for cell in CELLS:
-        record = records.get(cleaned(*cell).key)
-        found = ("not run", "", "")
-        if record is not None:
-            m = record.metrics
-            rates = (m["attack_success"]["zero_shot"], m["clean_accuracy"]["zero_shot"])
-            found = (f"{m['cleaning']['steps']:,}", *(f"{100 * rate['rate']:.1f}" for rate in rates))
-        method, share, _, lr = cell
-        rows.append((DEFENSES.find(method).title, f"{100 * share:g} %", f"{lr:g}", *found))
+        method, share, epochs, lr = cell
+        recipe = replace(p.cleaning.recipe, epochs=epochs)
+        trained = recipe.steps(round(share * p.cleaning.base.scenes))
+        found = (_percent(_rate(cleaned(*cell), what)) for what in ("success", "accuracy"))
+        rows.append((DEFENSES.find(method).title, f"{100 * share:g} %", f"{lr:g}", f"{trained:,}", *found))
     head = ("method", "trusted pairs", "learning rate", "steps", "attack success (%)", "clean accuracy (%)")
     return Table(head, tuple(rows))
+
+
+def _percent(rates: list[float]) -> str:
+    return f"{100 * rates[0]:.1f}" if rates else "not run"
 
 
 def table(results: Results | None = None) -> Table:
