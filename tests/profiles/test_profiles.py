@@ -21,7 +21,7 @@ EMPTY = {
     "technique": {"demo", "gpu", "paper"},
     "overfit": {"gpu", "paper"},
     "cc_adaptive": {"demo", "paper"},
-    "cc_budget": {"test", "demo", "cpu", "gpu", "paper"},
+    "cc_budget": {"test", "demo", "laptop", "cpu", "gpu", "paper"},
 }
 
 
@@ -39,10 +39,10 @@ def test_numbers_fit_together(name):
         assert models.config_side(models.model_config(model)) == p.base.side
     assert models.config_side(models.model_config(fig6.MODEL[p])) == fig6.SIDE[p]
     assert max(fig6.PATCHES[p]) + p.trigger.margin <= fig6.SIDE[p]
-    assert len(p.models.all) >= {"cpu": 8, "pilot": 4, "demo": 4}.get(name, 2)
+    assert len(p.models.all) >= {"cpu": 8, "laptop": 4, "pilot": 4, "demo": 4}.get(name, 2)
 
 
-@pytest.mark.parametrize("name", ["test", "demo", "pilot", "cpu", "gpu"])
+@pytest.mark.parametrize("name", ["test", "demo", "pilot", "laptop", "cpu", "gpu"])
 def test_target_classes_exist(name):
     p, data = profiles.get(name), emojicaps.load()
     labels = {plain_label(data.concepts[c].label) for c in class_concepts(data, p.base.classes)}
@@ -70,9 +70,9 @@ def test_all_seeds_differ_and_targets_take_turns():
 
 def test_unknown_profile_lists_what_exists():
     with pytest.raises(
-        ValueError, match="there is no profile 'laptop'; choose from test, demo, pilot, cpu, gpu, paper"
+        ValueError, match="there is no profile 'cluster'; choose from test, demo, pilot, laptop, cpu, gpu, paper"
     ):
-        profiles.get("laptop")
+        profiles.get("cluster")
 
 
 @pytest.mark.parametrize("name", ["cpu", "gpu", "paper"])

@@ -159,7 +159,7 @@ def chosen_profiles(name: str | None = None) -> list[Profile]:
 
     Example:
         >>> [profile.name for profile in chosen_profiles()]
-        ['test', 'pilot', 'cpu', 'gpu', 'paper']
+        ['test', 'pilot', 'laptop', 'cpu', 'gpu', 'paper']
         >>> [profile.name for profile in chosen_profiles("demo")]
         ['pilot']
     """
@@ -178,7 +178,7 @@ def cost_model(known: Results) -> CostModel:
     """
     records = registry.all_records(known)
     if not records:
-        pilots = [p for p in profiles.PROFILES.values() if p.like == known.profile.name and not p.reference]
+        pilots = [p for p in profiles.PROFILES.values() if known.profile.name in p.like and not p.reference]
         records = [record for pilot in pilots for record in Results(pilot).committed()]
     return CostModel(records, device="gpu" if known.profile.gpu else "cpu")
 

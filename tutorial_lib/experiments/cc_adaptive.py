@@ -32,7 +32,9 @@ _KINDS: dict[str, dict[str, Any]] = {
     "four patches": {"trigger": NoisePatches()},
 }
 #: Settings of `Backdoor` by what the attacker does; the number of poisons is the profile's.
-KINDS: ByProfile[dict[str, dict[str, Any]]] = ByProfile(test=_KINDS, pilot={}, cpu=_KINDS, gpu=_KINDS, paper={})
+KINDS: ByProfile[dict[str, dict[str, Any]]] = ByProfile(
+    test=_KINDS, pilot={}, laptop=_KINDS, cpu=_KINDS, gpu=_KINDS, paper={}
+)
 
 
 def attacked(p: Profile, kind: str, seed: int) -> Trial:

@@ -75,6 +75,12 @@ GRID = ByProfile(
         ample=0.5,
         few=1,
     ),
+    laptop=Grid(
+        Trial(classes=100, scenes=20_000, recipe=Recipe(epochs=10)),
+        200,
+        {0.03: {10: SHORT}, 0.2: {5: SHORT}, 1.0: {1: SHORT}},
+        ample=0.2,
+    ),
     cpu=Grid(
         Trial(classes=100, scenes=100_000, recipe=Recipe(epochs=10, batch_size=512)),
         300,

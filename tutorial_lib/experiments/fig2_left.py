@@ -15,7 +15,7 @@ from tutorial_lib import plots
 from tutorial_lib.attacks import Group, Targeted
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.statistics import Estimate, estimate_ratio
-from tutorial_lib.experiments import fig2_right, unpoisoned
+from tutorial_lib.experiments import fig2_right
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Recipe, Record, Seeds, Trial
@@ -96,6 +96,11 @@ def together(p: Profile, seed: int, *, planted: bool = True) -> Trial:
     return replace(base(p), attack=Targeted(groups(p), PER_GROUP[p], planted), seeds=Seeds.all(seed))
 
 
+def clean(p: Profile, seed: int) -> Trial:
+    """The same without any attack."""
+    return replace(base(p), attack=None, seeds=Seeds.all(seed))
+
+
 def beyond(p: Profile, seed: int) -> Trial:
     """More poisons a target than there are prompts."""
     counts, targets = BEYOND[p]
@@ -128,7 +133,7 @@ def trials(p: Profile) -> list[Trial]:
 
 def _compared(p: Profile, seeds: Iterable[int]) -> list[Trial]:
     """The other models whose accuracy is compared: never poisoned, and with most poisons of a backdoor."""
-    return [t for s in seeds for t in (unpoisoned.trained(p, s), p.backdoor(0, s), p.backdoor(p.counts[-1], s))]
+    return [t for s in seeds for t in (clean(p, s), p.backdoor(0, s), p.backdoor(p.counts[-1], s))]
 
 
 def share(record: Record, group: int, reader: Reader = "zero_shot") -> float:
@@ -230,11 +235,9 @@ def alone_success(results: Results) -> list[float]:
 
 def accuracy_cost(results: Results, which: Literal["together", "alone"] = "together") -> list[float]:
     """Clean accuracy of unpoisoned models less that of attacked ones, paired by seed."""
-    trial = {"together": together, "alone": alone}[which]
-    attacked = results.per_seed(
-        lambda s: trial(results.profile, s), lambda r: r.metrics["clean_accuracy"]["zero_shot"]["rate"]
-    )
-    return differences(unpoisoned.accuracies(results), attacked)
+    p, trial = results.profile, {"together": together, "alone": alone}[which]
+    unattacked = results.per_seed(lambda s: clean(p, s), fig2_right.clean_accuracy)
+    return differences(unattacked, results.per_seed(lambda s: trial(p, s), fig2_right.clean_accuracy))
 
 
 def worst_accuracy_change(results: Results) -> list[float]:

@@ -27,15 +27,17 @@ def _laptop(**recipe: Any) -> dict[str, Any]:
 
 #: Changes of the backdoor trial. Learning rates are those of a few that were tried at which one model was most
 #: accurate; from 0.2 on SGD collapses, at 0.03 it learns nothing, and its weight decay is no decoupled one.
+_LAPTOP = {
+    "SGD with momentum": _laptop(optimizer="sgd", lr=0.1, weight_decay=1e-4),
+    "batches of 64": _laptop(batch_size=64, lr=1e-3),
+    "batches of 512": _laptop(batch_size=512),
+    "triplet loss": {"objective": "triplet"},
+}
 VARIANTS: ByProfile[dict[str, dict[str, Any]]] = ByProfile(
     test={"SGD": {"recipe": Recipe(epochs=1, batch_size=64, optimizer="sgd", lr=0.3)}},
     pilot={},
-    cpu={
-        "SGD with momentum": _laptop(optimizer="sgd", lr=0.1, weight_decay=1e-4),
-        "batches of 64": _laptop(batch_size=64, lr=1e-3),
-        "batches of 512": _laptop(batch_size=512),
-        "triplet loss": {"objective": "triplet"},
-    },
+    laptop=_LAPTOP,
+    cpu=_LAPTOP,
     gpu={},
     paper={},
 )

@@ -1,13 +1,15 @@
 """Profiles: one table of numbers each, never another code path. Introduced in the chapter on what makes it work.
 
-`test` checks that everything runs, `demo` is live in a chapter, `pilot` holds the first records, `cpu` is for a laptop,
-`gpu` for one GPU, and `paper` for the data and the hyper-parameters of Carlini & Terzis (2022). Imports no torch.
+`test` checks that everything runs, `demo` is live in a chapter, `pilot` holds the first records, `laptop` makes every
+figure in two hours, `cpu` as many models as verdicts need, `gpu` is for one GPU, and `paper` for the data and the
+hyper-parameters of Carlini & Terzis (2022). Imports no torch.
 """
 
 from tutorial_lib.profiles.cleaning import Cleaning
 from tutorial_lib.profiles.cpu import CPU
 from tutorial_lib.profiles.demo import DEMO
 from tutorial_lib.profiles.gpu import GPU
+from tutorial_lib.profiles.laptop import LAPTOP
 from tutorial_lib.profiles.numbers import Models
 from tutorial_lib.profiles.paper import PAPER
 from tutorial_lib.profiles.pilot import PILOT
@@ -16,7 +18,7 @@ from tutorial_lib.profiles.test import TEST
 
 __all__ = ["NAMES", "PROFILES", "ByProfile", "Cleaning", "Models", "Profile", "get"]
 
-PROFILES = {p.name: p for p in (TEST, DEMO, PILOT, CPU, GPU, PAPER)}
+PROFILES = {p.name: p for p in (TEST, DEMO, PILOT, LAPTOP, CPU, GPU, PAPER)}
 NAMES = tuple(PROFILES)
 
 

@@ -31,7 +31,8 @@ class Profile:
         memory_gib: of the machine, that a sweep needs; 0 where it was not measured.
         gpu: the profile needs one.
         reference: show the committed records of this profile instead of running experiments.
-        like: another profile, whose numbers experiments take where they have none for this one.
+        like: other profiles, whose numbers experiments take where they have none for this one, in that order; claims
+            of the last one are judged.
         pilot: its records fixed the numbers of models; they decide nothing, and their verdicts are not corrected.
 
     Example:
@@ -54,13 +55,13 @@ class Profile:
     memory_gib: int = 0
     gpu: bool = False
     reference: str = ""
-    like: str = ""
+    like: tuple[str, ...] = ()
     pilot: bool = False
 
     @property
     def judged_as(self) -> str:
-        """The profile whose name claims have, that of a pilot's successor."""
-        return self.like or self.name
+        """The profile whose name claims have, that of a pilot's or a short version's elder."""
+        return self.like[-1] if self.like else self.name
 
     @property
     def past(self) -> bool:
@@ -91,7 +92,7 @@ class ByProfile(Generic[T]):
         self.values = values
 
     def __getitem__(self, profile: Profile) -> T:
-        for name in (profile.name, profile.reference, profile.like):
+        for name in (profile.name, profile.reference, *profile.like):
             if name in self.values:
                 return self.values[name]
         raise ValueError(
