@@ -47,6 +47,16 @@ def test_attack_success_is_what_a_loop_counts(outcome, metrics):
     assert set(metrics["attack_success"]) == {"zero_shot", "linear_probe", "knn", "linear_probe_unseen", "knn_unseen"}
 
 
+def test_accuracy_on_training_pictures_is_of_pictures_that_were_trained_on(outcome, metrics):
+    labels = outcome.task.class_of_concept(outcome.clean.concept)
+    chosen = torch.arange(len(labels)) % 4 == 0
+    weights = zero_shot_classifier(outcome.model, outcome.tokenizer, outcome.task.labels)
+    seen = predict(embed_images(outcome.model, outcome.clean.images[chosen]), weights)
+    found = metrics["training_accuracy"]
+    assert found["n"] == int(chosen.sum())
+    assert found["rate"] == pytest.approx(float((seen == labels[chosen]).float().mean()))
+
+
 def test_control_without_poisons_measures_the_same_things(metrics):
     control = runs.measure(runs.train_trial(backdoored(0), progress=False))
     assert control["poisons"] == 0

@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from tests.runs.small import TINY, backdoored
-from tutorial_lib import runs
+from tutorial_lib import models, runs
 from tutorial_lib.attacks import Backdoor, Targeted
+from tutorial_lib.defenses import Untouched
 from tutorial_lib.trials import RECIPE_VERSION, Seeds, Trial
+from tutorial_lib.trials.store import RunStore
+from tutorial_lib.triggers import NoisePatch
 
 
 def test_an_interrupted_trial_goes_on_from_its_last_epoch(tmp_path):
@@ -48,7 +51,38 @@ def test_supervised_classifier_learns_what_its_labels_say(select):
     assert metrics["clean_accuracy"]["classifier"]["rate"] > 2 / 12
 
 
+def test_the_triplet_loss_trains_another_model_and_leaves_the_logit_scale():
+    clip = replace(TINY, recipe=replace(TINY.recipe, epochs=3))
+    found, usual = (runs.train_trial(t, progress=False) for t in (replace(clip, objective="triplet"), clip))
+    assert found.history.loss[-1] < found.history.loss[0]
+    assert found.history.loss != usual.history.loss
+    start = models.build(TINY.model, found.tokenizer).logit_scale
+    assert torch.equal(found.model.logit_scale, start)
+    assert not torch.equal(usual.model.logit_scale, start)
+
+
+def test_controls_of_one_seed_share_their_weights_and_are_measured_apart(tmp_path, monkeypatch):
+    """What a control would have added changes nothing of the training."""
+    store = RunStore(tmp_path)
+    controls = [
+        replace(TINY, attack=attack, defense=Untouched())
+        for attack in (Backdoor(0, target="banana"), Backdoor(0, target="banana", trigger=NoisePatch()))
+    ]
+    assert len({store.weights_of(t) for t in controls}) == 1
+    assert store.weights_of(controls[0]) != store.weights_of(replace(controls[0], attack=Backdoor(4)))
+    assert store.checkpoint_of(TINY) != store.checkpoint_of(replace(TINY, attack=Backdoor(0)))
+    first, second = (runs.run(t, progress=False, weights=store.weights_of(t)) for t in controls)
+    assert first.key != second.key
+    assert first.metrics["clean_accuracy"] == second.metrics["clean_accuracy"]
+    assert first.metrics["loss"] == second.metrics["loss"]
+    apart = runs.run(controls[1], progress=False)
+    for name in second.metrics.keys() - {"samples_per_second"}:
+        assert apart.metrics[name] == second.metrics[name], name
+
+
 def test_bad_input_is_refused_before_training():
+    with pytest.raises(ValueError, match=r"tiny-rn takes pictures of 32 x 32 pixels, and the trial has side 64"):
+        runs.train_trial(replace(TINY, side=64))
     with pytest.raises(ValueError, match=r"there is no class 'bananas'.*did you mean banana"):
         runs.train_trial(replace(TINY, attack=Backdoor(4, target="bananas")))
     with pytest.raises(ValueError, match=r"\d+ poisons need \d+ different pictures"):
