@@ -213,6 +213,13 @@ class Model:
         return getattr(self.trial.defense, name, 0)
 
 
+@functools.cache
+def whole(profile: str) -> frozenset[Trial]:
+    """All trials that the experiments of a profile have, with the models that claims hang on."""
+    p = profiles.get(profile)
+    return frozenset(t for name in registry.names(explanations=True) for t in registry.load(name).trials(p))
+
+
 def small(profile: str) -> Profile:
     """A pilot with the numbers of a profile, and no more models for one experiment than for another."""
     p = profiles.get(profile)

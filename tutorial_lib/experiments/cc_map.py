@@ -53,7 +53,7 @@ class Grid:
         count: poisons.
         cells: by share of the clean pairs, ascending: CleanCLIP's epochs, each with its learning rates.
         ample: the share at which a defender has plenty.
-        few: models of the other shares than the published and the ample one.
+        few: models of the shares that no claim is about: neither published nor ample nor the largest.
     """
 
     base: Trial
@@ -150,7 +150,7 @@ def trials(p: Profile) -> list[Trial]:
     if p.past:
         return []
     grid, seeds = GRID[p], p.cleaning.models.of(__name__)
-    judged = dict.fromkeys((grid.ample, published_share(p)))
+    judged = dict.fromkeys((grid.ample, published_share(p), max(grid.cells)))
     first = [(seed, share) for seed in seeds for share in judged]
     others = [(seed, share) for seed in seeds[: grid.few] for share in grid.cells if share not in judged]
     found = []
