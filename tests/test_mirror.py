@@ -17,6 +17,7 @@ FAMILIES = {
     "course/checks": "course/test_exercises.py",
     "course/live": "book/test_live.py",
     "defenses": "defenses/test_defenses.py",
+    "detect": "detect/test_detect.py",
     "experiments": "experiments/test_experiments.py",
     "profiles": "profiles/test_profiles.py",
     "runs/engines": "runs/test_engines.py",

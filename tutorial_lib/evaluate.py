@@ -24,8 +24,8 @@ Reader = Callable[[Tensor], Tensor]
 
 
 @torch.no_grad()
-def embed_images(model: open_clip.CLIP, images: Images, *, batch_size: int = 512) -> Tensor:
-    """Normalised embeddings of uint8 pictures (N, 3, H, W), shape (N, d), float32 on the CPU.
+def embed_images(model: open_clip.CLIP, images: Images, *, batch_size: int = 512, normalise: bool = True) -> Tensor:
+    """Embeddings of uint8 pictures (N, 3, H, W), shape (N, d), float32 on the CPU, normalised if not said otherwise.
 
     Pictures are prepared with the model's own mean and standard deviation.
 
@@ -40,7 +40,7 @@ def embed_images(model: open_clip.CLIP, images: Images, *, batch_size: int = 512
     model.eval()
     with small_maps(model):
         parts = [
-            model.encode_image(normalize(b.to(device), own), normalize=True).float().cpu()
+            model.encode_image(normalize(b.to(device), own), normalize=normalise).float().cpu()
             for b in images.split(batch_size)
         ]
     return torch.cat(parts)

@@ -5,11 +5,35 @@ One frozen class a file; a class scores pairs, and torch is imported only where 
 
 from __future__ import annotations
 
+from tutorial_lib.detect.activation_clustering import ActivationClustering
 from tutorial_lib.detect.base import Detector
+from tutorial_lib.detect.caption_disagreement import CaptionDisagreement
+from tutorial_lib.detect.dao import DAO
+from tutorial_lib.detect.k_distance import KDistance
+from tutorial_lib.detect.near_duplicates import NearDuplicates
 from tutorial_lib.detect.pair_similarity import PairSimilarity
+from tutorial_lib.detect.points import PointDetector, Points, points_of
+from tutorial_lib.detect.slof import SLOF
+from tutorial_lib.detect.spectral_signatures import SpectralSignatures
 from tutorial_lib.plugins import Kinds
 
-__all__ = ["DETECTORS", "Detector", "PairSimilarity"]
+__all__ = [
+    "DAO",
+    "DETECTORS",
+    "SLOF",
+    "ActivationClustering",
+    "CaptionDisagreement",
+    "Detector",
+    "KDistance",
+    "NearDuplicates",
+    "PairSimilarity",
+    "PointDetector",
+    "Points",
+    "SpectralSignatures",
+    "points_of",
+]
 
 #: Detectors by kind; those of other packages register as `tutorial_lib.detect`.
-DETECTORS: Kinds[Detector] = Kinds(Detector, __name__, "detector")
+DETECTORS: Kinds[Detector] = Kinds(
+    Detector, __name__, "detector", helpers=("base", "points", "neighbours", "caption_groups")
+)
