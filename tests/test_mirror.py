@@ -31,6 +31,7 @@ ELSEWHERE = {
     "models/errors": "models/test_clip.py",  # a class without a body
     "notes": "practice/test_clean.py",  # a class without a body
     "training/views": "training/test_loop.py",  # one test of both ways of training
+    "practice/audit": "cli/test_audit.py",  # shares a model that is trained once
     "trials/attack": "trials/test_schema.py",  # abstract
     "trials/history": "training/test_loop.py",  # what the loop returns
     "trials/metrics": "runs/test_measure.py",  # types of what is measured

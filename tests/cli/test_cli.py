@@ -129,7 +129,7 @@ def test_the_store_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
     [
         (["run", "fig9"], "there is no figure 'fig9'; choose from"),
         (["run"], "the following arguments are required: FIGURE"),
-        (["status", "--profile", "laptop"], "there is no profile 'laptop'"),
+        (["status", "--profile", "cluster"], "there is no profile 'cluster'"),
         (
             ["evaluate", "nowhere", "--device", "gpu"],
             "argument --device: it must be cpu, cuda, cuda:N or mps, not 'gpu'",

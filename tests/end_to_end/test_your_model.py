@@ -22,7 +22,8 @@ KINDS = ("animals", "vehicles")
 
 
 def commands() -> list[list[str]]:
-    blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    five, _, _ = PAGE.read_text("utf-8").partition("## Which pairs look poisoned?")  # that one needs a trained model
+    blocks = re.findall(r"```console\n(.*?)```", five, re.DOTALL)
     whole = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     lines = [line.removeprefix("$ ") for line in whole if line.startswith("$ ")]
     return [shlex.split(line) for line in lines]

@@ -88,7 +88,7 @@ def test_claim_of_another_scale_is_not_judged():
     [
         ({}, "cannot fail"),
         ({"above": 1.0, "below": 0.5}, "cannot fail"),
-        ({"above": 0.0, "profiles": ("laptop",)}, "unknown profiles: laptop"),
+        ({"above": 0.0, "profiles": ("cluster",)}, "unknown profiles: cluster"),
         ({"above": 0.0, "quantity": "falls"}, "has no quantity 'falls'"),
         ({"above": 0.0, "below": 0.5}, "does not say where its margin comes from"),
         ({"above": 0.0, "below": 0.5, "reported": 0.6}, "does not say where its margin comes from"),

@@ -29,6 +29,7 @@ COMMANDS = (
     "poison",
     "train",
     "evaluate",
+    "audit",
     "clean",
     "plan",
     "run",

@@ -27,6 +27,7 @@ def open_pairs(
     limit: int = 0,
     memory: float | None = None,
     skip_bad: float = TOLERANCE,
+    identities: list[tuple[Path, str]] | None = None,
 ) -> Pairs:
     """The pairs of some shards: in memory as `read_pairs` gives them, or with `StoredPictures` if they are too many.
 
@@ -39,6 +40,7 @@ def open_pairs(
         limit: stop after so many usable pairs, 0 for all.
         memory: bytes that the pictures may take; by default a quarter of the machine's.
         skip_bad: share of the pairs that may be unusable.
+        identities: filled with shard and key of each pair, since several shards may have one key.
 
     Raises:
         ShardError: as for `read_pairs`; also compressed shards with too many pictures.
@@ -56,8 +58,10 @@ def open_pairs(
     shards = expand(paths)
     memory = memory_bytes() * SHARE if memory is None else memory
     if _estimate(shards, limit) * 3 * side**2 <= memory:
-        return read_pairs(shards, side=side, resizing=resizing, limit=limit, skip_bad=skip_bad)
+        return read_pairs(shards, side=side, resizing=resizing, limit=limit, skip_bad=skip_bad, identities=identities)
     indices = read_indices(shards, skip_bad=skip_bad)
+    if identities is not None:
+        identities += [(index.shard, entry.key) for index in indices for entry in index.entries][: limit or None]
     pictures = StoredPictures([ShardPictures(index, side, resizing) for index in indices])
     entries = [entry for index in indices for entry in index.entries][: limit or None]
     return Pairs(
@@ -83,6 +87,7 @@ def read_pairs(
     limit: int = 0,
     skip_bad: float = TOLERANCE,
     class_of: Callable[[Sample], int] | None = None,
+    identities: list[tuple[Path, str]] | None = None,
 ) -> Pairs:
     """All pairs of some shards, in memory.
 
@@ -96,6 +101,7 @@ def read_pairs(
         limit: stop after so many usable pairs, 0 for all.
         skip_bad: share of the pairs that may be unusable.
         class_of: what a pair shows, for `concept`; by default its number in `key.json` or `key.cls`.
+        identities: filled with shard and key of each pair, since several shards may have one key.
 
     Raises:
         ShardError: no shards, a damaged shard, too many unusable pairs, or pictures of several sizes
@@ -122,6 +128,8 @@ def read_pairs(
         images.append(image)
         captions.append(sample.caption)
         keys.append(sample.key)
+        if identities is not None:
+            identities.append(sample.identity)
         concept.append(class_of(sample) if class_of else sample.number)
         tally.used += 1
         if tally.used == limit:

@@ -7,9 +7,7 @@ poisoned pairs are written by the same function in the same codec; keys and JSON
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import io
 import json
 import lzma
 import tarfile
@@ -24,7 +22,7 @@ from typing import Any
 from braceexpand import braceexpand
 
 from tutorial_lib.data import remote
-from tutorial_lib.data.decoding import MOST_BYTES
+from tutorial_lib.data.members import TruncatedError, members, opened, split
 from tutorial_lib.data.text import text_of
 from tutorial_lib.notes import Note
 
@@ -177,18 +175,16 @@ def _read(shard: Path) -> Iterator[Sample]:
     parts: dict[str, bytes] = {}
     offsets: dict[str, int] = {}
     try:
-        with _opened(shard) as file:
-            for name, body, offset in _members(file, shard):
-                folder, _, name = name.rpartition("/")
-                stem, _, suffix = name.partition(".")
-                name = f"{folder}/{stem}" if folder else stem
+        with opened(shard) as file:
+            for whole, body, offset in members(file, shard):
+                name, suffix = split(whole)
                 if name != key and parts:
                     yield _sample(key, parts, offsets, shard)
                     count, parts, offsets = count + 1, {}, {}
                 key = name
                 parts[suffix.lower()] = body
                 offsets[suffix.lower()] = offset
-    except _TruncatedError as error:
+    except TruncatedError as error:
         raise ShardError(f"{shard} is truncated after {count} pairs: fetch or write it again") from error
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
@@ -199,81 +195,6 @@ def _read(shard: Path) -> Iterator[Sample]:
         raise ShardError(f"{shard} is {what} ({error}): {remedy}") from error
     if parts:
         yield _sample(key, parts, offsets, shard)
-
-
-class _TruncatedError(Exception):
-    """An archive ends in the middle of a file."""
-
-
-def _opened(shard: Path) -> io.BufferedIOBase:
-    """The archive without its compression, whatever it is called."""
-    with shard.open("rb") as file:
-        start = file.read(6)
-    if start.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(shard)
-    if start.startswith(b"BZh"):
-        return bz2.BZ2File(shard)
-    return lzma.LZMAFile(shard) if start.startswith(b"\xfd7zXZ\0") else shard.open("rb")
-
-
-def _members(file: io.BufferedIOBase, shard: Path) -> Iterator[tuple[str, bytes, int]]:
-    """Name, content and place of each file, -1 in a compressed archive; also behind the first mark of an end."""
-    compressed = not isinstance(file, io.BufferedReader)
-    start, links = 0, 0
-    while True:
-        file.seek(start)
-        with tarfile.open(fileobj=file, mode="r:") as tar:
-            for member in tar:
-                if member.size < 0 or tar.offset <= member.offset:  # tarfile would read the same header for ever
-                    raise tarfile.ReadError("a header points backwards")
-                base = member.name.rpartition("/")[2]
-                if base.startswith("._") or base == ".DS_Store" or member.name.startswith("__MACOSX/"):
-                    continue  # what macOS adds
-                if member.issym() or member.islnk():
-                    links += 1
-                    continue
-                body = tar.extractfile(member) if member.isreg() else None
-                if body is None:
-                    continue
-                content = body.read() if member.size <= MOST_BYTES else b""  # sparse ones may expand to anything
-                if content and len(content) < member.size:
-                    raise _TruncatedError
-                plain = -1 if compressed or member.issparse() else member.offset_data
-                yield member.name, content, plain
-            end = tar.offset
-        following = _after_end(file, end, shard)
-        if following is None:
-            break
-        start = following
-    if links:
-        warnings.warn(f"{shard} holds {links} links, which are not followed", Note, stacklevel=4)
-
-
-def _after_end(file: io.BufferedIOBase, end: int, shard: Path) -> int | None:
-    """Where another archive begins behind the end mark of one, as `cat a.tar b.tar` leaves it; `None` without.
-
-    Raises:
-        _TruncatedError: there is no end mark, and the last file is cut.
-    """
-    file.seek(end)
-    block = file.read(512)
-    if len(block) < 512:
-        size = file.seek(0, io.SEEK_END) if isinstance(file, io.BufferedReader) else end + len(block)
-        if size < end or block:
-            raise _TruncatedError
-        warnings.warn(f"{shard} has no end mark: it is whole, or cut between two files", Note, stacklevel=5)
-        return None
-    if block.strip(b"\0"):  # tarfile takes a damaged header for the end
-        raise tarfile.ReadError("a damaged header")
-    place = end
-    while block and not block.strip(b"\0"):
-        place += len(block)
-        block = file.read(512)
-    if len(block) == 512 and block[257:262] == b"ustar":
-        return place
-    if block:
-        warnings.warn(f"what follows the end mark of {shard} is no archive and is not read", Note, stacklevel=5)
-    return None
 
 
 def _sample(key: str, parts: dict[str, bytes], offsets: dict[str, int], shard: Path) -> Sample:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tutorial_lib.data.pairs import Pairs
     from tutorial_lib.models import Tokenizer
 
+#: Pictures that are hashed at a time.
+PART = 4096
+
 
 @dataclass(frozen=True)
 class NearDuplicates(Detector):
@@ -47,9 +50,11 @@ class NearDuplicates(Detector):
         self.require(size=2)
 
     def scores(self, model: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs) -> Tensor:
+        import torch
+
         from tutorial_lib.data.hashes import perceptual_hash
 
-        bits = perceptual_hash(pairs.pixels, self.size)
+        bits = torch.cat([perceptual_hash(part, self.size) for part in pairs.images.split(PART)])
         _, group, counts = bits.unique(dim=0, return_inverse=True, return_counts=True)
         others: Tensor = counts[group] - 1
         return others.float()

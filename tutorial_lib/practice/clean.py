@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from tutorial_lib import costs, models
 from tutorial_lib.attacks.poison import count_poisons
 from tutorial_lib.attacks.report import measure_backdoor, reader_of
 from tutorial_lib.data.loading import read_pairs
-from tutorial_lib.data.pairs import CLEAN, COVER, POISON, Pairs
+from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shards import TOLERANCE, expand
 from tutorial_lib.data.tasks import LabelledPictures, ZeroShotTask
 from tutorial_lib.data.text import Names
@@ -29,6 +27,7 @@ from tutorial_lib.notes import Note
 from tutorial_lib.practice.defense import OF_TRIALS
 from tutorial_lib.practice.output import staged
 from tutorial_lib.practice.pictures import pictures_for, resizing_of, true_class
+from tutorial_lib.practice.provenance import marked, origins_of
 from tutorial_lib.practice.vocabulary import classes_of, require_readable
 from tutorial_lib.training import memory
 from tutorial_lib.trials import DefenseError, Material, TrainedDefense
@@ -192,17 +191,17 @@ def clean(
         if target is not None:
             pictures.class_of(target)
         trusted, looked_into = expand(pairs), expand(training or [])
-        origins = _origins([*(s.parent / "manifest.json" for s in (*trusted, *looked_into)), *manifests])
+        origins = origins_of([*(s.parent / "manifest.json" for s in (*trusted, *looked_into)), *manifests])
         own = (
             None if isinstance(pictures, ZeroShotTask) else functools.partial(true_class, known=Names(pictures.labels))
         )
         found_pairs = read_pairs(trusted, side=side, resizing=how, limit=limit, class_of=own, skip_bad=skip_bad)
-        given = _marked(found_pairs, origins)
+        given = marked(found_pairs, origins)
         poisons = _warned(given)
         numbers = _labels(defense, given, pictures) if "labels" in defense.needs else None
         suspected = None
         if looked_into:
-            suspected = _marked(read_pairs(looked_into, side=side, resizing=how, skip_bad=skip_bad), origins)
+            suspected = marked(read_pairs(looked_into, side=side, resizing=how, skip_bad=skip_bad), origins)
         material = Material(given, numbers, len(pictures.labels), suspected)
         defense.check(material)
         seconds = memory.training_seconds(found.config, defense.recipe, len(given), device=device)
@@ -274,29 +273,6 @@ def _probe(
         return {"clean_accuracy": accuracy(said, pictures.targets).rate}
     report = measure_backdoor(model, tokenizer, pictures, trigger, target, seed=seed)
     return {name: getattr(report, name).rate for name in RATES} | {name: getattr(report, name) for name in DISTANCES}
-
-
-def _origins(manifests: Iterable[Path]) -> dict[str, int]:
-    """Where the pairs that manifests name come from, by key: an attacker, or its cover.
-
-    Raises:
-        ValueError: a manifest cannot be read.
-    """
-    found: dict[str, int] = {}
-    for path in dict.fromkeys(manifests):
-        if not path.is_file():
-            continue
-        try:
-            lines = json.loads(path.read_text("utf-8"))["poisons"]
-            found |= {line["key"]: POISON if line.get("target", "?") else COVER for line in lines}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} is not a manifest of poisons: {error!r}") from error
-    return found
-
-
-def _marked(pairs: Pairs, origins: Mapping[str, int]) -> Pairs:
-    """The pairs with what manifests say of them."""
-    return dataclasses.replace(pairs, origin=torch.tensor([origins.get(key, CLEAN) for key in pairs.keys]))
 
 
 def _warned(pairs: Pairs) -> int:

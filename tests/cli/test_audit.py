@@ -1,0 +1,123 @@
+"""`tutorial audit`: poisons that `tutorial poison` wrote are ranked, listed and left out, and bad input is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import CLASSES, CONFIG, refused, tutorial
+from tutorial_lib.cli import main
+from tutorial_lib.data.shards import samples
+from tutorial_lib.detect import DETECTORS
+
+POISONS = 24
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clean shards, poisons and a model trained on both."""
+    here = tmp_path_factory.mktemp("audit")
+    (here / "small.json").write_text(json.dumps(CONFIG))
+    run = lambda *a: main([*map(str, a)])  # noqa: E731
+    assert run("data", "emojicaps", "--out", here / "clean", "--classes", CLASSES, "--copies", 2) == 0
+    attack = ("--attack", "backdoor", "--target", "banana", "--count", POISONS)
+    assert run("poison", here / "clean", "--out", here / "poisons", *attack) == 0
+    train = ("train", here / "clean", here / "poisons", "--out", here / "model", "--model", here / "small.json")
+    assert run(*train, "--epochs", 4, "--batch-size", 64, "--device", "cpu") == 0
+    return here
+
+
+def audit(folder: Path, *more: object) -> list[object]:
+    return ["audit", folder / "model", "--pairs", folder / "clean", folder / "poisons", "--device", "cpu", *more]
+
+
+def keys(path: Path) -> list[str]:
+    return [sample.key for sample in samples(path)]
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+def test_every_detector_ranks_all_pairs_against_the_manifest(folder: Path, capsys, kind: str) -> None:
+    body = tutorial(capsys, *audit(folder, "--detector", kind, "--top", 7))
+    assert body["pairs"] == len(keys(folder / "clean")) + POISONS
+    assert body["poisons"] == POISONS
+    assert [s["rank"] for s in body["suspects"]] == list(range(1, 8))
+    scores = [s["score"] for s in body["suspects"]]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 <= body["auroc"] <= 1
+    assert list(body["recall"].values()) == sorted(body["recall"].values())
+    assert body["detector"]["kind"] == kind
+
+
+def test_list_and_shards_without_the_worst(folder: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "report"
+    body = tutorial(capsys, *audit(folder, "--out", out, "--drop", "10%", "--top", 50))
+    lines = [json.loads(line) for line in (out / "suspects.jsonl").read_text("utf-8").splitlines()]
+    assert lines == body["suspects"]
+    with (out / "suspects.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["key"] for row in csv.DictReader(file)] == [line["key"] for line in lines]
+    assert body["dropped"] == round(0.1 * body["pairs"])
+    left = [key for tar in sorted(out.glob("*.tar")) for key in keys(tar)]
+    before = keys(folder / "clean") + keys(folder / "poisons")
+    assert len(left) == body["pairs"] - body["dropped"]
+    assert set(left) < set(before)
+    worst = {line["key"] for line in lines[: body["dropped"]]}
+    assert not worst & set(left)
+    pictures = {s.key: s.picture for path in (folder / "clean", folder / "poisons") for s in samples(path)}
+    assert all(s.picture == pictures[s.key] for tar in out.glob("*.tar") for s in samples(tar))
+    assert refused(capsys, *audit(folder, "--out", out)).count("already holds")
+
+
+def test_same_keys_in_two_folders_are_told_apart(folder: Path, tmp_path: Path, capsys) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(folder / "clean", tmp_path / name)
+    out = tmp_path / "out"
+    body = tutorial(
+        capsys, "audit", folder / "model", "--pairs", tmp_path / "a", tmp_path / "b", "--device", "cpu",
+        "--out", out, "--drop", "0.3", "--detector", "pair-similarity",
+    )  # fmt: skip
+    assert body["poisons"] is None
+    assert body["auroc"] is None
+    assert sum(len(keys(tar)) for tar in out.glob("*.tar")) == body["pairs"] - body["dropped"]
+    assert all("poison" not in suspect for suspect in body["suspects"])
+
+
+def test_text_says_what_a_person_needs(folder: Path, capsys) -> None:
+    capsys.readouterr()
+    assert main([*map(str, audit(folder, "--top", 3))]) == 0
+    printed = capsys.readouterr().out
+    assert "the most suspicious first" in printed
+    assert f"manifests name {POISONS} of them as poisons" in printed
+    assert main([*map(str, audit(folder, "--limit", 100, "--manifest"))][:-1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--detector", "spectral"), "there is no detector 'spectral'; choose from "),
+        (("--set", "neighbours=3"), "dao has no setting neighbours"),
+        (("--set", "k=5000", "--set", "reference=4000"), "5000 neighbours need a reference of more than 5000 pairs"),
+        (("--drop", "5%"), "shards without the worst pairs need a folder"),
+        (("--drop", "5%", "--limit", 50, "--out", "x"), "were not looked at and would be lost"),
+        (("--drop", "1", "--out", "x"), "drop is a share of the pairs, from 0 to below 1"),
+        (("--manifest", "none.json"), "there is no manifest none.json"),
+    ],
+)
+def test_bad_input_is_refused(folder: Path, tmp_path: Path, monkeypatch, capsys, more, says: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert says in refused(capsys, *audit(folder, *more))
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_list_into_the_folder_of_the_shards_is_refused(folder: Path, capsys) -> None:
+    assert "one of the shards: choose another" in refused(capsys, *audit(folder, "--out", folder / "clean"))
+
+
+def test_a_model_of_other_captions_is_noted(folder: Path, tmp_path: Path, capsys) -> None:
+    assert main(["data", "emojicaps", "--out", str(tmp_path / "other"), "--classes", "200", "--copies", "1"]) == 0
+    capsys.readouterr()
+    body = tutorial(capsys, "audit", folder / "model", "--pairs", tmp_path / "other", "--device", "cpu")
+    assert any("was it trained on these" in note for note in body["warnings"])
