@@ -74,12 +74,15 @@ ATTACKS: tuple[tuple[str, Trial], ...] = (
 )
 
 
-def cleaned(method: str, share: float, epochs: int, lr: float) -> Trial:
-    """The model that chose the cells of CleanCLIP's map, after one of them."""
-    p = profiles.get("cpu")
+def before_cleaning() -> Trial:
+    """The model that chose the cells of CleanCLIP's map, as it is."""
     attack = Backdoor(300, target="roasted sweet potato", trigger=NoisePatch())
-    defense = cc_map.setting(p, method, share, epochs, lr)
-    return replace(p.cleaning.base, attack=attack, seeds=Seeds.all(100), defense=defense)
+    return replace(profiles.get("cpu").cleaning.base, attack=attack, seeds=Seeds.all(100), defense=Untouched())
+
+
+def cleaned(method: str, share: float, epochs: int, lr: float) -> Trial:
+    """The same model after one of the cells."""
+    return replace(before_cleaning(), defense=cc_map.setting(profiles.get("cpu"), method, share, epochs, lr))
 
 
 #: Cells of the map that were tried on one model: method, share of the pairs, epochs and learning rate.
@@ -106,7 +109,8 @@ def recorded() -> dict[str, Record]:
 
 def trials(p: Profile | None = None) -> list[Trial]:
     """The same at every profile."""
-    return [*(trial for _, trial in (*SETTINGS, *ATTACKS)), *(cleaned(*cell) for cell in CELLS)]
+    after_cells = [cleaned(*cell) for cell in CELLS]
+    return [*(trial for _, trial in (*SETTINGS, *ATTACKS)), before_cleaning(), *after_cells]
 
 
 def z_score(results: Results, setting: str) -> list[float]:
@@ -131,6 +135,11 @@ def _rate(trial: Trial, what: Rate) -> list[float]:
 def attacked(results: Results, attack: str, what: Rate = "success") -> list[float]:
     """Attack success, success of another trigger of its kind, or clean accuracy of the one model of an attack."""
     return _rate(dict(ATTACKS)[attack], what)
+
+
+def before(results: Results, what: Rate = "success") -> list[float]:
+    """The same of the one model that was cleaned, as it is."""
+    return _rate(before_cleaning(), what)
 
 
 def after(results: Results, method: str, share: float, epochs: int, lr: float, what: Rate = "success") -> list[float]:
