@@ -237,7 +237,7 @@ class ClaimsDirective(SphinxDirective):
 
 
 class PaperBesideOurs(SphinxDirective):
-    """A section per figure, for every profile that has records."""
+    """A section per figure, for every profile that has all of its records: not for a sweep that is under way."""
 
     def run(self) -> list[nodes.Node]:
         out: list[nodes.Node] = [self.summary()]
@@ -252,7 +252,10 @@ class PaperBesideOurs(SphinxDirective):
             recorded = False
             for profile in profiles.NAMES:
                 found = results(profile)
-                if profiles.get(profile).reference or profile == "test" or not found.of(module.trials(found.profile)):
+                wanted = module.trials(found.profile)
+                if profiles.get(profile).reference or profile == "test" or not wanted:
+                    continue
+                if len(found.of(wanted)) < len(wanted):
                     continue
                 for part in registry.plots(name):
                     part_shown = shown(name, part, profile)
