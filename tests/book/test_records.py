@@ -89,11 +89,11 @@ def test_the_page_of_statistics_lists_the_family_and_the_power_of_every_claim():
 
 
 def test_later_changes_of_predicates_are_told():
-    text = " ".join(BeautifulSoup(page("paper_beside_ours"), "html.parser").text.split())
+    text = typed(BeautifulSoup(page("paper_beside_ours"), "html.parser").text)
     told = [change for claim in claims.load() for change in claim.changes]
     assert told
     for change in told:
-        assert " ".join(change.replace("`", "").split())[:60] in text
+        assert typed(change)[:60] in text
 
 
 def test_every_experiment_with_records_is_drawn_beside_the_paper():
