@@ -1,8 +1,10 @@
-"""What tests of several folders train once."""
+"""What tests of several folders share: what is trained once, and one thread."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 
 from tutorial_lib import profiles
@@ -10,6 +12,15 @@ from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.runs import Outcome, engines, train_trial
 from tutorial_lib.trials.store import RunStore
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For what is compared bit by bit: sums depend on the number of threads, and that on what else the machine does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

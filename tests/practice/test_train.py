@@ -76,6 +76,7 @@ def test_a_strangers_model_is_left_alone(clean: Path, tmp_path: Path, config: st
     assert (tmp_path / "out" / "model.safetensors").read_text() == "precious"
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_training_starts_from_a_checkpoint(clean: Path, tmp_path: Path) -> None:
     """With a learning rate of almost nothing the model stays; from another form it is trained to the same bits."""
     own = {"mean": [0.5] * 3, "std": [0.25] * 3}

@@ -1,7 +1,7 @@
 """What big models take is said before and while they read."""
 
-import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now[0] += 6
         return now[0]
 
-    monkeypatch.setattr(ticker.time, "monotonic", later)
+    monkeypatch.setattr(ticker, "time", SimpleNamespace(monotonic=later))  # nobody else's looks count
     return now
 
 
@@ -97,5 +97,5 @@ def test_training_says_lines_where_there_is_no_terminal(
     defense = Finetuning(Recipe(epochs=2, batch_size=4))
     clean_model(checkpoint, tmp_path / "out", defense=defense, pairs=shards, classes=60, device="cpu")
     said = capsys.readouterr().err
-    assert re.search(r"training: [1-5] of 6 steps", said)  # which, depends on who else looks at the clock
+    assert "training: 2 of 6 steps" in said
     assert ", loss " in said

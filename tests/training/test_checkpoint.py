@@ -36,6 +36,7 @@ def test_a_damaged_state_is_named(tmp_path) -> None:
         fit(checkpoint=tmp_path / "state.pt")
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_a_full_disk_in_the_middle_names_the_state_and_keeps_the_last_one(tmp_path) -> None:
     whole, _ = fit()
     checkpoint = tmp_path / "state.pt"

@@ -131,14 +131,6 @@ def together(tmp_path_factory) -> Path:
     return out
 
 
-@pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_gradients_and_statistics_are_those_of_one_process(together, tmp_path: Path) -> None:
     alone, two = gradients(tmp_path), load("gradients", together)
     assert alone.keys() == two.keys()
