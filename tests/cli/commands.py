@@ -27,6 +27,18 @@ def train_command(folder: Path, out: str, *more: str) -> list[str]:
     return [*command, "--epochs", "2", "--batch-size", "64", "--device", "cpu", *more]
 
 
+def trained_on_poisons(here: Path, *, count: int, epochs: int) -> Path:
+    """A folder with clean shards, poisons and a model trained on both."""
+    (here / "small.json").write_text(json.dumps(CONFIG))
+    run = lambda *a: main([*map(str, a)])  # noqa: E731
+    assert run("data", "emojicaps", "--out", here / "clean", "--classes", CLASSES, "--copies", 2) == 0
+    attack = ("--attack", "backdoor", "--target", "banana", "--count", count)
+    assert run("poison", here / "clean", "--out", here / "poisons", *attack) == 0
+    train = ("train", here / "clean", here / "poisons", "--out", here / "model", "--model", here / "small.json")
+    assert run(*train, "--epochs", epochs, "--batch-size", 64, "--device", "cpu") == 0
+    return here
+
+
 def tutorial(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
     capsys.readouterr()
     assert main([*map(str, arguments), "--json"]) == 0

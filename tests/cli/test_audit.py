@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import CLASSES, CONFIG, refused, tutorial
+from tests.cli.commands import refused, trained_on_poisons, tutorial
 from tutorial_lib.cli import main
 from tutorial_lib.data.shards import samples
 from tutorial_lib.detect import DETECTORS
@@ -20,15 +20,7 @@ POISONS = 24
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clean shards, poisons and a model trained on both."""
-    here = tmp_path_factory.mktemp("audit")
-    (here / "small.json").write_text(json.dumps(CONFIG))
-    run = lambda *a: main([*map(str, a)])  # noqa: E731
-    assert run("data", "emojicaps", "--out", here / "clean", "--classes", CLASSES, "--copies", 2) == 0
-    attack = ("--attack", "backdoor", "--target", "banana", "--count", POISONS)
-    assert run("poison", here / "clean", "--out", here / "poisons", *attack) == 0
-    train = ("train", here / "clean", here / "poisons", "--out", here / "model", "--model", here / "small.json")
-    assert run(*train, "--epochs", 4, "--batch-size", 64, "--device", "cpu") == 0
-    return here
+    return trained_on_poisons(tmp_path_factory.mktemp("audit"), count=POISONS, epochs=4)
 
 
 def audit(folder: Path, *more: object) -> list[object]:
@@ -68,7 +60,8 @@ def test_list_and_shards_without_the_worst(folder: Path, tmp_path: Path, capsys)
     assert not worst & set(left)
     pictures = {s.key: s.picture for path in (folder / "clean", folder / "poisons") for s in samples(path)}
     assert all(s.picture == pictures[s.key] for tar in out.glob("*.tar") for s in samples(tar))
-    assert refused(capsys, *audit(folder, "--out", out)).count("already holds")
+    (tmp_path / "report" / "suspects.jsonl").rename(tmp_path / "elsewhere")
+    assert "already holds" in refused(capsys, *audit(folder, "--out", out))
 
 
 def test_same_keys_in_two_folders_are_told_apart(folder: Path, tmp_path: Path, capsys) -> None:
@@ -92,6 +85,24 @@ def test_text_says_what_a_person_needs(folder: Path, capsys) -> None:
     assert "the most suspicious first" in printed
     assert f"manifests name {POISONS} of them as poisons" in printed
     assert main([*map(str, audit(folder, "--limit", 100, "--manifest"))][:-1]) == 0
+
+
+def test_a_folder_that_cannot_be_filled_is_said_first(folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    def scored(*_: object) -> None:
+        raise AssertionError("there was work before")
+
+    monkeypatch.setattr(DETECTORS["dao"], "scores", scored)
+    (tmp_path / "file").touch()
+    assert "is a file" in refused(capsys, *audit(folder, "--out", tmp_path / "file"))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "suspects.csv").touch()
+    assert "already holds suspects.csv" in refused(capsys, *audit(folder, "--out", tmp_path / "old"))
+
+
+def test_long_work_is_said_and_wants_an_agreement(folder: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("tutorial_lib.practice.audit.reading_seconds", lambda *_, **__: 5000.0)
+    assert "--yes" in refused(capsys, *audit(folder))
+    assert tutorial(capsys, *audit(folder, "--yes", "--top", 1))["suspects"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.cli.commands import CLASSES, CONFIG, refused, tutorial
+from tests.cli.commands import CLASSES, refused, trained_on_poisons, tutorial
 from tests.models import published
 from tutorial_lib import models
 from tutorial_lib.cli import main
@@ -17,15 +17,7 @@ from tutorial_lib.cli import main
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clean shards, poisons and a model trained on both."""
-    here = tmp_path_factory.mktemp("clean")
-    (here / "small.json").write_text(json.dumps(CONFIG))
-    run = lambda *a: main([*map(str, a)])  # noqa: E731
-    assert run("data", "emojicaps", "--out", here / "clean", "--classes", CLASSES, "--copies", 2) == 0
-    attack = ("--attack", "backdoor", "--target", "banana", "--count", 40)
-    assert run("poison", here / "clean", "--out", here / "poisons", *attack) == 0
-    train = ("train", here / "clean", here / "poisons", "--out", here / "model", "--model", here / "small.json")
-    assert run(*train, "--epochs", 2, "--batch-size", 64, "--device", "cpu") == 0
-    return here
+    return trained_on_poisons(tmp_path_factory.mktemp("clean"), count=40, epochs=2)
 
 
 def clean(folder: Path, out: Path, *more: object) -> list[object]:

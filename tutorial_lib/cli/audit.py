@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, Subparsers, positive
+from tutorial_lib.detect import DETECTORS
 
-#: The detector where none is named: the best of the published ones on a patch, without a clean set.
+#: The detector where none is named: it needs no clean set.
 DETECTOR = "dao"
 
 
@@ -25,7 +26,7 @@ def add(subparsers: Subparsers) -> None:
         "--pairs", nargs="+", required=True, metavar="SHARDS", help="shards of the pairs that it was trained on"
     )
     parser.add_argument(
-        "--detector", default=DETECTOR, metavar="KIND", help="how they are scored (default: %(default)s)"
+        "--detector", default=DETECTOR, metavar="KIND", help=f"{_common.listed(DETECTORS)} (default: %(default)s)"
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the detector: k=16"
@@ -40,6 +41,7 @@ def add(subparsers: Subparsers) -> None:
         "--manifest", nargs="+", type=Path, default=[], metavar="FILE", help="of poisons, to score the list against"
     )
     _common.add_skip_bad(parser)
+    parser.add_argument("--yes", action="store_true", help="go on also where it will take more than an hour")
     _common.add_device(parser)
 
 
@@ -58,6 +60,7 @@ def run(args: argparse.Namespace) -> Result:
         pretrained=args.pretrained,
         limit=args.limit or 0,
         skip_bad=args.skip_bad,
+        yes=args.yes,
         device=args.device,
     )
     return _common.said(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -12,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from tutorial_lib import models
+from tutorial_lib import costs, models
 from tutorial_lib.data.loading import open_pairs
 from tutorial_lib.data.members import members, opened, split
 from tutorial_lib.data.pairs import POISON, Pairs
@@ -23,10 +25,11 @@ from tutorial_lib.detect import DETECTORS, Detector
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.practice import settings as setting
-from tutorial_lib.practice.output import staged
+from tutorial_lib.practice.output import left_over, staged
 from tutorial_lib.practice.pictures import resizing_of
 from tutorial_lib.practice.provenance import marked, origins_of
 from tutorial_lib.practice.vocabulary import unread
+from tutorial_lib.practice.watched import TRIED, reading, reading_seconds
 from tutorial_lib.ticker import Ticker
 from tutorial_lib.trials.schema import as_dict
 
@@ -136,16 +139,6 @@ class PairAudit:
         return "\n".join(lines)
 
 
-def detectors() -> tuple[str, ...]:
-    """Kinds of detectors.
-
-    Example:
-        >>> "dao" in detectors()
-        True
-    """
-    return tuple(DETECTORS)
-
-
 def chosen_detector(kind: str, settings: Mapping[str, Any]) -> Detector:
     """The detector of that kind; "_" and "-" are the same.
 
@@ -174,6 +167,7 @@ def audit_pairs(
     pretrained: str | None = None,
     limit: int = 0,
     skip_bad: float = TOLERANCE,
+    yes: bool = False,
     device: str | None = None,
 ) -> PairAudit:
     """Rank the pairs that a model was trained on by how poisoned they look.
@@ -191,11 +185,13 @@ def audit_pairs(
         pretrained: open_clip's name of weights, for an architecture as `checkpoint`.
         limit: only the first so many pairs, 0 for all.
         skip_bad: share of the pairs that may be unusable.
+        yes: go on also where it will take more than an hour.
         device: by default the GPU if there is one.
 
     Raises:
         ValueError: there are too few pairs for the detector, a manifest cannot be read, `drop` is no share below 1, is
-            asked for without `out` or with a `limit`, or the folder cannot be written.
+            asked for without `out` or with a `limit`, the folder holds a list or cannot be written, or it would take
+            more than an hour and `yes` is not said.
         CheckpointError: the checkpoint cannot be read.
         ShardError: the shards cannot be used.
 
@@ -209,36 +205,47 @@ def audit_pairs(
     """
     _check(top, drop, out, limit, manifests)
     shards = expand(pairs)
-    if out is not None and (inside := [s for s in shards if out.resolve() in s.resolve().parents]):
-        raise ValueError(f"{out} holds {inside[0].name}, one of the shards: choose another `out`")
-    found = models.read(checkpoint, model, pretrained=pretrained)
-    clip = found.model.to(chosen_device(device))
-    identities: list[tuple[Path, str]] = []
-    resizing = resizing_of(clip)
-    side = models.picture_side(clip)
-    loaded = open_pairs(shards, side=side, resizing=resizing, limit=limit, skip_bad=skip_bad, identities=identities)
-    there = [path for path in (*(s.parent / "manifest.json" for s in shards), *manifests) if path.is_file()]
-    given = marked(loaded, origins_of(there))
-    _warn(given, found.tokenizer, known=bool(there))
-    scores = detector.scores(clip, found.tokenizer, given).float().cpu()
-    order = scores.argsort(descending=True, stable=True)
-    poison = given.origin == POISON if there else None
-    listed = tuple(_suspects(order[:top], scores, given, identities, poison))
-    recall, auroc = ({}, None) if poison is None else _scored(order, scores, poison)
-    dropped = round(drop * len(given))
-    files = () if out is None else _write(out, listed, shards, [identities[i] for i in order[:dropped].tolist()])
-    return PairAudit(
-        checkpoint=f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint),
-        detector=detector,
-        pairs=len(given),
-        suspects=listed,
-        poisons=None if poison is None else int(poison.sum()),
-        recall=recall,
-        auroc=auroc,
-        out="" if out is None else str(out),
-        files=files,
-        dropped=dropped,
-    )
+    if out is not None:
+        _check_folder(out, shards)
+    with contextlib.ExitStack() as stack:
+        work = None if out is None else stack.enter_context(staged(out))  # says before the work if it cannot be written
+        found = models.read(checkpoint, model, pretrained=pretrained)
+        clip = found.model.to(chosen_device(device))
+        identities: list[tuple[Path, str]] = []
+        loaded = open_pairs(
+            shards,
+            side=models.picture_side(clip),
+            resizing=resizing_of(clip),
+            limit=limit,
+            skip_bad=skip_bad,
+            identities=identities,
+        )
+        there = [path for path in (*(s.parent / "manifest.json" for s in shards), *manifests) if path.is_file()]
+        given = marked(loaded, origins_of(there))
+        _warn(given, found.tokenizer, known=bool(there))
+        some = given.images[torch.arange(min(TRIED, len(given)))]
+        seconds = reading_seconds(clip, found.tokenizer, some, pictures=len(given), classes=0)
+        costs.announce(seconds, yes=yes, what="reading the pictures")
+        with reading(clip, len(given)):
+            scores = detector.scores(clip, found.tokenizer, given).float().cpu()
+        order = scores.argsort(descending=True, stable=True)
+        poison = given.origin == POISON if there else None
+        listed = tuple(_suspects(order[:top], scores, given, identities, poison))
+        recall, auroc = ({}, None) if poison is None else _scored(order, scores, poison)
+        dropped = round(drop * len(given))
+        worst = {identities[i] for i in order[:dropped].tolist()}
+        return PairAudit(
+            checkpoint=f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint),
+            detector=detector,
+            pairs=len(given),
+            suspects=listed,
+            poisons=None if poison is None else int(poison.sum()),
+            recall=recall,
+            auroc=auroc,
+            out="" if out is None else str(out),
+            files=() if work is None else _write(work, listed, shards, worst),
+            dropped=dropped,
+        )
 
 
 def _check(top: int, drop: float, out: Path | None, limit: int, manifests: Sequence[Path]) -> None:
@@ -253,6 +260,14 @@ def _check(top: int, drop: float, out: Path | None, limit: int, manifests: Seque
         raise ValueError("pairs beyond `limit` were not looked at and would be lost: drop from all, or list only")
     if absent := [path for path in manifests if not path.is_file()]:
         raise ValueError(f"there is no manifest {absent[0]}")
+
+
+def _check_folder(out: Path, shards: Sequence[Path]) -> None:
+    if inside := [s for s in shards if out.resolve() in s.resolve().parents]:
+        raise ValueError(f"{out} holds {inside[0].name}, one of the shards: choose another `out`")
+    old = [] if left_over(out) else [*out.glob("suspects.*"), *out.glob("*.tar")]
+    if old:
+        raise ValueError(f"{out} already holds {old[0].name}: choose another `out` or remove it")
 
 
 def _warn(pairs: Pairs, tokenizer: models.Tokenizer, *, known: bool) -> None:
@@ -290,18 +305,17 @@ def _scored(order: Tensor, scores: Tensor, poison: Tensor) -> tuple[dict[float, 
 
 
 def _write(
-    out: Path, listed: Sequence[Suspect], shards: Sequence[Path], worst: Sequence[tuple[Path, str]]
+    work: Path, listed: Sequence[Suspect], shards: Sequence[Path], worst: set[tuple[Path, str]]
 ) -> tuple[str, ...]:
-    with staged(out) as work:
-        lines = [json.dumps(suspect.as_dict(), ensure_ascii=False) for suspect in listed]
-        (work / "suspects.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        with (work / "suspects.csv").open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, list(listed[0].as_dict()))
-            table.writeheader()
-            table.writerows(suspect.as_dict() for suspect in listed)
-        if worst:
-            _write_without(shards, set(worst), work)
-        return tuple(sorted(p.relative_to(work).as_posix() for p in work.rglob("*") if p.is_file()))
+    lines = [json.dumps(suspect.as_dict(), ensure_ascii=False) for suspect in listed]
+    (work / "suspects.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    with (work / "suspects.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(listed[0].as_dict()))
+        table.writeheader()
+        table.writerows(suspect.as_dict() for suspect in listed)
+    if worst:
+        _write_without(shards, worst, work)
+    return tuple(sorted(p.relative_to(work).as_posix() for p in work.rglob("*") if p.is_file()))
 
 
 def _write_without(shards: Sequence[Path], worst: set[tuple[Path, str]], out: Path) -> None:
