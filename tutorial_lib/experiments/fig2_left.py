@@ -196,11 +196,6 @@ def by_repeats(results: Results) -> dict[str, dict[int, float]]:
     }
 
 
-def most_succeed(results: Results) -> list[float]:
-    """Success with the most poisons a target, more than there are prompts."""
-    return list(list(by_repeats(results).values())[-1].values()) if BEYOND[results.profile][0] else []
-
-
 def in_smaller_data(results: Results) -> list[float]:
     """Success in the smaller data set at that rate."""
     return list(results.per_seed(lambda s: at_same_rate(results.profile, 0, s), lambda r: share(r, 0)).values())

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.results import Results, stamp
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments import fig2_right
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
@@ -94,13 +94,6 @@ def successes(results: Results, count: int, select: Select) -> dict[int, float]:
 def against_clip(results: Results, count: int) -> dict[int, float]:
     """Attack success of CLIP models of the same data, by seed."""
     return results.per_seed(lambda s: contrastive(results.profile, count, s), fig2_right.success)
-
-
-def contrastive_ahead(results: Results) -> list[float]:
-    """Success against CLIP less success against true labels, with the most poisons that both were given."""
-    doses = DOSES[results.profile]
-    most = max(set(doses.clip) & set(doses.true), default=0)
-    return differences(against_clip(results, most), successes(results, most, "label-consistent"))
 
 
 def half_dose(successes_by_count: Mapping[int, float]) -> float:

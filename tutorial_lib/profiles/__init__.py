@@ -1,7 +1,7 @@
 """Profiles: one table of numbers each, never another code path. Introduced in the chapter on what makes it work.
 
 `test` checks that everything runs, `demo` is live in a chapter, `pilot` holds the first records, `laptop` makes every
-figure in two hours, `cpu` as many models as verdicts need, `gpu` is for one GPU, and `paper` for the data and the
+figure in an evening, `cpu` as many models as verdicts need, `gpu` is for one GPU, and `paper` for the data and the
 hyper-parameters of Carlini & Terzis (2022). Imports no torch.
 """
 

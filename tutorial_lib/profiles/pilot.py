@@ -3,10 +3,13 @@
 Its records are read and never made again; they say how many models a verdict of `cpu` needs.
 """
 
+from dataclasses import replace
+from typing import Any
+
 from tutorial_lib.profiles.cleaning import Cleaning
 from tutorial_lib.profiles.numbers import Models
 from tutorial_lib.profiles.profile import Profile
-from tutorial_lib.trials import Recipe, Trial
+from tutorial_lib.trials import RECIPE_VERSION, Recipe, Trial
 from tutorial_lib.triggers import Blended, NoisePatch, WaNet
 
 _LAPTOP = Trial(classes=100, copies=8, recipe=Recipe(epochs=20), recipe_version=1)
@@ -40,3 +43,18 @@ PILOT = Profile(
         },
     ),
 )
+
+
+def renewed(**changes: Any) -> Profile:
+    """A profile with the pilot's numbers under the recipe of today.
+
+    Args:
+        changes: fields of it; `models` are those of its cleaning, too.
+
+    Example:
+        >>> renewed(name="again").past
+        False
+    """
+    base = replace(PILOT.base, recipe_version=RECIPE_VERSION)
+    cleaning = replace(PILOT.cleaning, base=base, models=changes.get("models", PILOT.cleaning.models))
+    return replace(replace(PILOT, live=Trial(), base=base, cleaning=cleaning), **changes)
