@@ -14,6 +14,7 @@ from tutorial_lib.defenses import (
     DefenseError,
     Finetuning,
     Material,
+    Retraining,
     SelfSupervision,
     ShrinkAndPerturb,
     SupervisedFinetuning,
@@ -32,8 +33,8 @@ def test_there_are_the_methods_that_the_course_compares():
         "shrink-and-perturb",
         "anti-backdoor",
     }
-    assert set(DEFENSES) - set(TRAINED) == {"none"}
-    assert all(cls.title and (cls.cost > 0) == (kind in TRAINED) for kind, cls in DEFENSES.items())
+    assert set(DEFENSES) - set(TRAINED) == {"none", "retraining"}
+    assert all(cls.title and (cls.cost > 0) == (kind != "none") for kind, cls in DEFENSES.items())
 
 
 @pytest.mark.parametrize("kind", TRAINED)
@@ -123,6 +124,9 @@ def test_what_a_method_lacks_is_said(backdoored):
         (ShrinkAndPerturb, {"perturb": math.nan}),
         (AntiBackdoor, {"isolate": 1}),
         (AntiBackdoor, {"isolate": math.nan}),
+        (Retraining, {"drop": 0.0}),
+        (Retraining, {"drop": math.nan}),
+        (Retraining, {"detector": "dao"}),
     ],
 )
 def test_settings_out_of_range_are_refused(kind, wrong):
@@ -134,7 +138,9 @@ def test_a_method_knows_no_setting_of_another():
     """A setting that a method ignores would give one model two keys."""
     own = {cls: {f.name for f in fields(cls)} for cls in DEFENSES.values()}
     everything = set().union(*own.values())
-    assert {"lambda_self", "both_ways", "shrink", "perturb", "isolate", "recipe", "share", "dirty"} == everything
+    assert {
+        "lambda_self", "both_ways", "shrink", "perturb", "isolate", "recipe", "share", "dirty", "detector", "drop",
+    } == everything  # fmt: skip
     for cls, known in own.items():
         for name in everything - known:
             with pytest.raises(TypeError, match=name):

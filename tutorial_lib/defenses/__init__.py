@@ -13,6 +13,7 @@ from __future__ import annotations
 from tutorial_lib.defenses.anti_backdoor import AntiBackdoor
 from tutorial_lib.defenses.cleanclip import CleanCLIP
 from tutorial_lib.defenses.finetune import Finetuning
+from tutorial_lib.defenses.retraining import Retraining
 from tutorial_lib.defenses.self_supervision import SelfSupervision
 from tutorial_lib.defenses.shrink_and_perturb import ShrinkAndPerturb
 from tutorial_lib.defenses.supervised import SupervisedFinetuning
@@ -29,6 +30,7 @@ __all__ = [
     "DefenseError",
     "Finetuning",
     "Material",
+    "Retraining",
     "SelfSupervision",
     "ShrinkAndPerturb",
     "SupervisedFinetuning",

@@ -94,6 +94,7 @@ class NeighbourDetector(PointDetector):
         k: neighbours.
         reference: pairs of the reference, drawn at random; all where there are fewer.
         seed: draws them.
+        normalise: embeddings first; in small models their norm tells poisons from others, and without it little does.
 
     Raises:
         ValueError: `k` or `reference` is below 1.
@@ -110,6 +111,7 @@ class NeighbourDetector(PointDetector):
     k: int = 16
     reference: int = 2048
     seed: int = 0
+    normalise: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,6 +124,8 @@ class NeighbourDetector(PointDetector):
             ValueError: there are not more than `k` pairs.
         """
         import torch
+        import torch.nn.functional as F
 
+        images = F.normalize(images, dim=1) if self.normalise else images
         drawn = torch.randperm(len(images), generator=torch.Generator().manual_seed(self.seed))
         return nearest(images, drawn[: self.reference], self.k)

@@ -2,6 +2,7 @@
 
 from tutorial_lib.trials.attack import Attack, Plan
 from tutorial_lib.trials.defense import Cleaned, Defense, DefenseError, Material, TrainedDefense
+from tutorial_lib.trials.detector import Detector
 from tutorial_lib.trials.history import History
 from tutorial_lib.trials.metrics import Metrics
 from tutorial_lib.trials.recipe import Recipe
@@ -15,6 +16,7 @@ __all__ = [
     "Cleaned",
     "Defense",
     "DefenseError",
+    "Detector",
     "History",
     "Material",
     "Metrics",
