@@ -55,7 +55,7 @@ class RandomWorld(MadeUp):
             }
         if isinstance(attack, TextBackdoor):
             read = np.clip(self.level[0] * (attack.count > 0) + random.normal(0, self.noise), 0, 1)
-            return {"text_attack_success": {"rate": read}, "text_attack_success_without_word": {"rate": 0.0}}
+            return {"text_attack_success": rate(read), "text_attack_success_without_word": {"rate": 0.0}}
         if trial.detectors:
             return self._looked_at(trial, random)
         if trial.defense is not None:
@@ -153,6 +153,7 @@ class RandomWorld(MadeUp):
             method = np.random.default_rng([self.number, int(digest(defense.kind), 16)])
             strength = method.normal(0.5, 1) + 0.5 * e[0] * math.log10(defense.recipe.lr / 1e-3)
             strength += e[1] * math.log10(defense.share) + e[2] * weight / 2
+            strength += 0.3 * e[4] * math.log2(defense.recipe.epochs / 5) + own.normal(0, 0.3)
             strength += e[3] * math.log2(1 + defense.dirty) + 2 * e[5] * math.log2(pairs(trial) / 4000)
         if isinstance(defense, Retraining):
             strength = np.random.default_rng([self.number, int(digest(str(defense.detector)), 16)]).normal(0.5, 1)
@@ -161,7 +162,7 @@ class RandomWorld(MadeUp):
         right += 0.1 * e[7] * (defense is not None and defense.kind == "self-supervised")
         neighbours = left * level[1] if level[0] > 0.5 else left
         moved = level[8] * strength if strength > 0 else 0.0
-        success = {r: {"rate": neighbours if r == "knn" else left} for r in readers(trial)}
+        success = {r: {"rate": neighbours if r.startswith("knn") else left} for r in readers(trial)}
         return {
             "pairs": pairs(trial),
             "attack_success": success,
@@ -169,6 +170,7 @@ class RandomWorld(MadeUp):
             "accuracy_on_triggered": {r: {"rate": right} for r in readers(trial)},
             "validation_accuracy": {"rate": right + float(random.normal(0, 0.003))},
             "embedding_distance": 1.0 - 0.9 * moved + float(random.normal(0, 0.01)),
+            "similarity_clean": 0.4 * level[9],
         }
 
     def _target(self, trial: Trial, k: int, random: np.random.Generator) -> dict[str, float]:

@@ -255,9 +255,10 @@ def readers(trial: Trial) -> tuple[str, ...]:
     return ("classifier" if labels else "zero_shot", *FITTED)
 
 
-#: Readers that are fitted. Claims speak of a probe as the papers have it, fitted on pictures that the model never saw;
-#: rules call it "linear_probe", and of one that is fitted on its own training pictures a world says nothing.
-FITTED = ("linear_probe_unseen", "knn")
+#: Readers that are fitted. Claims of backdoors speak of them as the papers have them, fitted on pictures that the model
+#: never saw; rules call them "linear_probe" and "knn", and of others a world says nothing. Targets are read by the
+#: probe of training drawings, since the other one has seen theirs.
+FITTED = ("linear_probe_unseen", "knn_unseen")
 
 
 class MadeUp(Results):
@@ -418,7 +419,6 @@ class _Measured(dict[str, Any]):
             for k in range(attack.targets):
                 threshold = (k + self._shift()) / attack.targets
                 fell = {reader: int(threshold < share) for reader, share in shares.items()}
-                fell["linear_probe_unseen"] = fell.pop("linear_probe")
                 rows.append({"group": number, "count": group.count, "true": 0, "wanted": 1} | fell | moved)
         return rows
 

@@ -5,16 +5,9 @@ a reader checks them against the sentence. Rules of a world: see `tests.evidence
 """
 
 from tests.evidence.oracles import captions, carlini_terzis, cleanclip, critique, detection, scale
-from tests.evidence.oracles.oracle import Misread, Oracle
+from tests.evidence.oracles.oracle import Oracle
 
 ORACLES: dict[str, Oracle] = (
     carlini_terzis.ORACLES | scale.ORACLES | captions.ORACLES | cleanclip.ORACLES | critique.ORACLES | detection.ORACLES
 )
-MISREAD: tuple[Misread, ...] = (
-    *carlini_terzis.MISREAD,
-    *scale.MISREAD,
-    *captions.MISREAD,
-    *cleanclip.MISREAD,
-)
-
-__all__ = ["MISREAD", "ORACLES", "Misread", "Oracle"]
+__all__ = ["ORACLES", "Oracle"]

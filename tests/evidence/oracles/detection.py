@@ -30,17 +30,19 @@ def finds(attack: str) -> Oracle:
 def against(other: str) -> Oracle:
     """DAO before another detector on poisons with a patch; on other poisons it is the other way round."""
 
-    def rules(dao: float, found: float, works: float = WORKS) -> Rules:
+    def rules(dao: float, found: float, rest: float, works: float = WORKS) -> Rules:
         by = {"dao": dao, other: found}
-        return {
-            "attack_success": works,
-            "auroc": lambda m: by.get(m.detector, 0.8) if m.attack == "BadNets" else by.get(m.detector, 0.8) * -1 + 1.5,
-        }
+
+        def rule(m: Model) -> float:
+            found = by.get(m.detector, rest)
+            return found if m.attack == "BadNets" else 1.5 - found
+
+        return {"attack_success": works, "auroc": rule}
 
     return Oracle(
-        right=rules(0.95, 0.7),
-        mirror=rules(0.6, 0.95),
-        inapplicable=(rules(0.95, 0.7, works=DOES_NOT),),
+        right=rules(0.9, 0.7, rest=0.98),
+        mirror=rules(0.7, 0.9, rest=0.5),
+        inapplicable=(rules(0.9, 0.7, rest=0.98, works=DOES_NOT),),
     )
 
 
