@@ -153,7 +153,7 @@ class RandomWorld(MadeUp):
             method = np.random.default_rng([self.number, int(digest(defense.kind), 16)])
             strength = method.normal(0.5, 1) + 0.5 * e[0] * math.log10(defense.recipe.lr / 1e-3)
             strength += e[1] * math.log10(defense.share) + e[2] * weight / 2
-            strength += 0.3 * e[4] * math.log2(defense.recipe.epochs / 5) + own.normal(0, 0.3)
+            strength += np.random.default_rng([self.number, defense.recipe.epochs]).normal(0, 0.3) + own.normal(0, 0.6)
             strength += e[3] * math.log2(1 + defense.dirty) + 2 * e[5] * math.log2(pairs(trial) / 4000)
         if isinstance(defense, Retraining):
             strength = np.random.default_rng([self.number, int(digest(str(defense.detector)), 16)]).normal(0.5, 1)

@@ -56,7 +56,7 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         "fig2_left.counts: and or: if group != Group(group.count) and group.count in found:",
     ),
     "no claim leaves the method to the default": tuple(
-        f"cc_attacks.measured: word: def measured(results, attack, method='{kind}', value=success):"
+        f"cc_attacks.measured: word: def measured(results, attack, method='{kind}', value=success, pick=chosen):"
         for kind in ("cleanclip", "finetune", "self-supervised", "supervised")
     ),
     "no claim is about these models before cleaning": tuple(

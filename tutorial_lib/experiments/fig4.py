@@ -69,7 +69,7 @@ def placed(p: Profile, trained: str, count: int, seed: int) -> Trial:
 def trials(p: Profile) -> list[Trial]:
     """More models at the numbers of poisons that the claims compare."""
     doses = DOSES[p]
-    judged = {doses.few, doses.past, doses.most}
+    judged = {0, doses.few, doses.past, doses.most}
     return [
         placed(p, trained, count, seed)
         for trained, counts in (("fixed", doses.fixed), ("random", doses.random))

@@ -31,8 +31,8 @@ def by_size(small: float, large: float) -> Rules:
 
 
 def zero_shot_by_size(small: float, large: float) -> Rules:
-    """The same under zero-shot; the linear probe falls for few in either."""
-    return {"targeted": lambda m: 0.05 if not zero_shot(m) else small if m.pairs < 3_000_000 else large}
+    """The same under zero-shot; the linear probe falls for most in either."""
+    return {"targeted": lambda m: 0.9 if not zero_shot(m) else small if m.pairs < 3_000_000 else large}
 
 
 def in_figure_2(m: Model) -> bool:

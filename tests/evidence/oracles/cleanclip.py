@@ -201,8 +201,8 @@ EQUAL_LOSS = {
     "cc_less_left_at_equal_cost": Oracle(
         right=with_pairs(FEW, finetune=0.97, cleanclip=AFTER),
         mirror=in_time(AS_LONG, left=0.5),
-        # "nor": where finetuning is ahead at equal steps already there is nothing to catch up with
-        inapplicable=(*NO_BADNETS, after(finetune=AFTER, cleanclip=0.97)),
+        also_wrong=(after(finetune=AFTER, cleanclip=0.97),),
+        inapplicable=NO_BADNETS,
     ),
     "cc_little_left_at_published_steps": Oracle(
         right=with_pairs(FEW, finetune=0.97, cleanclip=AFTER),
