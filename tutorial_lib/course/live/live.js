@@ -9,15 +9,16 @@
   course.load = (name) => {
     if (!loading.has(name)) {
       loading.set(name, new Promise((resolve, reject) => {
-        const script = document.createElement("script");
-        script.src = new URL(name, folder);
-        script.onload = resolve;
-        script.onerror = () => {
+        const style = name.endsWith(".css"), element = document.createElement(style ? "link" : "script");
+        if (style) element.rel = "stylesheet";
+        element[style ? "href" : "src"] = new URL(name, folder);
+        element.onload = resolve;
+        element.onerror = () => {
           loading.delete(name); // the next try fetches it again
-          script.remove();
+          element.remove();
           reject(new Error(`${name} could not be loaded`));
         };
-        document.head.append(script);
+        document.head.append(element);
       }));
     }
     return loading.get(name);
