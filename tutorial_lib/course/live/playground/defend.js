@@ -9,7 +9,7 @@
     let found = null;
     const method = course.choice("score", [["distance", "distance to the 16th neighbour"], ["dao", "the same, corrected for dimension (DAO)"]], "distance", () => {});
     const reference = course.slider("reference", { min: 32, max: 704, step: 32, value: 128, show: (v) => `${v} pairs`, change: () => {} });
-    const share = course.slider("throw out", { min: 1, max: 30, value: 10, show: (v) => `${v} % of the pairs`, change: () => tell() });
+    const share = course.slider("throw out", { min: 1, max: 30, value: 10, show: (v) => `${v} % of pairs`, change: () => tell() });
     const chosen = () => found.order.slice(0, Math.round((found.order.length * Number(share.input.value)) / 100));
 
     function tell() {
@@ -52,7 +52,7 @@
   function cleaner(play, tried) {
     const { make } = course, { lib } = play, sentence = course.sentence();
     const method = course.choice("method", [["plain", "plain finetuning"], ["cleanclip", "CleanCLIP"]], "cleanclip", () => {});
-    const share = course.slider("trusted pairs", { min: 10, max: 100, step: 10, value: 100, show: (v) => `${v} % of the clean ones`, change: () => {} });
+    const share = course.slider("trusted pairs", { min: 10, max: 100, step: 10, value: 100, show: (v) => `${v} % of all`, change: () => {} });
     const rate = course.slider("learning rate", { min: 0, max: CLEANING.rates.length - 1, value: 2, show: (k) => `${CLEANING.rates[k]} / 1000`, change: () => {} });
     const clean = make("button", { type: "button", onclick: () => play.work(async () => {
       const { state, settings } = play.own(), chosen = method.value();

@@ -52,8 +52,9 @@
     const heads = ["poisons", "trigger", "opacity", "target", "classes, epochs", "seed", "success", "without trigger", "accuracy", "z", "guess"];
     return make("section", { class: "play-panel", "aria-label": "The dose curve" },
       make("h3", {}, "4 · Draw the dose curve"),
-      make("p", {}, "Each model that you train adds a dot. Where does it begin to work, and how far do models of one dose lie apart?"),
-      make("div", { class: "play-wide" }, plot.root), make("div", { class: "live-buttons" }, reset), count,
+      make("div", { class: "play-dose" }, plot.root, make("div", {},
+        make("p", {}, "Each model that you train adds a dot. Where does the attack begin to work, and how far apart do models of one dose lie?"),
+        count, make("div", { class: "live-buttons" }, reset))),
       make("details", {}, make("summary", {}, "the same as a table"), make("div", { class: "live-scroll", tabindex: "0", role: "group", "aria-label": "all models" },
         make("table", { class: "live-matrix play-table" }, make("thead", {}, make("tr", {}, ...heads.map((h) => make("th", { scope: "col" }, h)))), body))));
   };

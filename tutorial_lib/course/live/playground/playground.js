@@ -13,7 +13,7 @@
     const listeners = {};
     const play = {
       element, world, lib, start,
-      settings: { ...start.settings, ...(small ? { classes: 10, epochs: 10 } : {}) },
+      settings: { ...start.settings, ...(small ? { classes: 10, epochs: 10, poisons: 32 } : {}) },
       models: { start }, shown: "start", busy: false, paused: false,
       reader: course.playgroundReader(world),
       on: (event, action) => (listeners[event] ??= []).push(action),
@@ -50,7 +50,7 @@
     };
     play.worker = await course.playgroundWorker(world, code);
     const panels = ["Try", "Poison", "Train", "Look", "Dose", "Defend"].map((name) => course[`play${name}`](play));
-    element.append(make("div", { class: "play" }, ...panels));
+    element.append(make("div", { class: "play" }, make("div", { class: "play", "data-still": "" }, ...panels.slice(0, 3)), ...panels.slice(3)));
     play.tell("busy");
     element.playground = play;
   };

@@ -1,10 +1,10 @@
 /* Small plots in SVG: axes, lines, dots, densities, a map. Their text says what they show. */
 (() => {
   const course = globalThis.course, { make, draw } = course;
-  const WIDTH = 360, HEIGHT = 210, LEFT = 40, RIGHT = 12, TOP = 8, BOTTOM = 36;
+  const HEIGHT = 210, LEFT = 40, RIGHT = 18, TOP = 8, BOTTOM = 36;
 
   /* An empty plot. x and y: {from, to, ticks, label, show, place}, `place` being a scale's own measure. */
-  course.plot = ({ title, x, y, legend = [] }) => {
+  course.plot = ({ title, x, y, legend = [], width: WIDTH = 360 }) => {
     const svg = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
     const place = (axis, low, high) => {
       const own = axis.place ?? ((v) => v), first = own(axis.from), all = own(axis.to) - first;
@@ -142,7 +142,7 @@
     const box = make("div");
     const update = ({ mine, others, guesses }) => {
       const plot = course.plot({
-        title: "attack success of every model that you trained", y: RATES,
+        title: "attack success of every model that you trained", y: RATES, width: innerWidth > 600 ? 540 : 360,
         x: { from: 0, to: 64, ticks: [0, 1, 4, 8, 16, 32, 48, 64], label: "poisons (the axis is stretched to the left)", place: Math.sqrt },
         legend: [["play-triggered play-dot", "this attack"], ["play-triggered", "its mean"], ["play-grey play-dot", "other attacks"], ["play-ring", "your guesses"]],
       });
@@ -167,14 +167,14 @@
     const update = ({ before, tries }) => {
       const plot = course.plot({
         title: "attack success over accuracy: right and low is good", y: RATES, x: { ...RATES, label: "accuracy" },
-        legend: [["play-triggered play-dot", "before"], ["play-clean play-dot", "plain finetuning"], ["play-green play-dot", "CleanCLIP"], ["play-grey play-dot", "trained anew without suspects"]],
+        legend: [["play-grey play-dot", "before"], ["play-plain play-dot", "plain finetuning"], ["play-cleanclip play-dot", "CleanCLIP"], ["play-anew play-dot", "trained anew without suspects"]],
       });
       const at = (m) => [m.accuracy, m.success], of = (method) => tries.filter((t) => t.method === method).map(at);
       for (const found of tries) plot.line([at(before), at(found)], "play-thin");
-      plot.marks([at(before)], "play-triggered", "dot", 4);
-      plot.marks(of("plain"), "play-clean", "square", 4);
-      plot.marks(of("cleanclip"), "play-green", "triangle", 4.5);
-      plot.marks(of("anew"), "play-grey", "diamond", 4.5);
+      plot.marks([at(before)], "play-grey", "dot", 4);
+      plot.marks(of("plain"), "play-plain", "square", 4);
+      plot.marks(of("cleanclip"), "play-cleanclip", "diamond", 5);
+      plot.marks(of("anew"), "play-anew", "triangle", 4.5);
       const last = tries.at(-1);
       plot.say(`Before: accuracy ${percent(before.accuracy)}, attack success ${percent(before.success)}. ${last
         ? `Last: ${percent(last.accuracy)} and ${percent(last.success)}.` : "Nothing tried yet."}`);

@@ -1,7 +1,7 @@
 /* The attack that the reader sets up, and the poisons that come of it. */
 (() => {
   const course = globalThis.course, SIDE = 32, SHOWN = 8;
-  const KINDS = [["checkerboard", "checkerboard"], ["stripes", "stripes"], ["noise", "noise"], ["veil", "faint noise all over"]];
+  const KINDS = [["checkerboard", "checkerboard"], ["stripes", "stripes"], ["noise", "noise"], ["veil", "blended noise"]];
   const OPACITY = { checkerboard: 100, stripes: 100, noise: 100, veil: 20 };
   const SIZES = [["18,15", "18 classes, 15 epochs"], ["10,10", "10 classes, 10 epochs: a third of the time"], ["18,30", "18 classes, 30 epochs"]];
 

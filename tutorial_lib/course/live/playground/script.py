@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tutorial_lib import places
 from tutorial_lib.course.live.playground import engine
 from tutorial_lib.course.live.playground.world import World, atlas, cut, for_page, pictures, world
 
@@ -27,6 +29,14 @@ SETTINGS: dict[str, Any] = {
 }
 #: Decimals of what is measured of the first model.
 DECIMALS = 3
+
+
+def made_of() -> list[Path]:
+    """The files on which the script depends."""
+    library = places.PACKAGE
+    others = (*sorted((library / "data").glob("*.py")), *sorted((library / "triggers").glob("*.py")))
+    own = [engine.HERE / name for name in (*engine.PARTS, "product.wat", "beforehand.js")]
+    return [*own, *sorted(engine.HERE.glob("*.py")), *others, library / "data" / "emojicaps" / "SHA256SUMS"]
 
 
 def script(settings: dict[str, Any] = SETTINGS) -> str:

@@ -34,7 +34,7 @@
     const progress = make("progress", { max: "1", value: "0", "aria-label": "training" });
     let guess = null, asked = false;
 
-    const guessed = course.slider("your guess: success", {
+    const guessed = course.slider("your guess", {
       min: 0, max: 100, step: 5, value: 50, show: (v) => `${v} %`, change: (v) => { guess = v; },
     });
     const key = ({ seed: _, ...attack }) => JSON.stringify(attack);

@@ -87,7 +87,7 @@
     let choice, offered = "";
     const about = make("p", { class: "live-note" });
     function models() {
-      const names = Object.keys(play.models), now = names.join();
+      const names = Object.keys(play.models), now = names.map((name) => play.models[name].title).join();
       if (now !== offered) {
         choice = course.choice("model", names.map((name) => [name, play.models[name].title]), play.shown, (name) => play.show(name));
         which.replaceChildren(choice.row);
@@ -114,9 +114,10 @@
     return make("section", { class: "play-panel play-try", "aria-label": "Try a model" },
       make("h3", {}, "Try it"),
       make("div", { class: "play-columns" },
-        make("div", { class: "play-side" }, canvas, thumbs),
+        make("div", { class: "play-side" }, canvas),
         make("div", { class: "play-main" }, which, ...sentence.rows, bars,
-          make("div", { class: "live-buttons" }, tick("trigger", "on", true), tick("another pattern instead", "other", false)), about)));
+          make("div", { class: "live-buttons" }, tick("trigger", "on", true), tick("another pattern instead", "other", false)), about)),
+      thumbs);
   };
 
   const best = (scores) => scores.indexOf(Math.max(...scores));
