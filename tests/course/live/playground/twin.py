@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -18,7 +19,7 @@ class Twin(nn.Module):
 
     def __init__(self, words: int) -> None:
         super().__init__()
-        steps = list(zip(CHANNELS, CHANNELS[1:], strict=False))
+        steps = list(itertools.pairwise(CHANNELS))
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False) for a, b in steps)
         self.norms = nn.ModuleList(nn.BatchNorm2d(b) for _, b in steps)
         self.project = nn.Linear(4 * 4 * CHANNELS[-1], 64, bias=False)

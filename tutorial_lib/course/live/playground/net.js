@@ -79,7 +79,7 @@
         dWeight: this.view(`conv${l}.weight`, this.gradient), dGain: this.view(`norm${l}.weight`, this.gradient),
         dBias: this.view(`norm${l}.bias`, this.gradient),
         seen: alloc(places * taps), normal: alloc(places * outputs), out: alloc(places * outputs),
-        dNormal: alloc(places * outputs), dOut: alloc(places * outputs), dSeen: l ? alloc(places * taps) : null,
+        dNormal: alloc(places * outputs), dOutput: alloc(places * outputs), dSeen: l ? alloc(places * taps) : null,
         turned: alloc(taps * outputs), scale: new Float64Array(outputs),
       };
     }
@@ -212,7 +212,7 @@
       const { product } = this.products, { dRaw } = this.image, last = this.layers[2];
       product(last.out, dRaw, this.view("project.weight", this.gradient), FLAT, DIM, n, 1, FLAT, DIM, DIM);
       transpose(this.project, this.turned, FLAT, DIM);
-      product(dRaw, this.turned, last.dOut, n, FLAT, DIM, DIM, 1, FLAT, FLAT);
+      product(dRaw, this.turned, last.dOutput, n, FLAT, DIM, DIM, 1, FLAT, FLAT);
       for (let l = 2; l >= 0; l--) {
         const layer = this.layers[l], { outputs, taps, side } = layer, places = n * side * side;
         normalizeBackwards(layer, places);
@@ -220,7 +220,7 @@
         if (!l) break;
         transpose(layer.weight, layer.turned, taps, outputs);
         product(layer.dNormal, layer.turned, layer.dSeen, places, taps, outputs, outputs, 1, taps, taps);
-        spreadBackwards(layer, this.layers[l - 1].dOut, n);
+        spreadBackwards(layer, this.layers[l - 1].dOutput, n);
       }
     }
 
@@ -313,11 +313,11 @@
     }
   }
 
-  function normalizeBackwards({ outputs, normal, out, dOut, dNormal, gain, scale, dGain, dBias }, places) {
+  function normalizeBackwards({ outputs, normal, out, dOutput, dNormal, gain, scale, dGain, dBias }, places) {
     const sum = new Float64Array(outputs), along = new Float64Array(outputs);
     for (let r = 0, i = 0; r < places; r++) {
       for (let c = 0; c < outputs; c++, i++) {
-        const d = out[i] > 0 ? dOut[i] : 0;
+        const d = out[i] > 0 ? dOutput[i] : 0;
         dNormal[i] = d;
         sum[c] += d;
         along[c] += d * normal[i];

@@ -1,4 +1,4 @@
-"""What the playground's models learn from: some of the course's pairs and pictures to classify, small enough for a page."""
+"""What the playground's models learn from: pairs of the course and pictures to classify, few enough for a page."""
 
 from __future__ import annotations
 
