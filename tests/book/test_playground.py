@@ -38,7 +38,9 @@ def opened(page: Page, where: str, settings: dict[str, object] | None = None) ->
     expect(page.locator(".live-figure.live-ready")).to_have_count(1, timeout=SOON)
     figure = page.locator(".live-mount")
     if settings is not None:
-        figure.evaluate("(e, s) => { Object.assign(e.playground.settings, s); e.playground.tell('settings'); }", settings)
+        figure.evaluate(
+            "(e, s) => { Object.assign(e.playground.settings, s); e.playground.tell('settings'); }", settings
+        )
     return figure
 
 
@@ -87,10 +89,16 @@ def test_it_asks_for_a_guess_then_trains_and_compares(context: BrowserContext, a
     press(figure, "Train")
     expect(figure).to_have_attribute("data-models", "1", timeout=SOON)
     expect(says(figure, "Guess, then train")).to_contain_text("You guessed 40 %.")
-    expect(says(figure, "Guess, then train")).to_contain_text(f"{figure.get_attribute('data-trained')} % of the pictures")
+    expect(says(figure, "Guess, then train")).to_contain_text(
+        f"{figure.get_attribute('data-trained')} % of the pictures"
+    )
     expect(figure.get_by_role("radio", name="yours")).to_be_checked()
-    expect(figure.get_by_role("region", name="Try a model").locator(".live-note")).to_contain_text("8 poisons, target banana")
-    expect(figure.get_by_role("img", name="loss of each step")).to_have_attribute("aria-label", re.compile("After 2 of 2 steps"))
+    expect(figure.get_by_role("region", name="Try a model").locator(".live-note")).to_contain_text(
+        "8 poisons, target banana"
+    )
+    expect(figure.get_by_role("img", name="loss of each step")).to_have_attribute(
+        "aria-label", re.compile("After 2 of 2 steps")
+    )
     expect(figure.locator(".live-note", has_text="Computed by")).to_contain_text("WebAssembly SIMD in this page")
     figure.evaluate("e => { e.playground.settings.poisons = 9; e.playground.tell('settings'); }")
     press(figure, "Train")  # another attack, another guess
@@ -160,7 +168,9 @@ def test_poisons_are_found_and_the_model_is_cleaned(context: BrowserContext, add
         press(figure, "Clean it")
         expect(figure).to_have_attribute("data-cleaned", re.compile(f"^{method} "), timeout=SOON)
         expect(figure.get_by_role("radio", name=f"cleaned ({name})")).to_be_checked()
-    expect(figure.get_by_role("img", name="attack success over accuracy")).to_have_attribute("aria-label", re.compile("Last: "))
+    expect(figure.get_by_role("img", name="attack success over accuracy")).to_have_attribute(
+        "aria-label", re.compile("Last: ")
+    )
     assert serious(figure.page) == []
 
 
@@ -223,7 +233,9 @@ def test_without_worker_and_webassembly_it_is_slower_and_the_same(context: Brows
     page = context.new_page()
     page.add_init_script("delete globalThis.Worker; delete globalThis.WebAssembly;")
     figure = opened(page, address, TINY)
-    expect(figure.locator(".live-note", has_text="Computed by")).to_contain_text("Computed by JavaScript, without a worker")
+    expect(figure.locator(".live-note", has_text="Computed by")).to_contain_text(
+        "Computed by JavaScript, without a worker"
+    )
     guess(figure, 10)
     press(figure, "Train")
     expect(figure).to_have_attribute("data-models", "1", timeout=SOON)
@@ -235,19 +247,30 @@ def test_a_phone_begins_with_less(chromium: Browser, address: str) -> None:
     settings = figure.evaluate("e => e.playground.settings")
     assert settings["classes"] < SETTINGS["classes"]
     assert settings["epochs"] < SETTINGS["epochs"]
-    answer, picture = figure.locator(".live-says").first.bounding_box(), figure.get_by_role("application").bounding_box()
+    answer, picture = (
+        figure.locator(".live-says").first.bounding_box(),
+        figure.get_by_role("application").bounding_box(),
+    )
     assert answer is not None
     assert picture is not None
-    assert answer["y"] + answer["height"] - picture["y"] < PHONE["height"] - 100  # in sight while the trigger is dragged
+    assert (
+        answer["y"] + answer["height"] - picture["y"] < PHONE["height"] - 100
+    )  # in sight while the trigger is dragged
     assert figure.page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
     phone.close()
 
 
 def test_what_goes_wrong_is_told(context: BrowserContext, address: str) -> None:
     page = context.new_page()
-    hidden = "CanvasRenderingContext2D.prototype.getImageData"
     page.add_init_script(
-        f"const own = {hidden}; {hidden} = function (...box) {{ const found = own.apply(this, box); found.data.fill(7); return found; }}"
+        """
+        const context = CanvasRenderingContext2D.prototype, own = context.getImageData;
+        context.getImageData = function (...box) {
+            const found = own.apply(this, box);
+            found.data.fill(7);
+            return found;
+        };
+        """
     )
     page.goto(f"{address}/{NAME}.html")
     page.locator(".live-figure").scroll_into_view_if_needed()

@@ -7,8 +7,8 @@
   function finder(play, tried) {
     const { make } = course, { world, lib } = play, sentence = course.sentence(), suspects = make("div", { class: "play-pairs play-suspects" });
     let found = null;
-    const method = course.choice("score", [["distance", "distance to the 16th neighbour"], ["dao", "the same, corrected for dimension (DAO)"]], "distance", () => {});
-    const reference = course.slider("reference", { min: 32, max: 704, step: 32, value: 128, show: (v) => `${v} pairs`, change: () => {} });
+    const method = course.choice("score", [["distance", "distance to the 16th"], ["dao", "corrected for dimension (DAO)"]], "distance", () => {});
+    const reference = course.slider("random part", { min: 32, max: 704, step: 32, value: 128, show: (v) => `${v} pairs`, change: () => {} });
     const share = course.slider("throw out", { min: 1, max: 30, value: 10, show: (v) => `${v} % of pairs`, change: () => tell() });
     const chosen = () => found.order.slice(0, Math.round((found.order.length * Number(share.input.value)) / 100));
 
@@ -16,7 +16,7 @@
       if (!found) return;
       const gone = chosen(), caught = gone.filter((i) => found.poison[i]).length, all = found.poison.filter(Boolean).length;
       sentence.say(all
-        ? `Among the ${gone.length} most suspicious pairs are ${caught} of ${all} poisons. A poison is more suspicious than a clean pair with probability ${found.area.toFixed(2)}. The reference held ${found.inReference} poisons.`
+        ? `Among the ${gone.length} most suspicious pairs are ${caught} of ${all} poisons. A poison is more suspicious than a clean pair with probability ${found.area.toFixed(2)}. The random part held ${found.inReference} poisons.`
         : `There are no poisons, and still ${gone.length} pairs are called suspicious: a detector has to be told how many.`);
       play.element.dataset.found = `${caught} ${all}`;
     }
@@ -45,7 +45,8 @@
       suspects.replaceChildren();
       sentence.say("");
     });
-    return make("div", {}, make("h4", {}, "Find the poisons"), method.row, reference.row, share.row,
+    return make("div", {}, make("h4", {}, "Find the poisons"),
+      make("p", {}, "A pair is suspicious if its picture lies far from its 16 nearest pictures in a random part of the data."), method.row, reference.row, share.row,
       make("div", { class: "live-buttons" }, find, anew), ...sentence.rows, suspects);
   }
 
