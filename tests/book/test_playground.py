@@ -154,7 +154,7 @@ def test_poisons_are_found_and_the_model_is_cleaned(context: BrowserContext, add
     guess(figure, 10)
     press(figure, "Train")
     expect(figure).to_have_attribute("data-models", "1", timeout=SOON)
-    expect(figure.get_by_text("The patient: the model yours, 8 poisons")).to_be_visible()
+    expect(figure.get_by_text("The patient: your last model, 8 poisons")).to_be_visible()
     press(figure, "Find the poisons")
     expect(figure).to_have_attribute("data-found", re.compile(r"^\d 8$"), timeout=SOON)
     expect(figure.locator(".play-suspects figure")).to_have_count(12)

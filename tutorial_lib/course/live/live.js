@@ -11,6 +11,7 @@
       loading.set(name, new Promise((resolve, reject) => {
         const style = name.endsWith(".css"), element = document.createElement(style ? "link" : "script");
         if (style) element.rel = "stylesheet";
+        else element.async = false; // of several, the first asked for runs first
         element[style ? "href" : "src"] = new URL(name, folder);
         element.onload = resolve;
         element.onerror = () => {
@@ -101,7 +102,7 @@
     const figure = element.closest(".live-figure");
     try {
       const data = JSON.parse(element.querySelector("script").textContent);
-      for (const script of element.dataset.scripts.split(" ")) await course.load(script);
+      await Promise.all(element.dataset.scripts.split(" ").map(course.load));
       await course.kinds[element.dataset.kind](element, data);
       figure.classList.add("live-ready");
     } catch (error) {

@@ -2,6 +2,8 @@
 (() => {
   const course = globalThis.course, SIDE = 32, BYTES = 3 * SIDE * SIDE;
   const LAST = ["end", "stopped", "found", "fail"];
+  const DATA = "models/playground.js";
+  course.load(DATA).catch(() => {}); // while the other scripts come; who needs it asks again, and hears of a failure
   const SLOTS = 8; // pictures that the page itself embeds at a time
 
   const decode = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
@@ -36,6 +38,7 @@
 
   /* What the page and its worker know: {world, code, start}, the latter a model trained beforehand. */
   course.playgroundWorld = async () => {
+    await course.load(DATA);
     const { code, start, ...world } = course.playground;
     return {
       world: { ...world, atlas: undefined, pixels: await pixelsOf(world) },
@@ -49,26 +52,31 @@
     return course.lib;
   };
 
-  /* {ask(request, heard), tell(request)}: `ask` ends with the last message of an answer, and hands the others to `heard`.
-     Where the browser gives a page no worker, the page itself computes. */
-  course.playgroundWorker = async (world, code) => {
+  /* {kind, ask(request, heard), tell(request)}: `kind` comes to say how it computes; `ask` ends with the last message of an
+     answer, and hands the others to `heard`. Where the browser gives a page no worker, the page itself computes. */
+  course.playgroundWorker = (world, code) => {
     let heard = () => {}, settle = () => {}, post;
     const listen = (message) => (LAST.includes(message.did) ? settle(message) : heard(message));
-    const kind = await new Promise((resolve) => {
+    const kind = new Promise((resolve, reject) => {
       const alone = () => {
-        const session = new (course.engine().Session)(world, code, listen);
-        post = (request) => session.hear(request).catch((error) => listen({ did: "fail", message: error.message }));
-        resolve(`${session.net.products.kind}, without a worker`);
+        try {
+          const session = new (course.engine().Session)(world, code, listen);
+          post = (request) => session.hear(request).catch((error) => listen({ did: "fail", message: error.message }));
+          resolve(`${session.net.products.kind}, without a worker`);
+        } catch (error) {
+          reject(error);
+        }
       };
       try {
         const source = ["const lib = {};", ...course.parts.map((part) => `(${part})(lib);`), "lib.serve(self);"].join("\n");
         const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
         worker.onerror = alone; // while it starts: afterwards it reports its errors itself
-        worker.onmessage = ({ data }) => {
-          if (data.did !== "ready") return listen(data);
+        worker.onmessage = ({ data: { did, kind: how } }) => {
+          if (did !== "ready") return alone();
+          worker.onmessage = ({ data }) => listen(data);
           worker.onerror = ({ message }) => listen({ did: "fail", message });
           post = (request) => worker.postMessage(request);
-          return resolve(data.kind);
+          return resolve(how);
         };
         worker.postMessage({ world, code });
       } catch {
@@ -78,7 +86,7 @@
     const ask = (request, during = () => {}) => new Promise((resolve, reject) => {
       heard = during;
       settle = (message) => (message.did === "fail" ? reject(new Error(message.message)) : resolve(message));
-      post(request);
+      kind.then(() => post(request)).catch(reject);
     });
     return { kind, ask, tell: (request) => post(request) };
   };

@@ -5,7 +5,7 @@
 
   /* The pairs that lie most alone, and training without them. */
   function finder(play, tried) {
-    const { make } = course, { world, lib } = play, sentence = course.sentence(), suspects = make("div", { class: "play-pairs play-suspects" });
+    const { make } = course, { world, lib } = play, sentence = course.sentence(), outcome = course.sentence(), suspects = make("div", { class: "play-pairs play-suspects" });
     let found = null;
     const method = course.choice("score", [["distance", "distance to the 16th"], ["dao", "corrected for dimension (DAO)"]], "distance", () => {});
     const reference = course.slider("random part", { min: 32, max: 704, step: 32, value: 128, show: (v) => `${v} pairs`, change: () => {} });
@@ -33,21 +33,21 @@
     }, (error) => sentence.say(`That did not work: ${error.message}.`)) }, "Find the poisons");
     const anew = make("button", { type: "button", onclick: () => {
       if (!found) {
-        sentence.say("Find the poisons first.");
+        outcome.say("Find the poisons first.");
         return;
       }
-      play.work(() => tried("anew", { do: "train", settings: found.settings, removed: chosen() }, found.settings, sentence),
-        (error) => sentence.say(`That did not work: ${error.message}.`));
+      play.work(() => tried("anew", { do: "train", settings: found.settings, removed: chosen() }, found.settings, outcome),
+        (error) => outcome.say(`That did not work: ${error.message}.`));
     } }, "Train anew without them");
     play.on("busy", () => { for (const b of [find, anew]) b.disabled = play.busy; });
     play.on("own", () => {
       found = null;
       suspects.replaceChildren();
-      sentence.say("");
+      for (const said of [sentence, outcome]) said.say("");
     });
     return make("div", {}, make("h4", {}, "Find the poisons"),
       make("p", {}, "A pair is suspicious if its picture lies far from its 16 nearest pictures in a random part of the data."), method.row, reference.row, share.row,
-      make("div", { class: "live-buttons" }, find, anew), ...sentence.rows, suspects);
+      make("div", { class: "live-buttons" }, find, anew), ...sentence.rows, suspects, ...outcome.rows);
   }
 
   function cleaner(play, tried) {
@@ -94,9 +94,9 @@
     }
 
     function renew() {
-      const { settings, title } = play.own();
+      const own = play.own(), { settings } = own, name = own === play.start ? "the model trained beforehand" : "your last model";
       tries = [];
-      whose.textContent = `The patient: the model ${title}, ${settings.poisons} poisons, seed ${settings.seed}. Train another, and it takes its place.`;
+      whose.textContent = `The patient: ${name}, ${settings.poisons} poisons, seed ${settings.seed}. Train another, and it takes its place.`;
       plot.update({ before: play.own().measured, tries });
     }
     play.on("own", renew);

@@ -7,7 +7,6 @@
 
   course.kinds.playground = async (element) => {
     const { make } = course;
-    await course.load("models/playground.js");
     const { world, code, start } = await course.playgroundWorld(), lib = course.engine();
     const small = matchMedia("(max-width: 40rem)").matches; // a phone
     const listeners = {};
@@ -15,7 +14,7 @@
       element, world, lib, start,
       settings: { ...start.settings, ...(small ? { classes: 10, epochs: 10, poisons: 32 } : {}) },
       models: { start }, shown: "start", busy: false, paused: false,
-      reader: course.playgroundReader(world),
+      reader: course.playgroundReader(world), worker: course.playgroundWorker(world, code),
       on: (event, action) => (listeners[event] ??= []).push(action),
       tell: (event) => listeners[event]?.forEach((action) => action()),
       /* The model to defend: the reader's last one, or else that of the beginning. */
@@ -48,7 +47,6 @@
         }
       },
     };
-    play.worker = await course.playgroundWorker(world, code);
     const panels = ["Try", "Poison", "Train", "Look", "Dose", "Defend"].map((name) => course[`play${name}`](play));
     element.append(make("div", { class: "play" }, make("div", { class: "play", "data-still": "" }, ...panels.slice(0, 3)), ...panels.slice(3)));
     play.tell("busy");

@@ -131,6 +131,9 @@
       pause.textContent = "Pause";
     });
 
+    const how = make("p", { class: "live-note" });
+    play.worker.kind.then((kind) => { how.textContent = `Computed by ${kind} in this page.`; },
+      (error) => { how.textContent = `Nothing can be trained here: ${error.message}.`; });
     watch.begin(play.start.settings);
     watch.update(play.start);
     draw(play.start);
@@ -141,6 +144,6 @@
       guessed.row,
       make("div", { class: "live-buttons" }, start, five, pause, stop, progress),
       ...sentence.rows, watch.root, make("div", { class: "play-halves" }, loss.root, rates.root),
-      make("p", { class: "live-note" }, `Computed by ${play.worker.kind} in this page.`));
+      how);
   };
 })();
