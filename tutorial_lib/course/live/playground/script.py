@@ -13,8 +13,8 @@ from tutorial_lib import places
 from tutorial_lib.course.live.playground import engine
 from tutorial_lib.course.live.playground.world import World, atlas, cut, for_page, pictures, world
 
-#: The attack that the page opens with, and how all its models are trained; `rate` was chosen among 0.002, 0.003, 0.005
-#: and 0.008 by accuracy and attack success on pictures of the validation style.
+#: The attack that the page opens with, and how all its models are trained; on pictures of the validation style,
+#: two seeds each, rates of 0.003, 0.005 and 0.008 did alike and 0.002 a little worse.
 SETTINGS: dict[str, Any] = {
     "poisons": 64,
     "kind": "checkerboard",
@@ -40,7 +40,7 @@ def made_of() -> list[Path]:
 
 
 def script(settings: dict[str, Any] = SETTINGS) -> str:
-    """JavaScript that sets `course.playground`; training the model takes some ten seconds.
+    """JavaScript that sets `course.playground`; training the model takes some seconds.
 
     Args:
         settings: of the model to train beforehand, and of the page at the beginning.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import io
 from dataclasses import dataclass
@@ -121,8 +120,3 @@ def for_page(given: World) -> dict[str, Any]:
         "patches": [live.pixels(NoisePatch(size).pattern()) for size in range(1, LARGEST_PATCH + 1)],
         "veil": live.pixels(Blended().pattern(SIDE, SIDE)),
     }
-
-
-def encoded(given: World) -> str:
-    """The atlas of all pictures, in base64."""
-    return base64.b64encode(atlas(pictures(given))).decode()
