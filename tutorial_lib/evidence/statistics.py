@@ -204,7 +204,7 @@ def hardest(lists: Iterable[Sequence[float]], above: float = -math.inf, below: f
     def inside(values: Sequence[float]) -> float:
         found = estimate_mean(values)
         error = max(found.spread / found.n**0.5, 1e-9)
-        return min(found.value - above, below - found.value) / error
+        return float(min(found.value - above, below - found.value) / error)
 
     kept = [list(values) for values in lists if len(values) > 1]
     return min(kept, key=inside, default=[])
