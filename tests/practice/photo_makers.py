@@ -83,7 +83,9 @@ def _rows(some: Sequence[Photo]) -> np.ndarray:
     return np.stack([photo.pixels.transpose(2, 0, 1).reshape(-1) for photo in some])
 
 
-def cifar_files(train: Sequence[Photo], test: Sequence[Photo], *, fine: bool = False) -> dict[str, bytes]:
+def cifar_files(
+    train: Sequence[Photo], test: Sequence[Photo], *, fine: bool = False, classes: Sequence[str] = CLASSES
+) -> dict[str, bytes]:
     """The files of CIFAR-10, or of CIFAR-100 with fine labels, in the folder in which torchvision leaves them."""
 
     def batch(some: Sequence[Photo], title: str) -> bytes:
@@ -92,7 +94,7 @@ def cifar_files(train: Sequence[Photo], test: Sequence[Photo], *, fine: bool = F
         named |= {"fine_labels": labels, "coarse_labels": [0] * len(some)} if fine else {"labels": labels}
         return python2_batch(named | {"data": _rows(some)})
 
-    names = [*CLASSES]
+    names = [*classes]
     if fine:
         meta = python2_batch({"fine_label_names": names, "coarse_label_names": ["things"]})
         found = {"meta": meta, "train": batch(train, "training batch 1 of 1"), "test": batch(test, "test")}

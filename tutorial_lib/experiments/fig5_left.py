@@ -25,6 +25,7 @@ DATA_SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
     test=({"copies": 2}, {"copies": 4}),
     pilot=({"copies": 2}, {"copies": 4}, {"copies": 8}, {"copies": 16}),
     cpu=({"copies": 8}, {"copies": 16}, {"copies": 32}),  # models of less data are poor, whatever the poisons do
+    photos=({"limit": 11_250}, {"limit": 22_500}, {}),
     gpu=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000, 2_000_000, 3_000_000)),
     paper=(*({"limit": n} for n in (50_000, 300_000, 1_000_000, 2_000_000)), {}),
 )

@@ -56,6 +56,7 @@ DOSES = ByProfile(
     test=Doses((0, 4), (0, 4), (0, 4)),
     pilot=Doses((0, 16, 32), (0, 16, 32), (0, 16, 32)),
     cpu=Doses((32, 64, 128, 256), (16, 32, 64, 128), (40, 80, 160), data={"copies": 32, "recipe": Recipe(epochs=10)}),
+    photos=Doses((64, 128, 256, 512), (16, 32, 64, 128), (40, 80, 160)),
     gpu=Doses(),
     paper=Doses(),
 )
