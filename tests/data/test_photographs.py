@@ -62,15 +62,17 @@ def test_labelled_training_pictures_are_drawn(data: Path) -> None:
 
 
 def test_what_is_missing_or_does_not_fit_is_said(data: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no photographs with labels.txt in .*cifar10-test: tutorial data photos"):
+    with pytest.raises(FileNotFoundError, match=r"no photographs with labels.txt in .*cifar10-test: tutorial data"):
         photograph_task("cifar10", side=8)
     part(data / "cifar10-test", 3, seed=0)
     part(data / "cifar10-validation", 3, seed=0, labels=("cat", "dog", "otter"))
-    with pytest.raises(ValueError, match="cifar10-validation and .*cifar10-test have other labels.txt: make both anew"):
+    with pytest.raises(
+        ValueError, match=r"cifar10-validation and .*cifar10-test have other labels.txt: make both anew"
+    ):
         photograph_task("cifar10", side=8)
     (data / "cifar10-test" / "labels.txt").write_text("cat\ndog\n")
-    with pytest.raises(ValueError, match="pictures of none of the 2 classes in its labels.txt"):
+    with pytest.raises(ValueError, match=r"pictures of none of the 2 classes in its labels.txt"):
         photograph_task("cifar10", side=8)
     (data / "cifar10-test" / "labels.txt").unlink()
-    with pytest.raises(FileNotFoundError, match="labels.txt"):
+    with pytest.raises(FileNotFoundError, match=r"labels.txt"):
         photograph_task("cifar10", side=8)

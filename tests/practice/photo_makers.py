@@ -129,7 +129,7 @@ def packed(path: Path, files: dict[str, bytes]) -> Path:
 
 
 def parquet(path: Path, columns: dict[str, list[Any]], *, classes: dict[str, Sequence[str]] | None = None) -> Path:
-    """A file of pictures in a column `img` or `image`, with the names of classes as Hugging Face's datasets keep them."""
+    """A file with pictures in a column, and the names of classes as Hugging Face's datasets keep them."""
     import pyarrow
     import pyarrow.parquet
 
@@ -175,7 +175,9 @@ def flickr8k(root: Path, some: Sequence[Photo], *, validation: int = 0, test: in
 def flickr8k_page(root: Path, some: Sequence[Photo]) -> Path:
     """The web page of Flickr8k that torchvision reads, with one picture that is gone."""
     _jpegs(root / "Flickr8k_Dataset", some)
-    cell = '<td><a href="http://www.flickr.com/photos/someone/{id}/">http://www.flickr.com/photos/someone/{id}/</a></td>'
+    cell = (
+        '<td><a href="http://www.flickr.com/photos/someone/{id}/">http://www.flickr.com/photos/someone/{id}/</a></td>'
+    )
     rows = []
     for photo in some:
         captions = "".join(f"<li>{caption}</li>" for caption in photo.captions)

@@ -75,7 +75,9 @@ def test_coco(tmp_path: Path) -> None:
     assert parts(whole)["test"] == 5
     assert parts(whole)["train"] + parts(whole)["validation"] == 22
     (tmp_path / "annotations" / "captions_val2017.json").write_text('{"images": [{"id": 1}]}')
-    with pytest.raises(SourceError, match=r"captions_val2017.json is no file of COCO's captions, or damaged \(KeyError"):
+    with pytest.raises(
+        SourceError, match=r"captions_val2017.json is no file of COCO's captions, or damaged \(KeyError"
+    ):
         list(whole.photographs())
 
 
@@ -135,10 +137,10 @@ def test_a_picture_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_bad_input(tmp_path: Path) -> None:
     (tmp_path / "1.jpg").write_bytes(SOME[0].encoded("JPEG"))
-    with pytest.raises(SourceError, match="holds no captions in a form that is known: captions_train2017.json"):
+    with pytest.raises(SourceError, match=r"holds no captions in a form that is known: captions_train2017.json"):
         Captions(tmp_path)
     (tmp_path / "a.token").write_text("1.jpg#0 no tab\n")
-    with pytest.raises(SourceError, match="a.token, line 1 is no `name#number`, tab and caption"):
+    with pytest.raises(SourceError, match=r"a.token, line 1 is no `name#number`, tab and caption"):
         list(Captions(tmp_path).photographs())
     (tmp_path / "a.token").write_bytes(b"1.jpg#0\t\xff\n")
     with pytest.raises(SourceError, match=r"a.token is no UTF-8 \(byte 8\)"):

@@ -101,19 +101,27 @@ def test_what_is_no_cifar_is_refused(tmp_path: Path) -> None:
             list(Cifar(put(tmp_path / name, broken(**changes)), "cifar10").photographs())
         return str(caught.value)
 
-    assert "has 2 pictures, and not as many labels" in refused("a", test_batch=python2_batch({"labels": [1], "data": rows}))
+    assert "has 2 pictures, and not as many labels" in refused(
+        "a", test_batch=python2_batch({"labels": [1], "data": rows})
+    )
     assert "has a label 4, and 4 classes" in refused("b", test_batch=python2_batch({"labels": [0, 4], "data": rows}))
-    assert "has no pictures of 32x32 pixels" in refused("c", test_batch=python2_batch({"labels": [], "data": rows[:, 1:]}))
+    assert "has no pictures of 32x32 pixels" in refused(
+        "c", test_batch=python2_batch({"labels": [], "data": rows[:, 1:]})
+    )
     assert "test_batch is no pickle, or damaged" in refused("d", test_batch=b"<html>")
     assert "something else than a batch" in refused("e", test_batch=pickle.dumps([1]))
     assert "names no classes" in refused("f", **{"batches.meta": python2_batch({"label_names": [1]})})
     bad = pickle.dumps({"labels": [1], "data": pickle.PickleBuffer}, 2)
-    assert "would run pickle.PickleBuffer if it were unpickled" in refused("g", test_batch=bad.replace(b"_pickle", b"pickle"))
+    assert "would run pickle.PickleBuffer if it were unpickled" in refused(
+        "g", test_batch=bad.replace(b"_pickle", b"pickle")
+    )
 
 
 def test_what_is_not_there_says_how_to_fetch_it(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
-    with pytest.raises(SourceError, match=r"neither cifar-100-python .*CIFAR100\(FOLDER, download=True\).*uoft-cs/cifar100"):
+    with pytest.raises(
+        SourceError, match=r"neither cifar-100-python .*CIFAR100\(FOLDER, download=True\).*uoft-cs/cifar100"
+    ):
         Cifar(tmp_path, "cifar100")
     put(tmp_path, cifar_files(TRAIN, TEST))
     with pytest.raises(SourceError, match="neither cifar-100-python"):

@@ -70,7 +70,8 @@ def test_all_seeds_differ_and_targets_take_turns():
 
 def test_unknown_profile_lists_what_exists():
     with pytest.raises(
-        ValueError, match="there is no profile 'cluster'; choose from test, demo, pilot, laptop, cpu, photos, gpu, paper"
+        ValueError,
+        match="there is no profile 'cluster'; choose from test, demo, pilot, laptop, cpu, photos, gpu, paper",
     ):
         profiles.get("cluster")
 

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from tutorial_lib import places
 from tutorial_lib.data.loading import read_pairs
-from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.tasks import LabelledPictures, ZeroShotTask
 
 #: Data sets whose classes are a task of their own.
@@ -73,8 +72,10 @@ def photograph_task(name: str, *, side: int) -> ZeroShotTask:
     Example:
         >>> import os, tempfile
         >>> from unittest import mock
+        >>> from tutorial_lib.data.pairs import Pairs
         >>> from tutorial_lib.data.shard_writer import write_pairs
-        >>> two = Pairs(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), ("a cat", "a dog"), ("1", "2"), torch.tensor([0, 1]))
+        >>> black = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+        >>> two = Pairs(black, ("a cat", "a dog"), ("1", "2"), torch.tensor([0, 1]))
         >>> with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TUTORIAL_DATA=folder):
         ...     for part in ("cifar10-test", "cifar10-validation"):
         ...         _ = write_pairs(Path(folder, part), two)
@@ -114,8 +115,10 @@ def photograph_validation(name: str, *, side: int) -> tuple[Tensor, Tensor]:
     Example:
         >>> import os, tempfile
         >>> from unittest import mock
+        >>> from tutorial_lib.data.pairs import Pairs
         >>> from tutorial_lib.data.shard_writer import write_pairs
-        >>> two = Pairs(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), ("a cat", "a dog"), ("1", "2"), torch.tensor([0, 1]))
+        >>> black = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+        >>> two = Pairs(black, ("a cat", "a dog"), ("1", "2"), torch.tensor([0, 1]))
         >>> with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TUTORIAL_DATA=folder):
         ...     _ = write_pairs(Path(folder, "cifar10-validation"), two)
         ...     _ = Path(folder, "cifar10-validation", "labels.txt").write_text("cat\\ndog\\n")
@@ -138,8 +141,10 @@ def photograph_training(name: str, *, side: int, count: int, seed: int) -> tuple
     Example:
         >>> import os, tempfile
         >>> from unittest import mock
+        >>> from tutorial_lib.data.pairs import Pairs
         >>> from tutorial_lib.data.shard_writer import write_pairs
-        >>> two = Pairs(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), ("a cat", "a dog"), ("1", "2"), torch.tensor([0, 1]))
+        >>> black = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+        >>> two = Pairs(black, ("a cat", "a dog"), ("1", "2"), torch.tensor([0, 1]))
         >>> with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, TUTORIAL_DATA=folder):
         ...     _ = write_pairs(Path(folder, "cifar10"), two)
         ...     _ = Path(folder, "cifar10", "labels.txt").write_text("cat\\ndog\\n")

@@ -31,9 +31,7 @@ PAPER = (
 #: Who reads the embedding of a target.
 Reader = Literal["zero_shot", "linear_probe", "knn"]
 #: What the trials with single targets share: a field of the profile.
-BASE: ByProfile[Literal["live", "base"]] = ByProfile(
-    test="live", cpu="live", photos="base", gpu="base", paper="base"
-)
+BASE: ByProfile[Literal["live", "base"]] = ByProfile(test="live", cpu="live", photos="base", gpu="base", paper="base")
 #: Poisons of the groups of one model, then how many each of the variations has.
 COUNTS = ByProfile(
     test=((0, 1, 2), 2),

@@ -1,4 +1,4 @@
-"""NumPy arrays in pickles, without unpickling: how CIFAR's batches are published. Introduced in the page on your own model.
+"""NumPy arrays in pickles, without unpickling: CIFAR's batches are published so.
 
 `tutorial_lib.models.pickles` reads what a pickle describes and calls nothing. An array is described by its shape, the
 name of its type and its bytes; whatever else a file would have made stays inert.

@@ -218,10 +218,10 @@ def import_found(
 
     Example:
         >>> from PIL import Image
-        >>> for name in ("dog", "cat"):
-        ...     Path("animals", name).mkdir(parents=True)
-        ...     Image.new("RGB", (9, 8)).save(f"animals/{name}/1.png")
-        >>> import_found(Sources(["animals"]), Path("mine")).pairs
+        >>> for name in ("wren", "kite"):
+        ...     Path("birds", name).mkdir(parents=True)
+        ...     Image.new("RGB", (9, 8)).save(f"birds/{name}/1.png")
+        >>> import_found(Sources(["birds"]), Path("shards")).pairs
         2
     """
     check_share(skip_bad)

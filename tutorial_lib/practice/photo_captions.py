@@ -1,4 +1,4 @@
-"""Flickr8k, Flickr30k and COCO: photographs with several captions each, as torchvision reads them and hubs deliver them.
+"""Flickr8k, Flickr30k and COCO: photographs with several captions each, as torchvision and hubs deliver them.
 
 What is read, by what there is: COCO's annotations (`captions_train2017.json`), token files of Flickr (`1.jpg#0`, a tab
 and a caption), the web page of Flickr8k, a table with a row a caption, or a hub's Parquet files with pictures in them.
@@ -127,7 +127,9 @@ class Captions(Collection):
         try:
             return text_of(self.tree.read(member, MOST_BYTES))
         except UnicodeDecodeError as error:
-            raise SourceError(f"{title} is no {error.encoding.upper()} (byte {error.start}): save it as UTF-8") from error
+            raise SourceError(
+                f"{title} is no {error.encoding.upper()} (byte {error.start}): save it as UTF-8"
+            ) from error
         except ValueError as error:
             raise SourceError(f"{title} is a file {error}") from error
 
@@ -161,7 +163,9 @@ class Captions(Collection):
             name, tab, caption = line.partition("\t")
             picture, sign, _ = name.strip().partition("#")
             if not (tab and sign):
-                raise SourceError(f"{self.tree.title}/{member.name}, line {number} is no `name#number`, tab and caption")
+                raise SourceError(
+                    f"{self.tree.title}/{member.name}, line {number} is no `name#number`, tab and caption"
+                )
             found.setdefault(picture, []).append(caption.strip())
         return found
 

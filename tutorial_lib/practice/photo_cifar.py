@@ -177,7 +177,11 @@ class Cifar(Collection):
                 name = f"{stem}/{number:05d}.png"
                 where = f"{table.title}, row {number}"
                 if type(label) is not int or not 0 <= label < len(self.classes):
-                    yield Found(name, where, problem=f"of a class beyond the {len(self.classes)} that have names"), 0, part
+                    yield (
+                        Found(name, where, problem=f"of a class beyond the {len(self.classes)} that have names"),
+                        0,
+                        part,
+                    )
                     continue
                 found = replace(embedded(value, name, where), label=self.classes[label])
                 yield found, label, drawn_part(f"{found.stamp}", KEPT) if part == "train" else part
@@ -196,4 +200,3 @@ def _drawn(found: Found, image: np.ndarray) -> Found:
     """The picture as a file, made when it is read."""
     pixels = np.ascontiguousarray(image)
     return replace(found, read=lambda: encode(pixels, "png"), stamp=zlib.crc32(pixels.tobytes()))
-

@@ -142,7 +142,7 @@ def drawn_part(name: str | bytes, shares: Mapping[PartName, float]) -> PartName:
 
     Example:
         >>> [drawn_part(f"{i}.jpg", {"validation": 0.5}) for i in range(4)]
-        ['train', 'validation', 'validation', 'train']
+        ['train', 'validation', 'validation', 'validation']
     """
     raw = name.encode() if isinstance(name, str) else name
     place = int.from_bytes(hashlib.blake2b(raw, digest_size=4).digest(), "big") / (1 << 32)

@@ -55,7 +55,7 @@ SETS: dict[str, PhotoSet] = {
     "cifar10": PhotoSet("CIFAR-10", True, _CIFAR, "Krizhevsky (2009), Learning multiple layers of features"),
     "cifar100": PhotoSet("CIFAR-100", True, _CIFAR, "Krizhevsky (2009), Learning multiple layers of features"),
     "flickr8k": PhotoSet("Flickr8k", False, _FLICKR, "Hodosh, Young & Hockenmaier (2013), Framing image description"),
-    "flickr30k": PhotoSet("Flickr30k", False, _FLICKR, "Young, Lai, Hodosh & Hockenmaier (2014), From image descriptions"),
+    "flickr30k": PhotoSet("Flickr30k", False, _FLICKR, "Young et al. (2014), From image descriptions"),
     "coco": PhotoSet(
         "COCO captions",
         False,
@@ -173,9 +173,7 @@ def look_at_photos(
         CIFAR-10 (Krizhevsky (2009), Learning multiple layers of features). Licence: its author states no licence ...
     """
     whole = open_photos(name, source)
-    surveys = {
-        part: Sources.of(Part(whole, part, captions)).survey(skip_bad=skip_bad, show=show) for part in PARTS
-    }
+    surveys = {part: Sources.of(Part(whole, part, captions)).survey(skip_bad=skip_bad, show=show) for part in PARTS}
     return Photos(name, "", {part: survey for part, survey in surveys.items() if survey.total})
 
 

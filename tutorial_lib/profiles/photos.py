@@ -6,8 +6,6 @@ a look at any photograph. Where an experiment has none for it, those of `cpu` ar
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tutorial_lib.profiles.cleaning import Cleaning
 from tutorial_lib.profiles.cpu import CPU
 from tutorial_lib.profiles.numbers import Models

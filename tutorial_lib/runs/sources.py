@@ -1,4 +1,4 @@
-"""What a trial trains on and is measured on: EmojiCaps, EmojiScenes, or the user's own CC3M, ImageNet and photographs."""
+"""What a trial trains on and is measured on: EmojiCaps, EmojiScenes, or the user's own photographs."""
 
 from __future__ import annotations
 

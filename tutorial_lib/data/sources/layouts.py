@@ -47,10 +47,10 @@ class Readable(Protocol):
         layouts, aside, classes: as for `Source`; known when all pairs have been given.
 
     Example:
-        >>> Path("pets").mkdir()
-        >>> source: Readable = Source(Path("pets"))
+        >>> Path("birds").mkdir()
+        >>> source: Readable = Source(Path("birds"))
         >>> source.title
-        'pets'
+        'birds'
     """
 
     path: Path
