@@ -1,6 +1,7 @@
 """Sphinx extension: every chapter with code can be downloaded as a Jupyter notebook from its own page.
 
-Its text is what JupyterLab can show: numbers, names of figures and citations in place, quizzes and hints folded.
+Its text is what JupyterLab can show: numbers, names of figures and citations in place, quizzes and hints folded. Where
+the course has a repository, its first cell installs the course if it is missing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import doors
 import jupytext
 import plain_markdown
 from docutils import nodes
@@ -19,6 +21,9 @@ FOLDED = {"hide-input", "remove-cell", "remove-input", "solution"}  # tags of ce
 NOTE = (
     "*A chapter of the course “{title}”. Its cells need the environment that `make setup` makes; live figures are on "
     "its page.*"
+)
+INSTALLS = (
+    "*A chapter of the course “{title}”. The first cell installs what the others need; live figures are on its page.*"
 )
 
 
@@ -79,8 +84,10 @@ def offer_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[
     if (unsaid := next(speaker.left, None)) is not None:
         raise ValueError(f"{pagename}: {unsaid.astext()!r} stands on the page and not in its notebook")
     notebook.cells = [c for c in notebook.cells if c.source]
+    found = doors.repository(app.config)
     first = notebook.cells[0]
-    first.source += "\n\n" + NOTE.format(title=app.config.project)
+    first.source += "\n\n" + (INSTALLS if found else NOTE).format(title=app.config.project)
+    doors.with_install_cell(notebook, found)
     path = Path(app.outdir, "_sources", f"{pagename}.ipynb")
     path.parent.mkdir(parents=True, exist_ok=True)
     jupytext.write(notebook, path)

@@ -26,7 +26,7 @@ EMPTY = {
     "detect_pairs": {"demo"},
     "detect_dose": {"demo"},
     "detect_removal": {"demo"},
-    "cc_budget": {"test", "demo", "laptop", "cpu", "gpu", "paper"},
+    "cc_budget": {"test", "demo", "laptop", "cpu", "photos", "gpu", "paper"},
 }
 
 
@@ -75,7 +75,8 @@ def test_all_seeds_differ_and_targets_take_turns():
 
 def test_unknown_profile_lists_what_exists():
     with pytest.raises(
-        ValueError, match="there is no profile 'cluster'; choose from test, demo, pilot, laptop, cpu, gpu, paper"
+        ValueError,
+        match="there is no profile 'cluster'; choose from test, demo, pilot, laptop, cpu, photos, gpu, paper",
     ):
         profiles.get("cluster")
 

@@ -87,7 +87,7 @@ def test_every_choice_is_checked_when_it_is_made(cls, field, choices):
             lambda: Backdoor(8, select="lable-consistent"),
             "select of a backdoor must be others, label-consistent or named, not 'lable-consistent'",
         ),
-        (lambda: Trial(task="imagent"), "task of a trial must be emoji or imagenet, not 'imagent'"),
+        (lambda: Trial(task="imagent"), "task of a trial must be emoji, imagenet, cifar10 or cifar100, not 'imagent'"),
         (lambda: replace(Trial(), split="tset"), "split of a trial must be test or validation, not 'tset'"),
         (lambda: make_trigger("stripes", placement="radnom"), "placement of a stripes must be fixed or random"),
     ],

@@ -18,7 +18,7 @@ from tutorial_lib.notes import Note
 from tutorial_lib.trials import Record, TrainedDefense, Trial
 
 #: Training drawings per class of EmojiCaps (five styles), and pairs of the data sets that users bring.
-STYLES, SHARD_PAIRS = 5, {"cc3m": 2_950_000, "yfcc15m": 15_000_000}
+STYLES, SHARD_PAIRS = 5, {"cc3m": 2_950_000, "yfcc15m": 15_000_000, "cifar10": 45_000, "cifar100": 45_000}
 
 #: Operations a second where no record tells, as many as make 3,000 samples of tiny-rn at 32 pixels on two cores of a
 #: cloud CPU, and 100,000 on a GPU.

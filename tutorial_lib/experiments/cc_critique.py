@@ -55,11 +55,13 @@ STRUCTURED: ByProfile[dict[str, dict[str, Any]]] = ByProfile(
 DIRTY = ByProfile(test=(1,), pilot=(1, 4, 16), cpu=(1, 5, 25), gpu=(1, 5, 25), paper=(1, 5, 25))
 #: Weight of the in-modal loss in pre-training.
 SELF_SUPERVISION = ByProfile(test=1.0, cpu=1.0, gpu=1.0, paper=1.0)
-#: A model that is poisoned by further training, and the poisons of that training.
-PRETRAINED = ByProfile(
+#: A model that is poisoned by further training, and the poisons of that training; none has learned the photographs'
+#: classes.
+PRETRAINED: ByProfile[Trial | None] = ByProfile(
     test=Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64, lr=5e-4), start="clean"),
     pilot=Trial(classes=320, copies=2, recipe=Recipe(epochs=10), start="clean"),
     cpu=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=5, batch_size=512), start="clean"),
+    photos=None,
     gpu=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=10, batch_size=1024), start="clean"),
     paper=Trial(
         shards="cc3m",
@@ -80,9 +82,10 @@ def poisoned(p: Profile, seed: int) -> Trial:
 
 def pretrained(p: Profile, seed: int) -> Trial:
     """A clean model that ships with the course, poisoned by further training."""
-    c = p.cleaning
+    c, base = p.cleaning, PRETRAINED[p]
+    assert base is not None, p.name
     attack = c.attacked(dict(c.attacks["badnets"]) | {"count": PRETRAINED_COUNT[p]}, seed).attack
-    return replace(PRETRAINED[p], attack=attack, seeds=Seeds.all(seed), recipe_version=p.base.recipe_version)
+    return replace(base, attack=attack, seeds=Seeds.all(seed), recipe_version=p.base.recipe_version)
 
 
 def self_supervised(p: Profile, seed: int) -> Trial:
@@ -107,7 +110,7 @@ def trials(p: Profile) -> list[Trial]:
     c = p.cleaning
     out = []
     for seed in c.models.of(__name__):
-        bases = [poisoned(p, seed), pretrained(p, seed), self_supervised(p, seed)]
+        bases = [poisoned(p, seed), *([pretrained(p, seed)] if PRETRAINED[p] else []), self_supervised(p, seed)]
         bases += [structured(p, name, seed) for name in STRUCTURED[p]]
         out += [t for base in bases for t in with_before(base, sweeps(p))]
         out += with_before(poisoned(p, seed), [d for n in DIRTY[p] for d in dirty(p, n)])
@@ -125,6 +128,8 @@ def _base_of(p: Profile, which: str) -> Callable[[int], Trial]:
 
 def measured(results: Results, which: str, method: str, value: Callable[[Record], float] = success) -> dict[int, float]:
     """A number by seed. `which` is "poisoned", "pretrained", "self_supervised" or the name of a structured trigger."""
+    if which == "pretrained" and PRETRAINED[results.profile] is None:
+        return {}
     return by_seed(results, _base_of(results.profile, which), _settings(results, method), value)
 
 
@@ -213,7 +218,8 @@ def structure_survives(results: Results) -> list[float]:
 
 def names(results: Results) -> dict[str, str]:
     """What the figures call each kind of backdoored model."""
-    found = {"poisoned": "noise patch", "pretrained": "poisoned later", "self_supervised": "pre-trained with views"}
+    later = {"pretrained": "poisoned later"} if PRETRAINED[results.profile] else {}
+    found = {"poisoned": "noise patch", **later, "self_supervised": "pre-trained with views"}
     return found | {name: name for name in STRUCTURED[results.profile]}
 
 

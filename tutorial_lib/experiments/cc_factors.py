@@ -26,6 +26,7 @@ SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
     test=({"copies": 2}, {"copies": 4}),
     pilot=({"copies": 4}, {"copies": 8}, {"copies": 16}),
     cpu=({"scenes": 25_000}, {"scenes": 50_000}, {"scenes": 100_000}),
+    photos=({"limit": 11_250}, {"limit": 22_500}, {}),
     gpu=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000)),
     paper=({"limit": 500_000}, {"limit": 1_000_000}, {"limit": 2_000_000}, {}),
 )
@@ -33,7 +34,7 @@ SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
 
 #: The defender's share of each of these data; empty where it is the profile's, so that her pairs grow with the data. On
 #: a laptop she has 20,000 pairs however large the pre-training was.
-SHARES: ByProfile[tuple[float, ...]] = ByProfile(test=(), pilot=(), cpu=(0.8, 0.4, 0.2), gpu=(), paper=())
+SHARES: ByProfile[tuple[float, ...]] = ByProfile(test=(), pilot=(), cpu=(0.8, 0.4, 0.2), photos=(), gpu=(), paper=())
 
 
 def sweep(p: Profile, method: str, number: int) -> list[TrainedDefense]:

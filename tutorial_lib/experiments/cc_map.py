@@ -93,6 +93,12 @@ GRID = ByProfile(
         },
         ample=0.2,
     ),
+    photos=Grid(
+        Trial(shards="cifar100", task="cifar100", recipe=Recipe(epochs=20, batch_size=512)),
+        300,
+        {0.03: {10: SHORT}, 0.2: {5: SHORT}, 1.0: {1: SHORT}},
+        ample=0.2,
+    ),
     gpu=Grid(
         Trial(classes=320, scenes=3_000_000, recipe=Recipe(epochs=10, batch_size=1024)),
         1500,

@@ -30,7 +30,7 @@ PAPER = (
 #: Who reads the embedding of a target.
 Reader = Literal["zero_shot", "linear_probe", "knn"]
 #: What the trials with single targets share: a field of the profile.
-BASE: ByProfile[Literal["live", "base"]] = ByProfile(test="live", cpu="live", gpu="base", paper="base")
+BASE: ByProfile[Literal["live", "base"]] = ByProfile(test="live", cpu="live", photos="base", gpu="base", paper="base")
 #: Poisons of the groups of one model, then how many each of the variations has.
 COUNTS = ByProfile(
     test=((0, 1, 2), 2),
@@ -54,6 +54,7 @@ SAME_RATE: ByProfile[tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int
     test=(({"copies": 2}, 1), ({"copies": 10}, 5)),
     pilot=(({"copies": 2}, 1), ({"copies": 10}, 5)),
     cpu=(({"scenes": 20_000, "recipe": _SCENES}, 3), ({"scenes": 100_000, "recipe": _SCENES}, 15)),
+    photos=(({"limit": 9_000}, 1), ({}, 5)),
     gpu=(({"scenes": 600_000}, 3), ({"scenes": 3_000_000}, 15)),
     paper=(({}, 3), ({"shards": "yfcc15m"}, 15)),
 )

@@ -26,6 +26,7 @@ DATA_SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
     test=({"copies": 2}, {"copies": 4}),
     pilot=({"copies": 2}, {"copies": 4}, {"copies": 8}, {"copies": 16}),
     cpu=tuple({"classes": 320, "copies": n} for n in (8, 16, 32)),  # 12,800 pairs and more: with less models are poor
+    photos=({"limit": 11_250}, {"limit": 22_500}, {}),
     gpu=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000, 2_000_000, 3_000_000)),
     paper=(*({"limit": n} for n in (50_000, 300_000, 1_000_000, 2_000_000)), {}),
 )

@@ -29,9 +29,9 @@ ENOUGH = ByProfile(test=4, pilot=8, cpu=6, gpu=6, paper=16)
 #: Poisons of each.
 COUNT = ByProfile(test=8, pilot=64, cpu=128, gpu=75, paper=75)
 #: Side of the pictures: at 64 pixels, patches of the paper's shares of the side (up to 14 %) have pixels to differ in.
-SIDE = ByProfile(test=32, pilot=32, cpu=64, gpu=64, paper=224)
+SIDE = ByProfile(test=32, pilot=32, cpu=64, photos=32, gpu=64, paper=224)
 #: The model that takes such pictures.
-MODEL = ByProfile(test="tiny-rn", pilot="tiny-rn", cpu="tiny-rn-64", gpu="tiny-rn-64", paper="RN50")
+MODEL = ByProfile(test="tiny-rn", pilot="tiny-rn", cpu="tiny-rn-64", photos="tiny-rn", gpu="tiny-rn-64", paper="RN50")
 #: Cells across a patch; 0 for cells of the profile's size, of which a larger patch has more.
 CELLS = ByProfile(test=2, pilot=0, cpu=2, gpu=2, paper=0)
 

@@ -58,6 +58,7 @@ DOSES = ByProfile(
     cpu=Doses(
         (16, 32, 64, 128, 256), (16, 32, 64, 128), (40, 80, 160), data={"copies": 32, "recipe": Recipe(epochs=10)}
     ),
+    photos=Doses((64, 128, 256, 512), (16, 32, 64, 128), (40, 80, 160)),
     gpu=Doses(),
     paper=Doses(),
 )

@@ -44,7 +44,8 @@ def material(outcome: Outcome, defense: Defense) -> Material:
     chosen = torch.randperm(len(clean), generator=generator)[: max(1, round(defense.share * len(clean)))]
     pairs = clean.take(chosen)
     shown = outcome.task.class_of_concept(pairs.concept)
-    labelled = not (trial.scenes or trial.shards)  # a scene shows several things
+    of_task = not trial.shards or trial.shards == trial.task  # captions of other shards say what people liked
+    labelled = of_task and not trial.scenes  # a scene shows several things
     labels = shown if labelled and (shown >= 0).any() else None
     if labels is None and "labels" in defense.needs:  # nobody has labelled these pairs: take other pictures
         return _labelled(outcome)

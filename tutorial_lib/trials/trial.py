@@ -53,7 +53,8 @@ class Trial(Settings):
         scenes: train on that many EmojiScenes instead of the drawings of the classes.
         shards: train on the shards in that folder of the data directory instead, "cc3m" for example.
         limit: of those shards, the first so many pairs only.
-        task: what is classified: "emoji", the drawings of an unseen style, or "imagenet".
+        task: what is classified: "emoji", the drawings of an unseen style, "imagenet", or the photographs of "cifar10"
+            or "cifar100".
         objective: "clip", "triplet", the hinge loss of earlier work, or "supervised": the image tower with labels.
         self_supervision: weight of the in-modal loss in training itself, λ₂ of CleanCLIP; 0 is plain CLIP.
         start: name of a checkpoint that ships with the course, to train further; "" begins with random weights.
@@ -68,7 +69,7 @@ class Trial(Settings):
         True
         >>> Trial(task="imagent")
         Traceback (most recent call last):
-        ValueError: task of a trial must be emoji or imagenet, not 'imagent'
+        ValueError: task of a trial must be emoji, imagenet, cifar10 or cifar100, not 'imagent'
     """
 
     attack: Attack | None = None
@@ -84,7 +85,7 @@ class Trial(Settings):
     scenes: int = setting(0, added=True, data=True, needs={"shards": ""})
     shards: str = setting("", added=True, data=True)
     limit: int = setting(0, added=True, data=True, needs={"shards": ...})
-    task: Literal["emoji", "imagenet"] = setting("emoji", added=True, data=True)
+    task: Literal["emoji", "imagenet", "cifar10", "cifar100"] = setting("emoji", added=True, data=True)
     objective: Literal["clip", "triplet", "supervised"] = setting("clip", added=True)
     self_supervision: float = setting(0.0, added=True, needs={"objective": "clip"})
     start: str = setting("", added=True)
