@@ -17,9 +17,10 @@ from tutorial_lib.losses import check_weights, cleanclip_loss
 from tutorial_lib.models.fast import encode_text
 from tutorial_lib.models.tokenizer import Tokenizer
 from tutorial_lib.training.augment import autoaugment
+from tutorial_lib.training.curriculum import Curriculum
 from tutorial_lib.training.device import device_for, in_half, seeded
 from tutorial_lib.training.distributed import share, whole
-from tutorial_lib.training.loop import Options, encode_image, optimize, prefetcher, random_views
+from tutorial_lib.training.loop import Options, encode_image, follow, optimize, prefetcher, random_views
 from tutorial_lib.training.text_augment import augment_all
 from tutorial_lib.trials import History, Recipe
 
@@ -180,6 +181,47 @@ def train_with_views(
         recipe,
         seed=seed,
         device=device,
+        prefetch=prefetcher(pairs.images),
+        progress=progress,
+        **options,
+    )
+
+
+def train_by(
+    views: Views, curriculum: Curriculum, *, progress: bool | None = None, **options: Unpack[Options]
+) -> History:
+    """Train a model in place by a curriculum that sees its pairs in views.
+
+    Args:
+        views: of the pairs, with the model.
+        curriculum: the steps.
+        progress: as for `tutorial_lib.training.loop.train`.
+        options: of a checkpoint, as for `tutorial_lib.training.loop.follow`.
+
+    Raises:
+        ValueError: there are fewer pairs than one batch, or a checkpoint of another run.
+        TrainingDivergedError: the loss is NaN or infinite.
+
+    Example:
+        >>> from tutorial_lib import models
+        >>> from tutorial_lib.losses import clip_loss
+        >>> from tutorial_lib.training.curriculum import Passes
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> images, recipe = torch.zeros(8, 3, 32, 32, dtype=torch.uint8), Recipe(epochs=1, batch_size=4)
+        >>> pairs = Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1))
+        >>> views = Views.of(model, tokenizer, pairs, recipe, seed=0, device=torch.device("cpu"))
+        >>> passes = Passes(8, lambda batch, step: clip_loss(*views.changed(batch, step), 10.0), recipe)
+        >>> train_by(views, passes, progress=False).steps
+        2
+    """
+    recipe, pairs = views.recipe, views.pairs
+    if len(pairs) < recipe.batch_size:
+        raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
+    return follow(
+        views.model,
+        curriculum,
+        recipe,
+        device=views.device,
         prefetch=prefetcher(pairs.images),
         progress=progress,
         **options,

@@ -97,6 +97,19 @@ class CleaningMetrics(TypedDict, total=False):
     classes_without_a_label: int
 
 
+class MethodMetrics(TypedDict, total=False):
+    """What a training method found; in another package's, whatever that notes.
+
+    Example:
+        >>> found: MethodMetrics = {"safe": [40, 60], "safe_poisons": [1, 2]}  # after two epochs of SafeCLIP's split
+        >>> found["safe_poisons"][-1] / found["safe"][-1] < 0.05
+        True
+    """
+
+    safe: list[int]
+    safe_poisons: list[int]
+
+
 class Metrics(TypedDict, total=False):
     """The metrics of a record; which of them there are follows from its attack and its defense.
 
@@ -122,6 +135,7 @@ class Metrics(TypedDict, total=False):
     samples_per_second: float
     clean_accuracy: dict[str, RateDict]
     training_accuracy: RateDict  # of the model's own reader, on labelled pictures like those of the training
+    method: MethodMetrics
     # of a backdoor
     attack_success: dict[str, RateDict]
     attack_success_with_target: RateDict
