@@ -34,6 +34,7 @@ EXTRAS = {
     "data/hub.py": "data",
     "data/remote.py": "remote",
     "data/sources/arrow.py": "import",
+    "detect/approximate.py": "neighbours",
 }
 
 
