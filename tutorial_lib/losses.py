@@ -174,6 +174,35 @@ def cleanclip_loss(
     return lambda_clip * clip_loss(image, text, logit_scale) + lambda_self * own if lambda_clip else lambda_self * own
 
 
+def par_loss(
+    image: Tensor, text: Tensor, image_before: Tensor, text_before: Tensor, logit_scale: Tensor | float, tau: float
+) -> Tensor:
+    """L_CLIP less half the squared distances of pictures and captions from where they were, each until it exceeds tau.
+
+    Args:
+        image, text: normalised embeddings of the same pairs, shape (B, d).
+        image_before, text_before: of the same views under the model as it was found, shape (B, d).
+        logit_scale: 1 / temperature.
+        tau: mean squared distance, at most 4, from which on nothing pushes a modality any further.
+
+    Source: Singh et al. (2024), "Perturb and recover", equations 4 to 6.
+
+    Example:
+        >>> import torch
+        >>> x = torch.eye(4)
+        >>> far, near = par_loss(x, x, -x, x, 1.0, tau=4.0), par_loss(x, x, x, x, 1.0, tau=4.0)
+        >>> (near - far).item()  # half of 4
+        2.0
+    """
+
+    def pushed(now: Tensor, before: Tensor) -> Tensor:
+        distance = (now - before).square().sum(1).mean()
+        return torch.where(distance <= tau, distance, 0.0)
+
+    push = (pushed(image, image_before) + pushed(text, text_before)) / 2
+    return clip_loss(image, text, logit_scale) - push
+
+
 def check_weights(lambda_clip: float, lambda_self: float) -> None:
     """Raises ValueError unless both weights are finite, none is negative and one is positive.
 

@@ -15,9 +15,9 @@ from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.detect import early_loss
 from tutorial_lib.detect.early_loss import EarlyLoss, losses_among
 from tutorial_lib.evaluate import embed_images, embed_texts
-from tutorial_lib.trials import Recipe
 
-SHORT = Recipe(epochs=2, batch_size=16, precision="float32")
+#: Settings of a training that takes a second.
+SHORT = {"epochs": 2, "batch_size": 16}
 
 
 def slow(images: list, texts: list, reference: list[int], scale: float) -> list[float]:
@@ -51,7 +51,7 @@ def test_losses_are_those_of_the_loop(monkeypatch: pytest.MonkeyPatch, block: in
 def test_an_early_checkpoint_is_scored_as_it_is() -> None:
     model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
     before = copy.deepcopy(model)
-    detector = EarlyLoss(start="as-is", recipe=replace(SHORT, batch_size=9), seed=3)
+    detector = EarlyLoss(start="as-is", batch_size=9, seed=3)
     found = detector.scores(model, tokenizer, PAIRS)
     drawn = torch.randperm(72, generator=torch.Generator().manual_seed(3))[:9].tolist()
     images, texts = embed_images(model, PAIRS.images), embed_texts(model, tokenizer, PAIRS.captions)
@@ -64,7 +64,7 @@ def test_an_early_checkpoint_is_scored_as_it_is() -> None:
 def test_the_given_model_is_left_as_it_is_and_every_setting_counts() -> None:
     model = models.build(models.model_config("rn-0.4m"), TOKENIZER)
     before = copy.deepcopy(model)
-    base = EarlyLoss(recipe=SHORT, config="rn-0.4m", gamma=0.0)
+    base = EarlyLoss(**SHORT, config="rn-0.4m", gamma=0.0)
     detectors = [
         base,
         replace(base, start="given"),
@@ -86,7 +86,7 @@ def test_a_new_model_is_built_for_the_side_of_the_pictures() -> None:
     images = torch.nn.functional.interpolate(PAIRS.images.float(), size=64).to(torch.uint8)
     pairs = Pairs(images, PAIRS.captions, PAIRS.keys, PAIRS.concept)
     model, tokenizer = models.load(models.CHECKPOINTS / "unknown")  # for 32 pixels
-    assert EarlyLoss(recipe=replace(SHORT, epochs=1)).scores(model, tokenizer, pairs).isfinite().all()
+    assert EarlyLoss(epochs=1, batch_size=16).scores(model, tokenizer, pairs).isfinite().all()
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -102,7 +102,7 @@ def test_what_is_learned_first_has_the_lowest_loss() -> None:
     captions = tuple("red" if i < 9 else f"{words[i % 8]} {words[i // 9]}" for i in range(72))
     pairs = Pairs(images, captions, PAIRS.keys, PAIRS.concept)
     model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
-    detector = EarlyLoss(recipe=replace(SHORT, epochs=15), config="rn-0.4m")
+    detector = EarlyLoss(epochs=15, batch_size=16, config="rn-0.4m")
     found = detector.suspects(model, tokenizer, pairs, 9 / 72)
     assert easy[found].all()
 
@@ -113,5 +113,6 @@ def test_what_cannot_be_trained_is_refused() -> None:
         EarlyLoss().scores(model, tokenizer, PAIRS)
     with pytest.raises(ValueError, match="there is no model config 'RN51'"):
         EarlyLoss(config="RN51").scores(model, tokenizer, PAIRS)
-    with pytest.raises(ValueError, match="gamma of a early-loss must be at least 0"):
-        EarlyLoss(gamma=-1)
+    for wrong in ({"gamma": -1}, {"epochs": 0}, {"batch_size": 0}, {"lr": float("nan")}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} of a early-loss must be at least"):
+            EarlyLoss(**wrong)

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from tutorial_lib.attacks import ATTACKS, Backdoor, Group, Targeted, TextBackdoor
-from tutorial_lib.defenses import DEFENSES, Finetuning
+from tutorial_lib.defenses import DEFENSES, Finetuning, KnownTrigger
 from tutorial_lib.detect import DETECTORS
 from tutorial_lib.plugins import Kind
 from tutorial_lib.training.methods import METHODS, RoCLIP
@@ -17,7 +17,8 @@ from tutorial_lib.trials import Recipe, Trial
 from tutorial_lib.trials.schema import Settings, as_dict, digest
 from tutorial_lib.triggers import TRIGGERS, Blended, Checkerboard, Patch, Stripes, make_trigger
 
-KINDS = (*ATTACKS.values(), *DEFENSES.values(), *DETECTORS.values(), *METHODS.values(), *TRIGGERS.values())
+FAMILIES = (ATTACKS, DEFENSES, DETECTORS, METHODS, TRIGGERS)
+KINDS = (*(cls for family in FAMILIES for cls in family.values()), KnownTrigger)
 ALL: tuple[type[Settings], ...] = (Trial, Recipe, Group, *KINDS)
 
 

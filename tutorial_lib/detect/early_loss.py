@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tutorial_lib.detect.base import Detector
-from tutorial_lib.trials.recipe import Recipe
 
 if TYPE_CHECKING:
     import open_clip
@@ -31,17 +30,17 @@ class EarlyLoss(Detector):
         start: "random" trains a new model of `config` from random weights; "given" goes on from a copy of the given
             model; "as-is" takes the given model for the early checkpoint and trains nothing.
         config: of the new model; it is built for pictures of the pairs' side.
-        recipe: of the short training.
+        epochs, batch_size, lr: of the short training.
         ascent: "local" turns the sign of each loss below gamma, "flooding" that of a batch's mean, "none" of nothing.
         gamma: in nats.
         seed: of initial weights, order, views, and the pairs compared with.
 
     Raises:
-        ValueError: `gamma` is negative or not a number.
+        ValueError: a number is out of range.
 
     Source: Li et al. (2021), "Anti-backdoor learning": gamma 0.5 for ten classes, isolation after 20 of 100 epochs
-    with a constant learning rate; our recipe is a fifth of the course's, with its own schedule. The authors' code turns
-    the sign of a batch's mean and not, as the paper, of each loss.
+    with a constant learning rate; here it is a fifth of the course's recipe, with that one's schedule. The authors'
+    code turns the sign of a batch's mean and not, as the paper, of each loss.
 
     Example:
         >>> import torch
@@ -58,14 +57,16 @@ class EarlyLoss(Detector):
 
     start: Literal["random", "given", "as-is"] = "random"
     config: str = "tiny-rn"
-    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=3))
+    epochs: int = 3
+    batch_size: int = 256
+    lr: float = 2e-3
     ascent: Literal["local", "flooding", "none"] = "local"
     gamma: float = 0.5
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(gamma=0)
+        self.require(epochs=1, batch_size=1, lr=0, gamma=0)
 
     def scores(self, model: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs) -> Tensor:
         """How suspicious each pair is.
@@ -84,7 +85,7 @@ class EarlyLoss(Detector):
         drawn = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(self.seed))
         with torch.no_grad():
             scale = model.logit_scale.exp().item()
-        return -losses_among(images, texts, drawn[: self.recipe.batch_size], scale)
+        return -losses_among(images, texts, drawn[: self.batch_size], scale)
 
     def _early(self, model: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs) -> tuple[open_clip.CLIP, Tokenizer]:
         """A model that has been trained for a short time; the given one is left as it is."""
@@ -93,8 +94,10 @@ class EarlyLoss(Detector):
         from tutorial_lib import models
         from tutorial_lib.losses import flooding, local_gradient_ascent, pair_losses
         from tutorial_lib.training.loop import train
+        from tutorial_lib.trials.recipe import Recipe
 
         device = next(model.parameters()).device
+        recipe = Recipe(epochs=self.epochs, batch_size=self.batch_size, lr=self.lr)
         if self.start == "given":
             model = copy.deepcopy(model)
         else:
@@ -109,7 +112,7 @@ class EarlyLoss(Detector):
                 return losses.mean()
             return (local_gradient_ascent if self.ascent == "local" else flooding)(losses, self.gamma)
 
-        train(model, tokenizer, pairs, self.recipe, objective=objective, seed=self.seed, device=device, progress=False)
+        train(model, tokenizer, pairs, recipe, objective=objective, seed=self.seed, device=device, progress=False)
         return model, tokenizer
 
 

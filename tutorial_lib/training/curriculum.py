@@ -75,6 +75,7 @@ class Passes:
         loss_of: the loss.
         recipe: batch size, epochs and learning rates; the last, smaller batch of an epoch is dropped.
         seed: of the orders.
+        rate: learning rate of a step, given its number and the number of all; by default the recipe's.
 
     Example:
         >>> passes = Passes(10, lambda batch, number: batch.float().mean(), Recipe(epochs=2, batch_size=4))
@@ -86,6 +87,7 @@ class Passes:
     loss_of: Loss
     recipe: Recipe
     seed: int = 0
+    rate: Callable[[int, int], float] | None = None
 
     @property
     def per_epoch(self) -> int:
@@ -95,7 +97,8 @@ class Passes:
         recipe, first, total = self.recipe, epoch * self.per_epoch, self.recipe.steps(self.count)
         order = torch.randperm(self.count, generator=seeded(self.seed, epoch))
         batches = order[: self.per_epoch * recipe.batch_size].split(recipe.batch_size)
-        return [Step(n, batch, recipe.lr_at(n, total), self.loss_of) for n, batch in enumerate(batches, first)]
+        rate = self.rate or recipe.lr_at
+        return [Step(n, batch, rate(n, total), self.loss_of) for n, batch in enumerate(batches, first)]
 
     def state(self) -> dict[str, Any]:
         return {}

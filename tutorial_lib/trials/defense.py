@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from tutorial_lib.data.pairs import Pairs
     from tutorial_lib.models import Model, Tokenizer
 
-#: What a defender may have to give: pairs that she trusts, class labels of their pictures, the poisoned training pairs.
-Need = Literal["pairs", "labels", "training"]
+#: What a defender may have to give: pairs that she trusts, class labels of their pictures, the poisoned training pairs,
+#: a trigger that was inverted.
+Need = Literal["pairs", "labels", "training", "trigger"]
 
 
 class DefenseError(ValueError):
@@ -36,6 +37,8 @@ class Material:
         labels: class of each trusted picture, shape (len(pairs),), int64, -1 where unknown; `None` without labels.
         classes: number of classes, where there are labels.
         training: the pairs that the model was trained on, poisons included, where she has them.
+        trigger: mask, shape (1 or 3, H, W), from 0 to 1, and pattern, shape (3, H, W), from 0 to 1, of what a detector
+            of checkpoints has inverted: it makes x (1 - mask) + mask * pattern of a picture x, from 0 to 1.
 
     Example:
         >>> import torch
@@ -49,6 +52,7 @@ class Material:
     labels: Tensor | None = None
     classes: int = 0
     training: Pairs | None = None
+    trigger: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,8 @@ class CleaningMetrics(TypedDict, total=False):
     isolated: int
     isolated_poisons: int
     poisons: int
+    # of unlearning a trigger: share of a picture that it covers
+    trigger_share: float
     # of supervised finetuning
     labelled: int
     classes_without_a_label: int
