@@ -15,6 +15,7 @@ from tutorial_lib.defenses import (
     DefenseError,
     Finetuning,
     Material,
+    Retraining,
     SelfSupervision,
     ShrinkAndPerturb,
     SupervisedFinetuning,
@@ -36,8 +37,8 @@ def test_there_are_the_methods_that_the_course_compares():
         "par",
         "unlearn-trigger",
     }
-    assert set(DEFENSES) - set(TRAINED) == {"none"}
-    assert all(cls.title and (cls.cost > 0) == (kind in TRAINED) for kind, cls in DEFENSES.items())
+    assert set(DEFENSES) - set(TRAINED) == {"none", "retraining"}
+    assert all(cls.title and (cls.cost > 0) == (kind != "none") for kind, cls in DEFENSES.items())
 
 
 @pytest.mark.parametrize("kind", TRAINED)
@@ -127,6 +128,9 @@ def test_what_a_method_lacks_is_said(backdoored):
         (ShrinkAndPerturb, {"perturb": math.nan}),
         (AntiBackdoor, {"isolate": 1}),
         (AntiBackdoor, {"isolate": math.nan}),
+        (Retraining, {"drop": 0.0}),
+        (Retraining, {"drop": math.nan}),
+        (Retraining, {"detector": "dao"}),
     ],
 )
 def test_settings_out_of_range_are_refused(kind, wrong):
@@ -139,7 +143,7 @@ def test_a_method_knows_no_setting_of_another():
     own = {cls: {f.name for f in fields(cls)} for cls in DEFENSES.values()}
     everything = set().union(*own.values())
     settings = {"lambda_self", "both_ways", "shrink", "perturb", "isolate", "isolation", "early_epochs"}
-    settings |= {"tau", "noise", "cutout", "weight", "invert"}
+    settings |= {"tau", "noise", "cutout", "weight", "invert", "detector", "drop"}
     assert settings | {"recipe", "share", "dirty"} == everything
     for cls, known in own.items():
         for name in everything - known:

@@ -33,12 +33,12 @@ def test_pairs_that_do_not_fit_are_risky_and_come_first() -> None:
     safe = detector.safe(points())
     assert safe[20:].float().mean() > 0.8
     assert not safe[:20].float().mean() > 0.1
-    assert torch.equal(safe, detector.of_points(points()) <= 1 - detector.sure)
+    assert torch.equal(safe, detector.of_points(points()) <= 1 - 0.9)
     assert (detector.of_points(points()).topk(20).indices < 20).float().mean() > 0.8
-    assert CosineMixture(sure=0.999).safe(points()).sum() <= safe.sum()
+    assert detector.safe(points(), sure=0.999).sum() <= safe.sum()
 
 
 def test_a_probability_is_asked_for() -> None:
     for wrong in (0, 1.1, float("nan")):
-        with pytest.raises(ValueError, match=f"sure of a cosine-mixture is a probability, in .*, not {wrong}"):
-            CosineMixture(sure=wrong)
+        with pytest.raises(ValueError, match=f"sure is a probability, in .*, not {wrong}"):
+            CosineMixture().safe(points(), sure=wrong)

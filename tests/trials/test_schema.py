@@ -10,7 +10,7 @@ import pytest
 
 from tutorial_lib.attacks import ATTACKS, Backdoor, Group, Targeted, TextBackdoor
 from tutorial_lib.defenses import DEFENSES, Finetuning, KnownTrigger
-from tutorial_lib.detect import DETECTORS
+from tutorial_lib.detect import DETECTORS, KDistance
 from tutorial_lib.plugins import Kind
 from tutorial_lib.training.methods import METHODS, RoCLIP
 from tutorial_lib.trials import Recipe, Trial
@@ -130,7 +130,7 @@ def test_what_a_setting_needs_exists_and_lets_it_be_set():
     found = [(cls, f) for cls in ALL for f in fields(cls) if f.metadata.get("needs")]
     assert len(found) >= 9
     for cls, f in found:
-        some = {bool: not f.default, int: 3, float: 0.5, str: "validation", type(None): RoCLIP()}
+        some = {bool: not f.default, int: 3, float: 0.5, str: "validation", type(None): RoCLIP(), tuple: (KDistance(),)}
         other = some[type(f.default)]
         if get_origin(hint := get_type_hints(cls)[f.name]) is Literal:
             other = next(c for c in get_args(hint) if c != f.default)

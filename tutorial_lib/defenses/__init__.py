@@ -15,6 +15,7 @@ from tutorial_lib.defenses.cleanclip import CleanCLIP
 from tutorial_lib.defenses.finetune import Finetuning
 from tutorial_lib.defenses.known_trigger import KnownTrigger
 from tutorial_lib.defenses.par import PerturbAndRecover
+from tutorial_lib.defenses.retraining import Retraining
 from tutorial_lib.defenses.self_supervision import SelfSupervision
 from tutorial_lib.defenses.shrink_and_perturb import ShrinkAndPerturb
 from tutorial_lib.defenses.supervised import SupervisedFinetuning
@@ -35,6 +36,7 @@ __all__ = [
     "KnownTrigger",
     "Material",
     "PerturbAndRecover",
+    "Retraining",
     "SelfSupervision",
     "ShrinkAndPerturb",
     "SupervisedFinetuning",

@@ -12,10 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tutorial_lib.detect.base import Detector
 from tutorial_lib.detect.early_loss import EarlyLoss
 from tutorial_lib.detect.pair_similarity import PairSimilarity
-from tutorial_lib.trials import Cleaned, History, Material, TrainedDefense
+from tutorial_lib.trials import Cleaned, Detector, History, Material, TrainedDefense
 from tutorial_lib.trials.defense import Need
 from tutorial_lib.trials.schema import setting
 

@@ -20,13 +20,9 @@ class CosineMixture(PointDetector):
     its poisons it says the opposite, since they fit best of all.
 
     Attributes:
-        sure: probability of the upper Gaussian from which a pair is safe.
         seed: of the mixture's initial clusters.
 
-    Raises:
-        ValueError: `sure` is not in (0, 1].
-
-    Source: Yang et al. (2024), SafeCLIP, section 4.2: p >= 0.9.
+    Source: Yang et al. (2024), SafeCLIP, section 4.2.
 
     Example:
         >>> import torch
@@ -40,20 +36,24 @@ class CosineMixture(PointDetector):
     kind: ClassVar[str] = "cosine-mixture"
     title: ClassVar[str] = "mixture of cosines (SafeCLIP)"
 
-    sure: float = 0.9
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.sure <= 1:
-            raise ValueError(f"sure of a cosine-mixture is a probability, in (0, 1], not {self.sure}")
 
     def of_points(self, points: Points) -> Tensor:
         return 1 - self._upper(points)
 
-    def safe(self, points: Points) -> Tensor:
-        """Which pairs are safe, shape (N,), bool."""
-        return self._upper(points) >= self.sure
+    def safe(self, points: Points, sure: float = 0.9) -> Tensor:
+        """Which pairs are safe, shape (N,), bool.
+
+        Args:
+            points: embeddings of the pairs.
+            sure: probability of the upper Gaussian from which a pair is safe.
+
+        Raises:
+            ValueError: `sure` is not in (0, 1].
+        """
+        if not 0 < sure <= 1:
+            raise ValueError(f"sure is a probability, in (0, 1], not {sure}")
+        return self._upper(points) >= sure
 
     def _upper(self, points: Points) -> Tensor:
         import torch.nn.functional as F

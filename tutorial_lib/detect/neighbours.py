@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from tutorial_lib.detect import approximate
 from tutorial_lib.detect.points import PointDetector
 from tutorial_lib.notes import Note
+from tutorial_lib.trials.schema import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -133,6 +134,7 @@ class NeighbourDetector(PointDetector):
         k: neighbours.
         reference: pairs of the reference, drawn at random; all where there are fewer.
         seed: draws them.
+        normalise: embeddings first; in small models their norm tells poisons from others, and without it little does.
         index: how neighbours are found: "exact", "approximate", or "auto", see `nearest`.
 
     Raises:
@@ -150,7 +152,8 @@ class NeighbourDetector(PointDetector):
     k: int = 16
     reference: int = 2048
     seed: int = 0
-    index: Index = "auto"
+    normalise: bool = False
+    index: Index = setting("auto", added=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,6 +166,8 @@ class NeighbourDetector(PointDetector):
             ValueError: there are not more than `k` pairs.
         """
         import torch
+        import torch.nn.functional as F
 
+        images = F.normalize(images, dim=1) if self.normalise else images
         drawn = torch.randperm(len(images), generator=torch.Generator().manual_seed(self.seed))
         return nearest(images, drawn[: self.reference], self.k, index=self.index)

@@ -43,9 +43,9 @@ class Named:
 NAMED: ByProfile[dict[str, Named]] = ByProfile(
     test={"4": Named(NoisePatch(), 4), "4, blended": Named(Blended(alpha=0.5), 4)},
     cpu={
-        "150, patch": Named(NoisePatch(), 150),
-        "150, blended 0.5": Named(Blended(alpha=0.5), 150),
-        "150, wave": Named(Sinusoid(), 150),
+        "100, patch": Named(NoisePatch(), 100),
+        "100, blended 0.5": Named(Blended(alpha=0.5), 100),
+        "100, wave": Named(Sinusoid(), 100),
     },
     pilot={
         "40, patch": Named(NoisePatch(), 40),

@@ -207,7 +207,7 @@ def clean(
         suspected = None
         if looked_into:
             suspected = marked(read_pairs(looked_into, side=side, resizing=how, skip_bad=skip_bad), origins)
-        material = Material(given, numbers, len(pictures.labels), suspected, undone)
+        material = Material(given, numbers, len(pictures.labels), suspected, trigger=undone)
         defense.check(material)
         seconds = memory.training_seconds(found.config, defense.recipe, len(given), device=device)
         costs.announce(defense.cost * seconds, yes=yes, what="the cleaning")

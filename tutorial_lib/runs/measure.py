@@ -13,6 +13,7 @@ from tutorial_lib.attacks import Backdoor
 from tutorial_lib.attacks.poison import count_poisons
 from tutorial_lib.attacks.report import reader_of
 from tutorial_lib.data.captions import prompt_captions
+from tutorial_lib.defenses import Retraining
 from tutorial_lib.evaluate import (
     LinearProbe,
     Reader,
@@ -145,7 +146,7 @@ def _retrieval(outcome: Outcome, clean: Tensor, triggered: Tensor | None, classe
 def _cleaning(outcome: Outcome, cleaned: Cleaned) -> CleaningMetrics:
     """What the defense did, and its size as a share of the pre-training."""
     defense, history = outcome.trial.defense, cleaned.history
-    used = history.steps * defense.recipe.batch_size if isinstance(defense, TrainedDefense) else 0
+    used = history.steps * defense.recipe.batch_size if isinstance(defense, TrainedDefense | Retraining) else 0
     trained = max(1, outcome.history.steps * outcome.trial.recipe.batch_size)
     found: CleaningMetrics = {
         "steps": history.steps,

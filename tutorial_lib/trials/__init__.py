@@ -2,6 +2,7 @@
 
 from tutorial_lib.trials.attack import Attack, Plan
 from tutorial_lib.trials.defense import Cleaned, Defense, DefenseError, Material, TrainedDefense
+from tutorial_lib.trials.detector import Detector
 from tutorial_lib.trials.history import History
 from tutorial_lib.trials.method import Method
 from tutorial_lib.trials.metrics import Metrics
@@ -16,6 +17,7 @@ __all__ = [
     "Cleaned",
     "Defense",
     "DefenseError",
+    "Detector",
     "History",
     "Material",
     "Method",

@@ -112,6 +112,25 @@ class MethodMetrics(TypedDict, total=False):
     safe_poisons: list[int]
 
 
+class DetectionMetrics(TypedDict):
+    """How a detector ranks the training pairs of a poisoned model; see `tutorial_lib.detect.Ranking`.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from tutorial_lib import profiles, runs
+        >>> from tutorial_lib.detect import KDistance
+        >>> trial = replace(profiles.get("test").backdoor(4, seed=0), detectors=(KDistance(k=8),))
+        >>> sorted(runs.run(trial, progress=False).metrics["detection"]["k-distance k=8"])
+        ['auroc', 'average_precision', 'false_alarms', 'recall', 'seconds']
+    """
+
+    auroc: float
+    average_precision: float
+    false_alarms: float
+    recall: dict[str, float]
+    seconds: float
+
+
 class Metrics(TypedDict, total=False):
     """The metrics of a record; which of them there are follows from its attack and its defense.
 
@@ -166,3 +185,5 @@ class Metrics(TypedDict, total=False):
     similarity_of_views: float
     retrieval: Retrieval
     cleaning: CleaningMetrics
+    # of a trial with detectors, by their label
+    detection: dict[str, DetectionMetrics]
