@@ -52,7 +52,7 @@ NAMED: ByProfile[dict[str, Named]] = ByProfile(
         "80, patch": Named(NoisePatch(), 80, {"copies": 16, "recipe": Recipe(epochs=10)}),
         "40, blended 0.5": Named(Blended(alpha=0.5), 40),
     },
-    gpu={str(n): Named(NoisePatch(), n) for n in (300, 1500)},
+    gpu={str(n): Named(NoisePatch(), n) for n in (100, 300)},
     paper={"1500": Named(paper.PATCH, 1500)},
 )
 
