@@ -58,7 +58,8 @@ def samples(trial: Trial) -> int:
         return round(pairs(trial) * (1 - defense.drop) * defense.recipe.epochs)
     if isinstance(defense, TrainedDefense):
         return round(pairs(trial) * defense.share * defense.recipe.epochs * defense.cost)
-    return round(pairs(trial) * trial.recipe.epochs * (CleanCLIP.cost if trial.self_supervision else 1))
+    cost = CleanCLIP.cost if trial.self_supervision else 1.0
+    return round(pairs(trial) * trial.recipe.epochs * (cost if trial.method is None else trial.method.cost))
 
 
 @cache

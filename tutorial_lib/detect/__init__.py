@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from tutorial_lib.detect.activation_clustering import ActivationClustering
 from tutorial_lib.detect.caption_disagreement import CaptionDisagreement
+from tutorial_lib.detect.cosine_mixture import CosineMixture
 from tutorial_lib.detect.dao import DAO
+from tutorial_lib.detect.early_loss import EarlyLoss
 from tutorial_lib.detect.k_distance import KDistance
 from tutorial_lib.detect.near_duplicates import NearDuplicates
 from tutorial_lib.detect.pair_similarity import PairSimilarity
@@ -24,7 +26,9 @@ __all__ = [
     "SLOF",
     "ActivationClustering",
     "CaptionDisagreement",
+    "CosineMixture",
     "Detector",
+    "EarlyLoss",
     "KDistance",
     "NearDuplicates",
     "PairSimilarity",
@@ -37,5 +41,5 @@ __all__ = [
 
 #: Detectors by kind; those of other packages register as `tutorial_lib.detect`.
 DETECTORS: Kinds[Detector] = Kinds(
-    Detector, __name__, "detector", helpers=("points", "neighbours", "caption_groups", "ranking")
+    Detector, __name__, "detector", helpers=("approximate", "points", "neighbours", "caption_groups", "ranking")
 )

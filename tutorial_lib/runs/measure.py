@@ -27,7 +27,7 @@ from tutorial_lib.evaluate import (
 from tutorial_lib.runs import sources
 from tutorial_lib.runs.outcome import Outcome
 from tutorial_lib.trials import Cleaned, Metrics, TrainedDefense, Trial
-from tutorial_lib.trials.metrics import CleaningMetrics, Retrieval
+from tutorial_lib.trials.metrics import CleaningMetrics, MethodMetrics, Retrieval
 
 #: Ranks at which retrieval is measured.
 RANKS = (1, 5, 10)
@@ -78,6 +78,8 @@ def measure(outcome: Outcome, *, probes: bool = True) -> Metrics:
             name: accuracy(read(embeddings), task.targets, task.sprite).as_dict() for name, read in readers.items()
         },
     }
+    if outcome.history.notes:
+        metrics["method"] = cast("MethodMetrics", outcome.history.notes)
     if probes:
         metrics["training_accuracy"] = training
     if outcome.plan is not None:

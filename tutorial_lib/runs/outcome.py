@@ -142,6 +142,8 @@ def _model(
 
 
 def _fit(trial: Trial, clip: open_clip.CLIP, tokenizer: models.Tokenizer, pairs: Pairs, **options: Any) -> History:
+    if trial.method is not None:
+        return trial.method.train(clip, tokenizer, pairs, trial.recipe, seed=trial.seeds.order, **options)
     if trial.self_supervision:
         return train_with_views(
             clip,

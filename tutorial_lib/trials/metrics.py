@@ -92,9 +92,24 @@ class CleaningMetrics(TypedDict, total=False):
     isolated: int
     isolated_poisons: int
     poisons: int
+    # of unlearning a trigger: share of a picture that it covers
+    trigger_share: float
     # of supervised finetuning
     labelled: int
     classes_without_a_label: int
+
+
+class MethodMetrics(TypedDict, total=False):
+    """What a training method found; in another package's, whatever that notes.
+
+    Example:
+        >>> found: MethodMetrics = {"safe": [40, 60], "safe_poisons": [1, 2]}  # after two epochs of SafeCLIP's split
+        >>> found["safe_poisons"][-1] / found["safe"][-1] < 0.05
+        True
+    """
+
+    safe: list[int]
+    safe_poisons: list[int]
 
 
 class DetectionMetrics(TypedDict):
@@ -141,6 +156,7 @@ class Metrics(TypedDict, total=False):
     samples_per_second: float
     clean_accuracy: dict[str, RateDict]
     training_accuracy: RateDict  # of the model's own reader, on labelled pictures like those of the training
+    method: MethodMetrics
     # of a backdoor
     attack_success: dict[str, RateDict]
     attack_success_with_target: RateDict
