@@ -14,7 +14,9 @@ from tutorial_lib.detect import (
     SLOF,
     ActivationClustering,
     CaptionDisagreement,
+    CosineMixture,
     Detector,
+    EarlyLoss,
     KDistance,
     NearDuplicates,
     PairSimilarity,
@@ -45,6 +47,8 @@ NAMED: dict[str, Detector] = {
     "spectral signatures, normalised": SpectralSignatures(),
     "activation clustering": ActivationClustering(),
     "cosine of the pair": PairSimilarity(),
+    "early loss": EarlyLoss(),
+    "mixture of cosines": CosineMixture(),
     "caption disagreement": CaptionDisagreement(),
     "near-duplicates": NearDuplicates(),
 }
@@ -117,6 +121,8 @@ def _over(results: Results, better: str, worse: str) -> list[float]:
 dao_over_spectral = functools.partial(_over, better="dao", worse="spectral-signatures normalise=False")
 dao_over_clustering = functools.partial(_over, better="dao", worse="activation-clustering")
 dao_over_similarity = functools.partial(_over, better="dao", worse="pair-similarity")
+dao_over_early_loss = functools.partial(_over, better="dao", worse="early-loss")
+dao_over_mixture = functools.partial(_over, better="dao", worse="cosine-mixture")
 dao_over_k_distance = functools.partial(_over, better="dao", worse="k-distance")
 raw_over_normalised = functools.partial(_over, better="dao", worse="dao normalise=True")
 

@@ -119,6 +119,8 @@ ORACLES = {
     "dao_better_than_spectral": against("spectral-signatures normalise=False"),
     "dao_better_than_clustering": against("activation-clustering"),
     "dao_better_than_similarity": against("pair-similarity"),
+    "dao_better_than_early_loss": against("early-loss"),
+    "dao_better_than_mixture": against("cosine-mixture"),
     "dao_better_than_distance": against("k-distance"),
     "normalising_blinds": against("dao normalise=True"),
     "few_poisons_are_found": Oracle(right=fewest(0.97, 0.3), mirror=fewest(0.3, 0.97)),
