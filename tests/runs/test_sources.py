@@ -10,6 +10,7 @@ from tests.runs.small import TINY, backdoored
 from tutorial_lib import runs
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.defenses import Finetuning
+from tutorial_lib.detect import KDistance
 from tutorial_lib.runs import sources
 from tutorial_lib.training.methods import RoCLIP
 from tutorial_lib.trials import RECIPE_VERSION, Recipe, Seeds, Trial
@@ -43,6 +44,7 @@ CHANGED = {
     "method": RoCLIP(),
     "start": "clean",
     "defense": Finetuning(),
+    "detectors": (KDistance(),),
     "recipe_version": RECIPE_VERSION + 1,
 }
 
