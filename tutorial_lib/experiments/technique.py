@@ -93,5 +93,5 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
     values = [list(z_scores(results, name).values()) for name in names(p)]
-    curve(fig, names(p), values, f"{p.many} poisons", points=True)
+    curve(fig, names(p), values, f"{p.many} poisons", points=True, joined=False)
     return fig
