@@ -35,6 +35,7 @@ def test_picture_grid_embeds_the_sheet_and_its_titles():
     assert Image.open(io.BytesIO(png)).size == plots.contact_sheet(images, columns=2, gap=7).size
     assert [a.text for a in fig.layout.annotations] == list("abcd")
     assert fig.layout.meta["alt"] == "four"
+    assert fig.layout.meta["sheet"] == {"count": 4, "columns": 2, "picture": [24, 24], "cell": [45, 45]}
 
 
 def test_groups_differ_in_colour_and_marker():

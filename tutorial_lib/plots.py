@@ -214,6 +214,9 @@ def pictures(
         images: shape (N, 3, H, W), uint8.
         alt: what the grid shows.
 
+    Returns:
+        The figure; its layout's `meta["sheet"]` says where the pictures lie, so that a page can lay them out anew.
+
     Example:
         >>> import torch
         >>> fig = pictures(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "Two black squares.", titles=["one", "two"])
@@ -231,7 +234,9 @@ def pictures(
     fig.add_trace(go.Image(source=source, hoverinfo="skip"))
     fig.update_xaxes(visible=False, range=[0, sheet.width], constrain="domain")
     fig.update_yaxes(visible=False, range=[sheet.height, 0], scaleanchor="x", constrain="domain")
-    fig.update_layout(margin={"l": 5, "r": 5, "t": top, "b": 0})
+    at = {"count": len(images), "columns": columns, "picture": [width * zoom, height * zoom]}
+    at["cell"] = [(width + gap) * zoom, (height + gap) * zoom]
+    fig.update_layout(margin={"l": 5, "r": 5, "t": top, "b": 0}, meta={"alt": alt, "sheet": at})
     for i, text in enumerate(titles or ()):
         row, column = divmod(i, columns)
         fig.add_annotation(

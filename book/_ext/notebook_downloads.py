@@ -16,6 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 FOLDED = {"hide-input", "remove-cell", "remove-input", "solution"}  # tags of cells whose source is folded on the page
+UNFOLDED = "parameters"  # what a reader is to change stays in sight in a notebook
 NOTE = (
     "*A chapter of the course “{title}”. Its cells need the environment that `make setup` makes; live figures are on "
     "its page.*"
@@ -74,7 +75,7 @@ def offer_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = plain_markdown.plain(cell.source, speaker)
-        elif FOLDED & set(cell.metadata.get("tags", ())):
+        elif FOLDED & (tags := set(cell.metadata.get("tags", ()))) and UNFOLDED not in tags:
             cell.metadata["jupyter"] = {"source_hidden": True}
     if (unsaid := next(speaker.left, None)) is not None:
         raise ValueError(f"{pagename}: {unsaid.astext()!r} stands on the page and not in its notebook")

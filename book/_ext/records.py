@@ -78,7 +78,6 @@ def quantity(text: str) -> tuple[Estimate | None, float, str]:
 class NumberRole(SphinxRole):
     """A number of the recorded models, as text."""
 
-    node: type[nodes.inline] | type[nodes.strong]
     written: Callable[[str, Results], str]
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -86,20 +85,18 @@ class NumberRole(SphinxRole):
             text = type(self).written(self.text, results())
         except ValueError as error:
             return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
-        return [self.node("", text, classes=["measured"])], []
+        return [nodes.inline("", text, classes=["measured"])], []
 
 
 class MeasuredRole(NumberRole):
     """The mean of a quantity over the recorded models."""
 
-    node = nodes.strong
     written = quantities.measured
 
 
 class IntervalRole(NumberRole):
     """The 95 % interval of a quantity and the number of models."""
 
-    node = nodes.inline
     written = quantities.interval
 
 

@@ -66,7 +66,7 @@ def curve(
     if len(kept) > 1 and isinstance(kept[0][0], str):
         for trace in fig.data[before:]:
             trace.offsetgroup = name
-        fig.update_layout(scattermode="group", scattergap=0.6)
+        fig.update_layout(scattermode="group", scattergap=0.85 if joined else 0.6)
     return fig
 
 
