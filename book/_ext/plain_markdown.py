@@ -12,6 +12,7 @@ import quiz
 import records
 from pybtex.database import parse_file
 
+from tutorial_lib.course import drawings
 from tutorial_lib.evidence import claims, quantities
 
 #: What a role says, from its name and its text.
@@ -55,6 +56,8 @@ def _directive(match: re.Match[str]) -> str:
         return _quiz(body)
     if name == "claims":
         return "\n".join(_claim(identity) for identity in f"{argument} {body}".split())
+    if name == "drawing":
+        return f"{drawings.markdown(argument)}\n\n*{body}*"
     if name == "live-figure":
         return f"*On the page of this chapter a live figure stands here.* {body}"
     raise ValueError(f"a notebook cannot show the directive {name!r} yet")

@@ -218,7 +218,7 @@ def plot_distance(results: Results) -> go.Figure:
         "Distance between the embeddings of pictures with and without trigger, before, after plain finetuning and "
         "after CleanCLIP.",
         x="model",
-        y="distance of embeddings (0 to 2)",
+        y="distance of embeddings (0\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}2)",
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
     for method in ("none", *METHODS):
