@@ -27,12 +27,13 @@ def values(doctree: nodes.document) -> Iterator[nodes.Element]:
     """Numbers and verdicts that roles have put into the text, in its order."""
     for node in doctree.findall(nodes.Element):
         classes = node.get("classes", ())
-        if {"pasted-text", "measured", "verdict"} & set(classes) and not _in_table(node):
+        if {"pasted-text", "measured", "verdict"} & set(classes) and not _in_claims(node):
             yield node
 
 
-def _in_table(node: nodes.Node | None) -> bool:
-    while node is not None and not isinstance(node, nodes.table):
+def _in_claims(node: nodes.Node | None) -> bool:
+    """Whether it belongs to a list of claims, which a notebook tells in its own way."""
+    while node is not None and "claims" not in getattr(node, "attributes", {}).get("classes", ()):
         node = node.parent
     return node is not None
 

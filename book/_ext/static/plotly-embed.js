@@ -45,8 +45,8 @@
   }
 
   /* A title of an axis in lines of so many pixels. */
-  function wrapped(axis, pixels) {
-    const words = (axis?.title?.text ?? "").split(" "), most = pixels / LETTER, lines = [""];
+  function wrapped(axis = {}, pixels) {
+    const words = (axis.title?.text ?? "").split(" "), most = pixels / LETTER, lines = [""];
     for (const word of words) {
       const last = lines.at(-1);
       if (last && last.length + 1 + word.length > most) lines.push(word);
