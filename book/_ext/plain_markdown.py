@@ -72,7 +72,8 @@ def _quiz(body: str) -> str:
     for number, question in enumerate(quiz.parse(body.splitlines()), 1):
         parts.append(f"**{number}.** {question.ask}")
         for sign, choice, why in question.choices:
-            folded = _folded("Right or wrong?", f"**{quiz.WORDS[sign]}** {why}")
+            again = "" if sign == "+" else f" Read again: *{question.back}*."
+            folded = _folded("Right or wrong?", f"**{quiz.WORDS[sign]}** {why}{again}")
             parts.append(f"- {choice}\n\n" + indent(folded, "  "))
     return "\n\n".join(parts)
 

@@ -88,7 +88,7 @@ def _power(value: float) -> str:
 
 def _values(trace: dict[str, Any], key: str) -> list[Any]:
     found = trace.get(key)
-    return list(range(len(trace["y"]))) if found is None and key == "x" else list(found or ())
+    return list(range(len(trace.get("y") or ()))) if found is None and key == "x" else list(found or ())
 
 
 def _spread(trace: dict[str, Any]) -> Iterator[float]:
@@ -310,7 +310,7 @@ def notes(layout: dict[str, Any], axes: dict[str, Axis], box: tuple[float, float
 
 def svg(figure: dict[str, Any], width: float = WIDTH) -> str:
     """A figure as an SVG element."""
-    layout, traces = figure["layout"], list(figure["data"])
+    layout, traces = figure.get("layout", {}), list(figure.get("data", ()))
     height, margin = float(layout.get("height", 450)), layout.get("margin") or {}
     left, right = float(margin.get("l", 60)), width - float(margin.get("r", 20))
     names, taken = legend(traces, left, 16.0, right) if layout.get("showlegend") is not False else ("", 0.0)

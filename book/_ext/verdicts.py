@@ -10,6 +10,7 @@ Nothing is executed for them, so a page is as new as its records (see `records`)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from html import escape
 from typing import Any, ClassVar
 
@@ -33,6 +34,8 @@ LEGEND = (
 )
 
 Parse = Callable[[str], list[nodes.Node]]
+#: Text between tags, where quotes may stand.
+text = partial(escape, quote=False)
 
 
 def raw(html: str) -> nodes.raw:
@@ -75,9 +78,7 @@ def numbers(verdict: Verdict) -> str:
     if claim.margin:
         rows["margin"] = claim.margin
     rows["role"] = claim.role + ("" if claim.stated_by == "source" else "; the direction is ours")
-    cells = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in rows.items()
-    )
+    cells = "".join(f'<tr><th scope="row">{text(name)}</th><td>{text(value)}</td></tr>' for name, value in rows.items())
     return f'<table class="claim-numbers">{cells}</table>'
 
 
@@ -91,10 +92,10 @@ def line(verdict: Verdict, parse: Parse, *, anchor: bool = False) -> nodes.conta
     claim = verdict.claim
     what, where = forest.asked(claim)
     head = (
-        f'<p class="claim-says">{badge(verdict)} {escape(claim.says)} '
-        f'<span class="claim-place">({escape(forest.place(claim))})</span></p>'
+        f'<p class="claim-says">{badge(verdict)} {text(claim.says)} '
+        f'<span class="claim-place">({text(forest.place(claim))})</span></p>'
     )
-    measure = f'<p class="claim-asks">{escape(what)} <b>{escape(where)}</b></p>'
+    measure = f'<p class="claim-asks">{text(what)} <b>{text(where)}</b></p>'
     node = nodes.container(classes=["claim", *classes(verdict)])
     if anchor:
         node["ids"].append(f"claim-{claim.id.replace('_', '-')}")
@@ -151,7 +152,7 @@ def choices(found: list[Verdict]) -> str:
             checked = " checked" if value == "all" else ""
             buttons.append(
                 f'<label><input type="radio" name="show-{name}" id="show-{name}-{value}"{checked}> '
-                f"{escape(title)} <small>{count}</small></label>"
+                f"{text(title)} <small>{count}</small></label>"
             )
         out.append(f"<fieldset><legend>{name}</legend>{''.join(buttons)}</fieldset>")
     return f'<form class="claim-choices" aria-label="Which claims are shown">{"".join(out)}</form>'
@@ -170,8 +171,8 @@ class AtAGlance(SphinxDirective):
                 continue
             items = "".join(
                 f'<li class="{" ".join(classes(v))}"><a href="#claim-{v.claim.id.replace("_", "-")}">'
-                f"{escape(v.claim.says)}</a> <small>{SOURCES[v.claim.source].replace('&', '&amp;')}, "
-                f"{escape(forest.place(v.claim))}</small>{forest.strip(v) if kind in JUDGED else ''}</li>"
+                f"{text(v.claim.says)}</a> <small>{text(SOURCES[v.claim.source])}, "
+                f"{text(forest.place(v.claim))}</small>{forest.strip(v) if kind in JUDGED else ''}</li>"
                 for v in mine
             )
             title = f"{badge(mine[0])} <small>{len(mine)} of {len(found)}</small>"
@@ -230,10 +231,10 @@ class PaperBesideOurs(SphinxDirective):
 
     def changes(self, mine: list[Claim]) -> list[nodes.Node]:
         """Which claims were changed later, and why."""
-        text = [f"*Changed later: {claim.says}.* {change}." for claim in mine for change in claim.changes]
-        if not text:
+        told = [f"*Changed later: {claim.says}.* {change}." for claim in mine for change in claim.changes]
+        if not told:
             return []
-        return self.parse_text_to_nodes("\n\n".join(text))
+        return self.parse_text_to_nodes("\n\n".join(told))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

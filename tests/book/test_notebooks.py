@@ -88,6 +88,9 @@ How many?
   It is.
 - two
   It is not.
+- three
+  Neither.
+@ Above
 ```"""
     assert (
         plain(source, lambda role, text: f"<{role} {text}>")
@@ -104,6 +107,14 @@ Use `f`.
 
 **1.** How many?
 
+- three
+
+  <details><summary>Right or wrong?</summary>
+
+  **No.** Neither. Read again: *Above*.
+
+  </details>
+
 - $1$
 
   <details><summary>Right or wrong?</summary>
@@ -116,7 +127,7 @@ Use `f`.
 
   <details><summary>Right or wrong?</summary>
 
-  **No.** It is not.
+  **No.** It is not. Read again: *Above*.
 
   </details>"""
     )
