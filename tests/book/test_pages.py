@@ -241,8 +241,8 @@ def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, 
         rights = stamps.evaluate_all("found => found.map(e => e.getBoundingClientRect().right)")
         assert max(rights) <= 390
         wide = page.locator(".plotly-figure[tabindex='0']")
-        assert wide.count() >= 1
-        assert min(wide.evaluate_all("found => found.map(e => e.scrollWidth)")) >= 560
+        assert wide.count() >= (name == "cleanclip")  # maps side by side
+        assert wide.count() == 0 or min(wide.evaluate_all("found => found.map(e => e.scrollWidth)")) >= 560
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
         assert page.locator(".modebar").count() == 0, "it would cover the legend"
         titles = page.locator(".plotly-embed :is(.xtitle, .ytitle)")

@@ -87,15 +87,21 @@
     return { ...layout, annotations: (layout.annotations ?? []).map(dark) };
   }
 
+  /* What a figure may do; on a phone the toolbar would cover the legend. */
+  function configured(element) {
+    const toolbar = element.clientWidth < READABLE ? { displayModeBar: false } : {};
+    return { responsive: true, displaylogo: false, ...toolbar };
+  }
+
   async function draw(element) {
     const { data, layout, config, frames } = JSON.parse(element.querySelector("script").textContent);
     const Plotly = await plotly();
-    const toolbar = element.clientWidth < READABLE ? { displayModeBar: false } : {}; // it would cover the legend
+    const toolbar = configured(element);
     await Plotly.newPlot(element, {
       data,
       frames,
       layout: themed(onWhite(fitted(layout, element), data)),
-      config: { responsive: true, displaylogo: false, ...toolbar, ...config },
+      config: { ...toolbar, ...config },
     });
     drawn.add(element);
   }
@@ -115,5 +121,5 @@
     window.Plotly.relayout(element, { template: themed(element.layout).template });
   })).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 
-  Object.assign(course, { plotly, themed }); // for live figures
+  Object.assign(course, { plotly, themed, configured }); // for live figures
 })();
