@@ -79,7 +79,7 @@ class ShippedRole(SphinxRole):
             problem = f"no {metric!r} of a shipped model {name!r}: {error}"
             return [], [self.inliner.reporter.error(problem, line=self.lineno)]
         self.env.note_dependency(str(path))
-        return [nodes.strong("", f"{100 * rate:.1f}", classes=["measured"])], []
+        return [nodes.inline("", f"{100 * rate:.1f}", classes=["measured"])], []
 
 
 def write_static(app: Sphinx) -> None:

@@ -18,6 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 FOLDED = {"hide-input", "remove-cell", "remove-input", "solution"}  # tags of cells whose source is folded on the page
+UNFOLDED = "parameters"  # what a reader is to change stays in sight in a notebook
 NOTE = (
     "*A chapter of the course “{title}”. Its cells need the environment that `make setup` makes; live figures are on "
     "its page.*"
@@ -31,12 +32,13 @@ def values(doctree: nodes.document) -> Iterator[nodes.Element]:
     """Numbers and verdicts that roles have put into the text, in its order."""
     for node in doctree.findall(nodes.Element):
         classes = node.get("classes", ())
-        if {"pasted-text", "measured", "verdict"} & set(classes) and not _in_table(node):
+        if {"pasted-text", "measured", "verdict"} & set(classes) and not _in_claims(node):
             yield node
 
 
-def _in_table(node: nodes.Node | None) -> bool:
-    while node is not None and not isinstance(node, nodes.table):
+def _in_claims(node: nodes.Node | None) -> bool:
+    """Whether it belongs to a list of claims, which a notebook tells in its own way."""
+    while node is not None and "claims" not in getattr(node, "attributes", {}).get("classes", ()):
         node = node.parent
     return node is not None
 
@@ -79,7 +81,7 @@ def offer_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = plain_markdown.plain(cell.source, speaker)
-        elif FOLDED & set(cell.metadata.get("tags", ())):
+        elif FOLDED & (tags := set(cell.metadata.get("tags", ()))) and UNFOLDED not in tags:
             cell.metadata["jupyter"] = {"source_hidden": True}
     if (unsaid := next(speaker.left, None)) is not None:
         raise ValueError(f"{pagename}: {unsaid.astext()!r} stands on the page and not in its notebook")

@@ -221,7 +221,7 @@ def plot(results: Results) -> go.Figure:
             y=means,
             name=title,
             error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down},
-            marker={"color": plots.COLOURS[k], "pattern": {"shape": ("", "/")[k]}},
+            marker={"color": plots.STYLES[title].colour, "pattern": {"shape": ("", "/")[k]}},
         )
     fig.update_layout(margin={"b": 150})
     fig.update_annotations(yshift=-120)

@@ -116,5 +116,5 @@ def plot(results: Results) -> go.Figure:
     kinds = list(KINDS[p])
     for k, method in enumerate(METHODS):
         values = [list(measured(results, kind, method).values()) for kind in kinds]
-        curve(fig, kinds, values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
+        curve(fig, kinds, values, word(method), number=k, scale=100, bounds=(0, 1), points=True, joined=False)
     return fig

@@ -243,7 +243,7 @@ def plot(results: Results) -> go.Figure:
     )
     for k, method in enumerate(("none", *METHODS)):
         values = [list(successes(results, a, method).values()) for a in c.attacks]
-        curve(fig, list(c.attacks), values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
+        curve(fig, list(c.attacks), values, word(method), number=k, scale=100, bounds=(0, 1), points=True, joined=False)
     return fig
 
 
@@ -254,10 +254,9 @@ def plot_distance(results: Results) -> go.Figure:
         "Distance between the embeddings of pictures with and without trigger, before, after plain finetuning and "
         "after CleanCLIP.",
         x="model",
-        y="distance of embeddings",
+        y="distance of embeddings (0\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}2)",
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
-    methods = ("none", *METHODS)
-    values = [list(distances(results, m).values()) for m in methods]
-    curve(fig, [word(m) for m in methods], values, "BadNets", points=True)
-    return fig
+    for method in ("none", *METHODS):
+        curve(fig, [word(method)], [list(distances(results, method).values())], word(method), points=True, joined=False)
+    return fig.update_layout(showlegend=False)

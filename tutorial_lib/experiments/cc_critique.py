@@ -251,7 +251,8 @@ def plot(results: Results) -> go.Figure:
     shown = names(results)
     for k, method in enumerate(METHODS):
         values = [list(measured(results, which, method).values()) for which in shown]
-        curve(fig, list(shown.values()), values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
+        kinds, name = list(shown.values()), word(method)
+        curve(fig, kinds, values, name, number=k, scale=100, bounds=(0, 1), points=True, joined=False)
     return fig
 
 
@@ -267,7 +268,9 @@ def plot_dirty(results: Results) -> go.Figure:
     )
     counts = (0, *DIRTY[p])
     rate = c.sweep("cleanclip", few=True)[0].recipe.lr
-    for k, (found, name) in enumerate(((with_dirt, "as a defender chooses"), (dirt_at_one_rate, f"at {rate:g}"))):
+    chosen, fixed = "CleanCLIP, as a defender chooses", f"CleanCLIP, at a learning rate of {rate:g}"
+    for k, (found, name) in enumerate(((with_dirt, chosen), (dirt_at_one_rate, fixed))):
         values = [list(found(results, n).values()) for n in counts]
-        curve(fig, [str(n) for n in counts], values, name, number=k, scale=100, bounds=(0, 1), points=True)
+        names = [str(n) for n in counts]
+        curve(fig, names, values, name, number=k, like="CleanCLIP", scale=100, bounds=(0, 1), points=True)
     return fig

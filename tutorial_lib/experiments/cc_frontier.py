@@ -261,13 +261,14 @@ def plot(results: Results) -> go.Figure:
         if not points:
             continue
         x, y = zip(*points, strict=True)
-        plots.line(fig, [round(v, 2) for v in x], [round(v, 2) for v in y], word(method), number=k)
+        name = word(method)
+        plots.line(fig, [round(v, 2) for v in x], [round(v, 2) for v in y], name, number=k)
         for pick, symbol in ((chosen, "circle-open"), (oracle, "x-thin-open")):
             fig.add_scatter(
                 x=[round(mean(measured(results, method, accuracy, pick).values()), 2)],
                 y=[round(mean(measured(results, method, success, pick).values()), 2)],
                 mode="markers",
-                marker={"symbol": symbol, "size": 15, "color": plots.COLOURS[k % len(plots.COLOURS)]},
+                marker={"symbol": symbol, "size": 15, "color": plots.style(name, k).colour},
                 showlegend=False,
                 hovertext="chosen on validation" if pick is chosen else "oracle",
             )

@@ -317,6 +317,6 @@ def plot(results: Results) -> go.Figure:
         itertools.product(dict.fromkeys((ample_share(p), published_share(p))), METHODS)
     ):
         values = [list(picked(results, method, loss, share=share).values()) for loss in losses]
-        name = f"{_title(method)}, {100 * share:.3g} % of the pairs"
-        curve(fig, [100 * loss for loss in losses], values, name, number=k, scale=100, bounds=(0, 1))
+        name, like = f"{_title(method)}, {100 * share:.3g} % of the pairs", _title(method).split(",")[0]
+        curve(fig, [100 * loss for loss in losses], values, name, number=k, like=like, scale=100, bounds=(0, 1))
     return fig

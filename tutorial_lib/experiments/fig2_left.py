@@ -269,5 +269,6 @@ def plot(results: Results) -> go.Figure:
         curve(fig, [str(c) for c in x], values, name, number=k, scale=100, bounds=(0, 1))
     if BEYOND[p][0]:
         further = {count: list(found.values()) for count, found in by_repeats(results).items() if count != "0"}
-        curve(fig, list(further), list(further.values()), "zero-shot, other models", number=2, scale=100, bounds=(0, 1))
+        name, values = "zero-shot, other models", list(further.values())
+        curve(fig, list(further), values, name, number=2, like="zero-shot", scale=100, bounds=(0, 1))
     return fig

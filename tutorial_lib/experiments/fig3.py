@@ -136,7 +136,7 @@ def plot_left(results: Results) -> go.Figure:
             kept = (total >= ENOUGH) & (same > 0)
             x, y = middles(len(total))[kept], same[kept] / total[kept]
             plots.line(fig, x.round(4).tolist(), y.round(6).tolist(), name, number=k)
-    fig.update_yaxes(type="log")
+    fig.update_yaxes(type="log", exponentformat="power")  # else a probability of 0.0001 reads 100µ
     return fig
 
 
@@ -160,7 +160,7 @@ def plot_right(results: Results) -> go.Figure:
             density = np.array(counts[which]) / sum(counts[which]) / width
             plots.line(fig, x.round(4).tolist(), density.round(4).tolist(), name, number=k)
         mean, std = record.metrics["similarity_clean"], record.metrics["similarity_clean_std"]
-        plots.line(fig, x.round(4).tolist(), stats.norm.pdf(x, mean, std).round(4).tolist(), "normal curve", number=2)
+        plots.line(fig, x.round(4).tolist(), stats.norm.pdf(x, mean, std).round(4).tolist(), "normal curve", number=6)
         fig.update_traces(mode="lines")
     return fig
 

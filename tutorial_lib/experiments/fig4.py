@@ -189,10 +189,11 @@ def plot(results: Results) -> go.Figure:
     for number, (trained, tested) in enumerate(PLACEMENTS):
         counts = counts_of(p, trained)
         values = [list(z_scores(results, trained, tested, c).values()) for c in counts]
-        curve(fig, list(counts), values, placement_name(trained, tested), number=number)
+        name, like = placement_name(trained, tested), _word(trained, "at random places")
+        curve(fig, list(counts), values, name, number=number, like=like)
     fig.update_xaxes(type="linear")
     return fig
 
 
-def _word(placement: str) -> str:
-    return "at one place" if placement == "fixed" else "at random"
+def _word(placement: str, at_random: str = "at random") -> str:
+    return "at one place" if placement == "fixed" else at_random

@@ -101,5 +101,5 @@ def plot(results: Results) -> go.Figure:
     )
     values = [list(successes(results, name).values()) for name in names(p)]
     name = f"{TIMES * p.few} poisons"
-    curve(fig, names(p), values, name, scale=100, bounds=(0, 1), points=True)
+    curve(fig, names(p), values, name, scale=100, bounds=(0, 1), points=True, joined=False)
     return fig
