@@ -101,7 +101,7 @@ wheel: ## build the package with its records as build/wheel/*.whl; needs no .ven
 	@ls build/wheel/*.whl
 
 lock: $(READY) ## write requirements.lock from what is installed in .venv
-	$(BIN)/python -m pip install --quiet --upgrade -e '.[bench,book,data,dev,ray]'
+	$(BIN)/python -m pip install --quiet --upgrade -e '.[bench,book,data,dev,neighbours,ray]'
 	( echo "# Written by 'make lock'. PyTorch picks its own CUDA packages, so none is named here."; \
 	  $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip --exclude backdooring-clip | sed 's/+cpu$$//' \
 	  | grep -vE '^(nvidia|cuda|triton)|@ ' ) > requirements.new

@@ -11,6 +11,7 @@ from tutorial_lib import runs
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.defenses import Finetuning
 from tutorial_lib.runs import sources
+from tutorial_lib.training.methods import RoCLIP
 from tutorial_lib.trials import RECIPE_VERSION, Recipe, Seeds, Trial
 
 
@@ -39,6 +40,7 @@ CHANGED = {
     "scenes": 64,
     "objective": "supervised",
     "self_supervision": 1.0,
+    "method": RoCLIP(),
     "start": "clean",
     "defense": Finetuning(),
     "recipe_version": RECIPE_VERSION + 1,

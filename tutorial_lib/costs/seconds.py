@@ -13,7 +13,7 @@ from functools import cache
 from statistics import median
 
 from tutorial_lib import places
-from tutorial_lib.defenses import CleanCLIP
+from tutorial_lib.defenses import CleanCLIP, Retraining
 from tutorial_lib.notes import Note
 from tutorial_lib.trials import Record, TrainedDefense, Trial
 
@@ -54,9 +54,12 @@ def samples(trial: Trial) -> int:
         80000
     """
     defense = trial.defense
+    if isinstance(defense, Retraining):
+        return round(pairs(trial) * (1 - defense.drop) * defense.recipe.epochs)
     if isinstance(defense, TrainedDefense):
         return round(pairs(trial) * defense.share * defense.recipe.epochs * defense.cost)
-    return round(pairs(trial) * trial.recipe.epochs * (CleanCLIP.cost if trial.self_supervision else 1))
+    cost = CleanCLIP.cost if trial.self_supervision else 1.0
+    return round(pairs(trial) * trial.recipe.epochs * (cost if trial.method is None else trial.method.cost))
 
 
 @cache

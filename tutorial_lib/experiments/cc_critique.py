@@ -13,7 +13,17 @@ from tutorial_lib import plots
 from tutorial_lib.defenses import Defense
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
-from tutorial_lib.experiments._defended import accuracy, at, by_seed, numbers, percent, success, with_before, word
+from tutorial_lib.experiments._defended import (
+    accuracy,
+    at,
+    by_seed,
+    committed,
+    numbers,
+    percent,
+    success,
+    with_before,
+    word,
+)
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Recipe, Record, Seeds, TrainedDefense, Trial
@@ -159,6 +169,29 @@ def dirt_at_one_rate(results: Results, count: int) -> dict[int, float]:
 def pretrained_before(results: Results) -> list[float]:
     """Attack success on the model poisoned by further training, before cleaning."""
     return list(measured(results, "pretrained", "none").values())
+
+
+def pretrained_removed(results: Results) -> list[float]:
+    """Attack success before less after CleanCLIP, model poisoned by further training, by one who cleans in any case."""
+    p = results.profile
+    settings = _settings(results, "cleanclip")
+    after = by_seed(results, _base_of(p, "pretrained"), settings, success, committed)
+    return differences(measured(results, "pretrained", "none"), after)
+
+
+def _both_work(results: Results, which: str) -> list[float]:
+    """Attack success before cleaning, the lower of that of a kind of models and of the plain ones."""
+    one, other = (measured(results, kind, "none") for kind in (which, "poisoned"))
+    return [min(one[seed], other[seed]) for seed in sorted(one.keys() & other.keys())]
+
+
+both_pretrainings_work = functools.partial(_both_work, which="self_supervised")
+both_structures_work = functools.partial(_both_work, which="stripes")
+
+
+def undirtied_left(results: Results) -> list[float]:
+    """Attack success after CleanCLIP where no poison is among the trusted pairs."""
+    return list(with_dirt(results, 0).values())
 
 
 def pretrained_left(results: Results) -> list[float]:

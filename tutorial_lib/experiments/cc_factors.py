@@ -91,6 +91,22 @@ def size_at_one_rate(results: Results, number: int, method: str) -> dict[int, fl
     return at(results, lambda s: sized(p, SIZES[p][number], s), sweep(p, method, number)[0])
 
 
+def _lower(one: dict[int, float], other: dict[int, float]) -> list[float]:
+    """The lower of two numbers of each seed."""
+    return [min(one[seed], other[seed]) for seed in sorted(one.keys() & other.keys())]
+
+
+def all_counts_work(results: Results) -> list[float]:
+    """Attack success before cleaning, the lower of that of the fewest and of the most poisons."""
+    counts = COUNTS[results.profile]
+    return _lower(by_count(results, counts[0], "none"), by_count(results, counts[-1], "none"))
+
+
+def all_sizes_work(results: Results) -> list[float]:
+    """Attack success before cleaning, the lower of that in the smallest and in the largest data."""
+    return _lower(by_size(results, 0, "none"), by_size(results, len(SIZES[results.profile]) - 1, "none"))
+
+
 def more_poisons_harder(results: Results) -> list[float]:
     """Attack success after CleanCLIP: the most poisons less the fewest."""
     counts = COUNTS[results.profile]

@@ -143,7 +143,7 @@ def plot_left(results: Results) -> go.Figure:
 def plot_right(results: Results) -> go.Figure:
     """Densities of pair similarity with a normal fit, for one model with most poisons."""
     p = results.profile
-    records = results.of([p.backdoor(p.counts[-1], 0)])
+    records = results.of([p.backdoor(p.counts[-1], p.models.first)])
     fig = plots.figure(
         "Densities of pair similarity in a backdoored model: clean pairs follow a normal curve, pairs with the "
         "trigger lie far to the right of it.",

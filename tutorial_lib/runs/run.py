@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tutorial_lib import models
 from tutorial_lib.runs.defend import apply
+from tutorial_lib.runs.detect import look
 from tutorial_lib.runs.hardware import hardware
 from tutorial_lib.runs.measure import measure
 from tutorial_lib.runs.outcome import Outcome, train_trial
@@ -23,7 +24,7 @@ def run(
     weights: Path | None = None,
     checkpoint: Path | None = None,
 ) -> Record:
-    """Train, clean where a defense is given, and measure one trial.
+    """Train, clean where a defense is given, look for poisons where detectors are, and measure one trial.
 
     It is a pure function of the trial on the same hardware and versions.
 
@@ -44,6 +45,8 @@ def run(
     started = time.perf_counter()
     outcome = fit(trial, progress=progress, device=device, weights=weights, checkpoint=checkpoint)
     metrics = measure(outcome)
+    if trial.detectors:
+        metrics["detection"] = look(outcome, trial.detectors)
     if keep is not None and not isinstance(outcome.model, models.Classifier):
         models.save(keep, outcome.model, models.model_config(trial.model), outcome.tokenizer, half=True)
     return Record(

@@ -1,4 +1,4 @@
-"""The state of a run that may be interrupted: weights, optimizer, epochs."""
+"""The state of a run that may be interrupted: weights, optimizer, epochs, and what a method keeps between them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,27 @@ from torch import nn
 from torch.optim import Optimizer
 
 from tutorial_lib.files import whole
+from tutorial_lib.training.curriculum import Curriculum
 
 
-def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, epoch: int, loss: list[float]) -> None:
+def store(
+    path: Path,
+    identity: object,
+    model: nn.Module,
+    optimizer: Optimizer,
+    epoch: int,
+    loss: list[float],
+    curriculum: Curriculum | None = None,
+) -> None:
     """Write the state after an epoch; the file appears whole or not at all, and an older one stays until then.
+
+    Args:
+        path: of the file.
+        identity: of the run, plain data.
+        model, optimizer: what has been trained, and by what.
+        epoch: number of epochs that are done.
+        loss: mean of each.
+        curriculum: that may have a state of its own.
 
     Raises:
         NotWrittenError: the disk is full or the folder cannot be written.
@@ -33,14 +50,21 @@ def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, 
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
+    if curriculum is not None and (kept := curriculum.state()):
+        state["curriculum"] = kept
     with whole(path, alone=True) as part, part.open("wb") as file:
         torch.save(state, file)  # not to the path: of a file of ours, we know what the system said
 
 
 def restore(
-    path: Path, identity: object, model: nn.Module, optimizer: Optimizer, device: torch.device
+    path: Path,
+    identity: object,
+    model: nn.Module,
+    optimizer: Optimizer,
+    device: torch.device,
+    curriculum: Curriculum | None = None,
 ) -> tuple[int, list[float]]:
-    """Load a state into model and optimizer.
+    """Load a state into model, optimizer and curriculum.
 
     Returns:
         The number of epochs that are done, and their losses.
@@ -67,4 +91,6 @@ def restore(
         raise ValueError(f"{path} belongs to another run: {found}, this one is {identity}; remove the file")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
+    if curriculum is not None:
+        curriculum.restore(state.get("curriculum", {}))
     return state["epoch"], state["loss"]

@@ -257,4 +257,5 @@ FIGURES: dict[str, tuple[str, Callable[[Results], dict[str, Any]]]] = {
     "similarities": ("similarities", similarities),
     "placement": ("explore", placement),
     "frontier": ("explore", frontier),
+    "playground": ("playground", lambda _: {}),
 }
