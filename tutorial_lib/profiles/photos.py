@@ -12,7 +12,7 @@ from tutorial_lib.profiles.numbers import Models
 from tutorial_lib.profiles.profile import Profile
 from tutorial_lib.trials import Recipe, Trial
 
-#: 45,000 pairs at 32 pixels; 5,000 more are kept for the choice of settings, 10,000 are classified.
+#: About 45,000 pairs at 32 pixels; about 5,000 are kept for the choice of settings, 10,000 are classified.
 CIFAR100 = Trial(shards="cifar100", task="cifar100", recipe=Recipe(epochs=20, batch_size=512))
 #: Drawn at random, once, from the classes that are no people and whose name is part of no other and of no caption.
 _TARGETS = ("otter", "pine tree", "beetle", "kangaroo")
