@@ -12,12 +12,14 @@ from tutorial_lib.evidence.claims import Claim, Verdict
 
 HEIGHT, MIDDLE, FOOT = 54, 24, 48  # pixels
 EDGE = 0.12  # of the range, left free on both sides
+FAR = 3  # ranges of bound and value beyond which an interval is cut, and ends in an arrow
 MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float, digits: int = 3) -> str:
     """A number as it is printed, with a minus sign and not a hyphen."""
-    return f"{value:.{digits}g}".replace("-", MINUS)
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+    return text.replace("-", MINUS)
 
 
 def asked(claim: Claim) -> tuple[str, str]:
@@ -55,8 +57,9 @@ def strip(verdict: Verdict) -> str:
     if e is None:
         return ""
     ends = bounds(claim)
-    points = [e.low, e.high, e.value, *ends, *([claim.reported] if claim.reported is not None else [])]
-    low, high = min(points), max(points)
+    core = [e.value, *ends, *([claim.reported] if claim.reported is not None else [])]
+    far = FAR * (max(core) - min(core)) or math.inf
+    low, high = min(*core, max(e.low, min(core) - far)), max(*core, min(e.high, max(core) + far))
     if claim.kind in ("share", "exists"):
         low, high = 0.0, 1.0
     room = EDGE * (high - low) or 0.5
@@ -73,15 +76,22 @@ def strip(verdict: Verdict) -> str:
     out.append(f'<line class="strip-axis" x1="0" x2="100%" y1="{MIDDLE + 16}" y2="{MIDDLE + 16}"/>')
     for bound in ends:
         out.append(f'<line class="strip-bound" x1="{at(bound)}" x2="{at(bound)}" y1="4" y2="{MIDDLE + 16}"/>')
-        out.append(f'<text x="{at(bound)}" y="{FOOT + 4}">{number(bound)}</text>')
+    if len(ends) == 2 and ends[1] - ends[0] < 0.12 * (high - low):
+        out.append(f'<text x="{at(sum(ends) / 2)}" y="{FOOT + 4}">{number(ends[0])} to {number(ends[1])}</text>')
+    else:
+        out += [f'<text x="{at(bound)}" y="{FOOT + 4}">{number(bound)}</text>' for bound in ends]
     if low < 0 < high and all(abs(bound) > 0.09 * (high - low) for bound in ends):
         out.append(f'<line class="strip-axis" x1="{at(0)}" x2="{at(0)}" y1="{MIDDLE + 11}" y2="{MIDDLE + 16}"/>')
         out.append(f'<text class="strip-zero" x="{at(0)}" y="{FOOT + 4}">0</text>')
     if claim.reported is not None:
         out.append(f'<circle class="strip-paper" cx="{at(claim.reported)}" cy="{MIDDLE}" r="7"/>')
     out.append(f'<line class="strip-interval" x1="{at(e.low)}" x2="{at(e.high)}" y1="{MIDDLE}" y2="{MIDDLE}"/>')
-    for end in (e.low, e.high):
-        out.append(f'<line class="strip-interval" x1="{at(end)}" x2="{at(end)}" y1="{MIDDLE - 5}" y2="{MIDDLE + 5}"/>')
+    for end, sign in ((e.low, "◂"), (e.high, "▸")):
+        if low <= end <= high:
+            cap = f'x1="{at(end)}" x2="{at(end)}" y1="{MIDDLE - 5}" y2="{MIDDLE + 5}"'
+            out.append(f'<line class="strip-interval" {cap}/>')
+        else:
+            out.append(f'<text class="strip-number" x="{at(end)}" y="{MIDDLE + 5}">{sign}</text>')
     out.append(f'<circle class="strip-value" cx="{at(e.value)}" cy="{MIDDLE}" r="4.5"/>')
     out.append(f'<text class="strip-number" x="{at(e.value)}" y="{MIDDLE - 10}">{number(e.value)}</text>')
     return (

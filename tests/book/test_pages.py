@@ -159,13 +159,13 @@ CUT = """() => {
         .filter((e) => e.getBoundingClientRect().right > edge && !scrolls(e))
         .map((e) => `${e.tagName}.${e.getAttribute('class')}: ${e.textContent.slice(0, 60)}`);
 }"""
-#: Boxes of code, printouts, formulas and tables in which a reader has to scroll.
-SCROLLING = """() => [...document.querySelectorAll('article :is(.cell_input pre, .cell_output pre, div.math, table)')]
+#: Boxes of code, printouts and formulas in which a reader has to scroll.
+SCROLLING = """() => [...document.querySelectorAll('.cell_input pre, .cell_output pre, mjx-container[display]')]
     .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent.trim().slice(0, 60))"""
 
 
 def test_nothing_is_cut_at_a_desk(visit: Visit) -> None:
-    """At 1280 pixels, beside both sidebars; and a chapter's code, printouts, formulas and tables fit."""
+    """At 1280 pixels, beside both sidebars; and code, printouts and formulas fit."""
     assert visit.page.evaluate(CUT) == []
     assert visit.page.evaluate(SCROLLING) == []
 
@@ -178,12 +178,16 @@ def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
         if width <= 390:
             break
     cut = visit.page.evaluate(CUT)
+    formulas = visit.page.eval_on_selector_all(
+        "article mjx-container[display]", "found => found.filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    )
     words = visit.page.eval_on_selector_all(
         ".claim, .claim .verdict, .strip", "found => found.map(e => e.getBoundingClientRect().right)"
     )
     visit.page.set_viewport_size({"width": 1280, "height": 900})
     assert width <= 390
     assert cut == []
+    assert formulas == 0
     assert max(words, default=0) <= 390
 
 

@@ -148,19 +148,21 @@ def plot_right(results: Results) -> go.Figure:
         "Densities of pair similarity in a backdoored model: clean pairs follow a normal curve, pairs with the "
         "trigger lie far to the right of it.",
         x="cosine similarity of two pictures",
-        y="density",
+        y="density (1: its highest point)",
         stamp=stamp(p, records),
         height=400,
     )
     for record in records:
         counts = record.metrics["pairs_by_similarity"]
         x = middles(len(counts["clean"]))
-        width = x[1] - x[0]
+        width, highest = x[1] - x[0], dict[str, float]()
         for k, (which, name) in enumerate((("clean", "clean pairs"), ("triggered", "pairs with the trigger"))):
             density = np.array(counts[which]) / sum(counts[which]) / width
-            plots.line(fig, x.round(4).tolist(), density.round(4).tolist(), name, number=k)
+            highest[which] = density.max()  # the peak of the triggered pairs would squash the others
+            plots.line(fig, x.round(4).tolist(), (density / highest[which]).round(4).tolist(), name, number=k)
         mean, std = record.metrics["similarity_clean"], record.metrics["similarity_clean_std"]
-        plots.line(fig, x.round(4).tolist(), stats.norm.pdf(x, mean, std).round(4).tolist(), "normal curve", number=6)
+        normal = stats.norm.pdf(x, mean, std) / highest["clean"]
+        plots.line(fig, x.round(4).tolist(), normal.round(4).tolist(), "normal curve", number=6)
         fig.update_traces(mode="lines")
     return fig
 
