@@ -25,7 +25,13 @@ from tutorial_lib import profiles
 from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.claims import Claim, Verdict
 
-SOURCES = {"carlini_terzis": "Carlini & Terzis", "cleanclip": "CleanCLIP"}
+PAPERS = {"carlini_terzis": "Carlini & Terzis", "cleanclip": "CleanCLIP"}
+SOURCES = PAPERS | {
+    "verma2023effective": "Verma et al.",
+    "singh2024par": "Singh et al.",
+    "huang2025detecting": "Huang et al.",
+    "ours": "ours",
+}
 #: Words that a reader looks for; the rest are kinds of "not judged".
 JUDGED = ("holds", "fails", "undecided")
 
@@ -59,7 +65,8 @@ def badge(verdict: Verdict) -> str:
 def classes(verdict: Verdict) -> list[str]:
     """What the choices of a page look at."""
     claim = verdict.claim
-    return [f"is-{group(verdict)}", f"by-{claim.source.replace('_', '-')}", f"is-{claim.role}"]
+    source = claim.source.replace("_", "-") if claim.source in PAPERS else "others"
+    return [f"is-{group(verdict)}", f"by-{source}", f"is-{claim.role}"]
 
 
 def numbers(verdict: Verdict) -> str:
@@ -136,7 +143,11 @@ class ClaimsDirective(SphinxDirective):
 #: Choices of a page: their name, and what each value is called. The style sheet knows the values.
 CHOICES = {
     "verdict": {"all": "all", "holds": "holds", "fails": "fails", "undecided": "undecided", "not-judged": "not judged"},
-    "source": {"all": "both papers", **{name.replace("_", "-"): title for name, title in SOURCES.items()}},
+    "source": {
+        "all": "all",
+        **{name.replace("_", "-"): title for name, title in PAPERS.items()},
+        "others": "later work, and ours",
+    },
     "role": {"all": "all", "confirmatory": "confirmatory"},
 }
 
@@ -231,7 +242,7 @@ class PaperBesideOurs(SphinxDirective):
 
     def changes(self, mine: list[Claim]) -> list[nodes.Node]:
         """Which claims were changed later, and why."""
-        told = [f"*Changed later: {claim.says}.* {change}." for claim in mine for change in claim.changes]
+        told = [f"*Changed later: {claim.says}.* {change.rstrip('.')}." for claim in mine for change in claim.changes]
         if not told:
             return []
         return self.parse_text_to_nodes("\n\n".join(told))
