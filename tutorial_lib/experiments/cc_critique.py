@@ -14,9 +14,11 @@ from tutorial_lib.defenses import Defense
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._defended import (
+    Pick,
     accuracy,
     at,
     by_seed,
+    chosen,
     committed,
     numbers,
     percent,
@@ -126,11 +128,13 @@ def _base_of(p: Profile, which: str) -> Callable[[int], Trial]:
     return functools.partial(make, p) if make else functools.partial(structured, p, which)
 
 
-def measured(results: Results, which: str, method: str, value: Callable[[Record], float] = success) -> dict[int, float]:
+def measured(
+    results: Results, which: str, method: str, value: Callable[[Record], float] = success, pick: Pick = chosen
+) -> dict[int, float]:
     """A number by seed. `which` is "poisoned", "pretrained", "self_supervised" or the name of a structured trigger."""
     if which == "pretrained" and PRETRAINED[results.profile] is None:
         return {}
-    return by_seed(results, _base_of(results.profile, which), _settings(results, method), value)
+    return by_seed(results, _base_of(results.profile, which), _settings(results, method), value, pick)
 
 
 def at_one_rate(
@@ -173,9 +177,7 @@ def pretrained_before(results: Results) -> list[float]:
 
 def pretrained_removed(results: Results) -> list[float]:
     """Attack success before less after CleanCLIP, model poisoned by further training, by one who cleans in any case."""
-    p = results.profile
-    settings = _settings(results, "cleanclip")
-    after = by_seed(results, _base_of(p, "pretrained"), settings, success, committed)
+    after = measured(results, "pretrained", "cleanclip", pick=committed)
     return differences(measured(results, "pretrained", "none"), after)
 
 
