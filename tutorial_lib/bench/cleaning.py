@@ -6,12 +6,16 @@ import copy
 import statistics
 from typing import Any
 
+import torch
+
 from tutorial_lib import models, profiles
 from tutorial_lib.defenses import DEFENSES, Material, TrainedDefense
 from tutorial_lib.runs.outcome import prepare
 from tutorial_lib.trials import Recipe
 
 PAIRS, BATCH = 1280, 64
+#: Side of the trigger that is unlearned, in pixels.
+PATCH = 6
 
 
 def compare(*, repeats: int = 3, seed: int = 0) -> dict[str, Any]:
@@ -22,7 +26,11 @@ def compare(*, repeats: int = 3, seed: int = 0) -> dict[str, Any]:
     tokenizer = models.tokenizer_for(config, list(pairs.captions))
     fresh = models.build(config, tokenizer, seed=seed)
     trusted = pairs.take(range(PAIRS))
-    material = Material(trusted, task.class_of_concept(trusted.concept), len(task.labels), trusted)
+    mask = torch.zeros(1, trial.side, trial.side)
+    mask[:, :PATCH, :PATCH] = 1
+    trigger = (mask, torch.full((3, trial.side, trial.side), 0.5))  # whatever it is, unlearning it takes as long
+    labels = task.class_of_concept(trusted.concept)
+    material = Material(trusted, labels, len(task.labels), trusted, trigger=trigger)
     recipe = Recipe(epochs=1, batch_size=BATCH)
     methods = {name: cls(recipe=recipe) for name, cls in DEFENSES.items() if issubclass(cls, TrainedDefense)}
     times: dict[str, list[float]] = {name: [] for name in methods}
