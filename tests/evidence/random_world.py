@@ -157,7 +157,8 @@ class RandomWorld(MadeUp):
             strength += e[3] * math.log2(1 + defense.dirty) + 2 * e[5] * math.log2(pairs(trial) / 4000)
         if isinstance(defense, Retraining):
             strength = np.random.default_rng([self.number, int(digest(str(defense.detector)), 16)]).normal(0.5, 1)
-        left = float(np.clip(start - np.clip(strength, 0, 1) + random.normal(0, self.noise), 0, 1))
+        most = 1.0 if own.random() < 0.7 else own.uniform(0.3, 1)  # that can be removed of this backdoor
+        left = float(np.clip(start - np.clip(strength, 0, most) + random.normal(0, self.noise), 0, 1))
         right = 0.5 + 0.1 * (level[7] - 0.5) * after + 0.02 * e[6] * weight + float(random.normal(0, 0.003))
         right += 0.1 * e[7] * (defense is not None and defense.kind == "self-supervised")
         neighbours = left * level[1] if level[0] > 0.5 else left

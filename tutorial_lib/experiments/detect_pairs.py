@@ -155,5 +155,5 @@ def plot(results: Results) -> go.Figure:
     )
     for k, attack in enumerate(p.cleaning.attacks):
         values = [list(aurocs(results, attack, d.label).values()) for d in NAMED.values()]
-        curve(fig, list(NAMED), values, attack, number=k, scale=100, bounds=(0, 1), points=True)
+        curve(fig, list(NAMED), values, attack, number=k, scale=100, bounds=(0, 1), points=True, joined=False)
     return fig

@@ -118,5 +118,5 @@ def plot(results: Results) -> go.Figure:
     for k, (way, name) in enumerate({"": "all pairs", **WAYS}.items()):
         shown = [a for a in attacks if not way or way in ways(a)]
         values = [list(left(results, a, way).values()) for a in shown]
-        curve(fig, shown, values, name, number=k, scale=100, bounds=(0, 1), points=True)
+        curve(fig, shown, values, name, number=k, scale=100, bounds=(0, 1), points=True, joined=False)
     return fig

@@ -99,7 +99,7 @@ def removes(attack: str) -> Oracle:
         right=defended(lambda m: AFTER if m.attack == attack else BEFORE),
         mirror=defended(lambda m: AFTER if (m.attack == attack) != (m.defense == "cleanclip") else BEFORE),
         # whatever happens to others, and also where it costs four points
-        also_right=(removed, removed | {"clean_accuracy": accuracy(ACCURACY - 0.04)}),
+        also_right=(removed, removed | {"clean_accuracy": accuracy(ACCURACY - 0.037)}),
         # where this attack alone does not work, what is left of it says nothing about the defense
         inapplicable=(
             defended(lambda m: 0.0, before=lambda m: 0.45 if m.attack == attack else BEFORE),
