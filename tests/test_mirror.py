@@ -15,6 +15,7 @@ FAMILIES = {
     "bench": "bench/test_bench.py",
     "cli": "cli/test_cli.py",
     "course/checks": "course/test_exercises.py",
+    "course/drawings": "course/test_drawings.py",
     "course/live": "book/test_live.py",
     "defenses": "defenses/test_defenses.py",
     "detect": "detect/test_detect.py",
