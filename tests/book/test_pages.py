@@ -155,7 +155,8 @@ CUT = """() => {
     };
     const kinds = 'p, pre, table, img, figure, mjx-container, .strip, .drawing svg, .claim, .still-wide > svg';
     const all = article.querySelectorAll(kinds);
-    const wide = (e) => e.matches('.live-figure') && e.getBoundingClientRect().right <= innerWidth;  // on purpose, in sight
+    // A live figure and its caption may be wider than the text on purpose, where they stay in sight.
+    const wide = (e) => e.closest('.live-figure') && e.getBoundingClientRect().right <= innerWidth;
     return [...all].filter((e) => e.getClientRects().length && !e.closest('.live-mount') && !wide(e))
         .filter((e) => e.getBoundingClientRect().right > edge && !scrolls(e))
         .map((e) => `${e.tagName}.${e.getAttribute('class')}: ${e.textContent.slice(0, 60)}`);
