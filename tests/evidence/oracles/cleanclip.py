@@ -346,7 +346,7 @@ def by_share(small: float, large: float) -> Rules:
     def left(m: Model) -> float:
         if m.defense == "cleanclip":
             return large if m.share == AMPLE else small
-        return min(large, 0.2 - large) if m.share == AMPLE else 0.05
+        return 0.05
 
     return defended(left)
 
