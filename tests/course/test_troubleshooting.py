@@ -73,7 +73,9 @@ def old_python(desk: Desk) -> str:
     python = desk.folder / "python"
     python.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.2" && exit 0\nexit 1\n')
     python.chmod(0o755)
-    done = subprocess.run(["make", f"PYTHON={python}", "setup"], cwd=desk.folder, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", f"PYTHON={python}", "setup"], cwd=desk.folder, capture_output=True, text=True
+    )
     assert done.returncode != 0
     return done.stdout.strip()
 
