@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -136,8 +137,8 @@ def _model(
     if trial.start:
         return models.pretrained(trial.start, trial.model)
     prompts = [p for label in task.labels for p in prompt_captions(label)]
-    captions = [*pairs.captions, *prompts]
-    tokenizer = models.tokenizer_for(config, [*captions, *synonyms_of(captions)])
+    synonyms = synonyms_of(itertools.chain(pairs.captions, prompts))  # twice through millions of captions: no copy
+    tokenizer = models.tokenizer_for(config, itertools.chain(pairs.captions, prompts, synonyms))
     return models.build(config, tokenizer, seed=trial.seeds.init), tokenizer
 
 

@@ -335,13 +335,13 @@ def train(
     if checkpoint is not None and identity is None:
         identity = {"recipe": as_dict(recipe), "seed": seed, "pairs": pairs.fingerprint()}
     images = _resident(pairs.images, device)
-    tokens = tokenizer(pairs.captions)  # (N, L)
+    tokens = tokenizer.table(pairs.captions)  # (N, L)
     lengths = tokens.argmax(1) + 1  # start and end included; id 0 pads, and is also the "!" of "!="
     half = in_half(recipe, device)
 
     def loss_of(batch: Tensor, step: int) -> Tensor:
         views = random_views(model, images, batch, device, seeded(seed, step, 1), recipe.scale)
-        text = tokens[distributed.share(batch), : int(lengths[batch].max())].to(device)  # causal: no need for padding
+        text = tokens[distributed.share(batch), : int(lengths[batch].max())].long().to(device)  # causal: padding is cut
         image_features = distributed.whole(encode_image(model, views, half))
         text_features = distributed.whole(encode_text(model, text).float())
         if objective == "triplet":
