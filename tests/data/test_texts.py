@@ -1,5 +1,6 @@
 """Texts: a tuple of strings in every way that is used, and smaller."""
 
+import operator
 import random
 import string
 import sys
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from tutorial_lib.data import texts as module
-from tutorial_lib.data.texts import Texts, chosen
+from tutorial_lib.data.texts import Texts, taken
 
 WORDS = ("", "a dog", "ein Bär", "日本語 🐕", " ", "a\nline", "x" * 300)
 
@@ -46,8 +47,8 @@ def test_texts_are_joined_cut_and_chosen_as_tuples_are() -> None:
         assert joined[cut] == (a + b)[cut]
     order = [12, 0, 5, 5]
     for positions in (order, torch.tensor(order)):
-        assert joined.take(positions) == chosen(joined, positions) == chosen(a + b, positions)
-    assert isinstance(chosen(a + b, order), tuple)
+        assert joined.take(positions) == taken(joined, positions) == taken(a + b, positions)
+    assert isinstance(taken(a + b, order), tuple)
     assert joined.index(b[2]) == (a + b).index(b[2])
     assert b[5] in joined
 
@@ -62,9 +63,9 @@ def test_other_texts_are_not_equal() -> None:
 
 def test_what_is_no_tuple_is_not_joined() -> None:
     with pytest.raises(TypeError):
-        Texts.of(("a",)) + ["b"]
+        operator.add(Texts.of(("a",)), ["b"])
     with pytest.raises(TypeError):
-        ["b"] + Texts.of(("a",))
+        operator.add(["b"], Texts.of(("a",)))
 
 
 @pytest.mark.parametrize("position", [2, -3])

@@ -13,7 +13,7 @@ from tutorial_lib.data.captions import captions_for
 from tutorial_lib.data.compose import Atlas, random_below, to_images
 from tutorial_lib.data.emojicaps import EmojiCaps
 from tutorial_lib.data.pictures import Images, StoredPictures, join
-from tutorial_lib.data.texts import Strings, chosen
+from tutorial_lib.data.texts import Strings, taken
 
 #: Where a pair comes from: the data set, an attacker, or an attacker's cover, which tells the truth.
 CLEAN, POISON, COVER = 0, 1, 2
@@ -87,8 +87,8 @@ class Pairs:
         order = torch.as_tensor(positions, dtype=torch.int64)
         return Pairs(
             self.images.select(order) if isinstance(self.images, StoredPictures) else self.images[order],
-            chosen(self.captions, order),
-            chosen(self.keys, order),
+            taken(self.captions, order),
+            taken(self.keys, order),
             self.concept[order],
             self.origin[order],
         )

@@ -107,11 +107,11 @@ def _texts(found: Strings) -> Texts:
     return found if isinstance(found, Texts) else Texts.of(found)
 
 
-def chosen(texts: Strings, positions: Tensor | Sequence[int]) -> Strings:
+def taken(texts: Strings, positions: Tensor | Sequence[int]) -> Strings:
     """The texts at the given positions, in that order, of the same type.
 
     Example:
-        >>> chosen(("a", "b", "c"), torch.tensor([2, 0]))
+        >>> taken(("a", "b", "c"), torch.tensor([2, 0]))
         ('c', 'a')
     """
     if isinstance(texts, Texts):
