@@ -19,9 +19,9 @@ from torch import Tensor
 
 from tutorial_lib.data import emojicaps, lanes
 from tutorial_lib.data.captions import TEMPLATES, article, plain_label
-from tutorial_lib.data.compose import packed_sprites, random_below
+from tutorial_lib.data.compose import random_below
 from tutorial_lib.data.composed import Scenes
-from tutorial_lib.data.emojicaps import Concept
+from tutorial_lib.data.sprite_bank import sprite_bank
 
 #: Raised whenever a scene's bytes or caption change.
 VERSION = 1
@@ -30,7 +30,6 @@ VERSION = 1
 SHARES = (0.34, 0.42, 0.5, 0.6, 0.75, 0.9)
 SMALLEST = (2, 1, 0)
 CHOICES = (4, 3, 3)
-SPRITE_SIDE = 64
 MASKS = 512
 
 #: Where sprites go: (first row, last row, first column, last column) in halves of the picture.
@@ -101,50 +100,11 @@ class Layout:
     left: Tensor
 
 
-@dataclass(frozen=True)
-class _Bank:
-    """Everything that scenes of one size are made of, on one device."""
-
-    side: int
-    sizes: tuple[int, ...]
-    tables: tuple[Tensor, ...]  # sprites at min(size, 64) pixels, (N, s * s), int32
-    masks: Tensor  # mixtures of two colours, (MASKS, side * side), uint8 in 0..128
-    regions: Tensor  # (9, 3, 4), pixels
-    concepts: tuple[Concept, ...]  # every concept of the data
-    usable: Tensor  # the concepts that scenes show, (C,)
-    first: Tensor  # row of each usable concept's first sprite in the tables, (C,)
-    styles: Tensor  # number of its sprites, (C,)
-    position: Tensor  # where each row of the tables is in the data, (N,)
-    row: Tensor  # and the other way round: which row a picture of the data is, -1 for none, (pictures,)
-
-
 @functools.lru_cache(maxsize=2)
-def _bank(side: int, device: str) -> _Bank:
-    data = emojicaps.load()
-    hidden = {i for i, c in enumerate(data.concepts) if c.code in emojicaps.TRIGGER_LIKE}
-    position = data.of_styles(*emojicaps.TRAIN_STYLES)
-    position = position[[c not in hidden for c in data.concept[position].tolist()]]
-    position = position[torch.argsort(data.concept[position], stable=True)]
-    usable, styles = torch.unique_consecutive(data.concept[position], return_counts=True)
-    sizes = tuple(round(side * share) for share in SHARES)
-    pictures = data.images[position]
-    packed = {s: packed_sprites(pictures, s).flatten(1).to(device) for s in {min(s, SPRITE_SIDE) for s in sizes}}
-    row = torch.full((len(data),), -1)
-    row[position] = torch.arange(len(position))
+def _grounds(side: int, device: str) -> tuple[Tensor, Tensor]:
+    """Mixtures of two colours, (MASKS, side * side), uint8 in 0..128, and where sprites go, (9, 3, 4), in pixels."""
     edges = torch.tensor([0, side // 2, side])
-    return _Bank(
-        side=side,
-        sizes=sizes,
-        tables=tuple(packed[min(s, SPRITE_SIDE)] for s in sizes),
-        masks=_masks(side).to(device),
-        regions=edges[torch.tensor(_REGIONS)].to(device),
-        concepts=data.concepts,
-        usable=usable.to(device),
-        first=(styles.cumsum(0) - styles).to(device),
-        styles=styles.to(device),
-        position=position.to(device),
-        row=row.to(device),
-    )
+    return _masks(side).to(device), edges[torch.tensor(_REGIONS)].to(device)
 
 
 def _masks(side: int) -> Tensor:
@@ -198,7 +158,8 @@ class EmojiScenes(Scenes):
         Raises:
             IndexError: there is no such scene.
         """
-        bank, index = _bank(self.size, self.device), self.numbers(indices)
+        bank, index = sprite_bank(self.size, self.device, SHARES), self.numbers(indices)
+        _, regions = _grounds(self.size, self.device)
 
         def draw(limit: int | Tensor, k: int) -> Tensor:
             return random_below(limit, self.seed, index, k)
@@ -219,7 +180,7 @@ class EmojiScenes(Scenes):
             row = bank.first[usable] + draw(bank.styles[usable], k)
             size = smallest[count] + draw(choices[count], k + 1)
             edge = sizes[size]
-            box = bank.regions[region, slot]  # (B, 4)
+            box = regions[region, slot]  # (B, 4)
             top = box[:, 0] + draw((box[:, 1] - box[:, 0] - edge).clamp(min=0) + 1, k + 2)
             left = box[:, 2] + draw((box[:, 3] - box[:, 2] - edge).clamp(min=0) + 1, k + 3)
             there = count >= slot
@@ -241,7 +202,7 @@ class EmojiScenes(Scenes):
         return self.layout(indices).concept.cpu()
 
     def draw(self, index: Tensor, out: Tensor) -> None:
-        bank, layout = _bank(self.size, self.device), self.layout(index)
+        bank, layout = sprite_bank(self.size, self.device, SHARES), self.layout(index)
         canvas = self._background(index)  # (b, side * side), int64
         flat = canvas.view(-1)
         first = torch.arange(len(index), device=index.device)[:, None] * self.size**2
@@ -252,9 +213,7 @@ class EmojiScenes(Scenes):
                 chosen = ((layout.size[:, slot] == k) & (sprite_here >= 0)).nonzero()[:, 0]
                 if not len(chosen):
                     continue
-                sprite = lanes.spread(bank.tables[k].index_select(0, bank.row[sprite_here[chosen]]))
-                if edge > SPRITE_SIDE:
-                    sprite = lanes.enlarge(sprite.view(-1, SPRITE_SIDE, SPRITE_SIDE), edge).flatten(1)
+                sprite = bank.sprites(k, bank.row[sprite_here[chosen]])
                 span = torch.arange(edge, device=index.device)
                 place = corner[chosen, slot, None] + (span[:, None] * self.size + span).flatten()  # (b, edge * edge)
                 flat[place] = lanes.over(sprite, flat[place])
@@ -266,17 +225,17 @@ class EmojiScenes(Scenes):
         def draw(limit: int, k: int) -> Tensor:
             return random_below(limit, self.seed, index, k)
 
-        bank = _bank(self.size, self.device)
+        masks, _ = _grounds(self.size, self.device)
         one = torch.stack([draw(256, 40 + k) for k in range(3)], 1)  # (b, 3)
         two = torch.stack([draw(256, 43 + k) for k in range(3)], 1)
         two = torch.where(draw(2, 46).bool()[:, None], (3 * one + two) >> 2, two)  # half of the grounds are quiet
-        mask = bank.masks.index_select(0, draw(MASKS, 47)).long()  # (b, side * side)
+        mask = masks.index_select(0, draw(MASKS, 47)).long()  # (b, side * side)
         return lanes.mixed(lanes.colour(one)[:, None], lanes.colour(two)[:, None], mask)
 
     def captions(self, indices: Tensor | Sequence[int]) -> list[str]:
         """What each scene's alt text says: every sprite is named, and half of the captions end with keywords."""
         index = self.numbers(indices)
-        layout, data = self.layout(index), _bank(self.size, self.device).concepts
+        layout, data = self.layout(index), emojicaps.load().concepts
         draws = torch.stack([random_below(1 << 20, self.seed, index, 60 + k) for k in range(10)], 1).tolist()
         out = []
         for region, concept, size, d in zip(
