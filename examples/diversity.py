@@ -1,4 +1,4 @@
-"""How diverse are the pairs that models are trained on? Copies of drawings, plain scenes and diverse ones, side by side.
+"""How diverse are the pairs that models are trained on? Copies of drawings, plain scenes and diverse ones.
 
     python examples/diversity.py [PAIRS] [LOOKED_AT]
 

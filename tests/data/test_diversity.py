@@ -1,9 +1,14 @@
 """Diversity against loops over all pairs."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from tutorial_lib import places
 from tutorial_lib.data import diversity as module
 from tutorial_lib.data.diverse import DiverseScenes
 from tutorial_lib.data.diversity import diversity, nearest_caption, nearest_picture
@@ -54,3 +59,13 @@ def test_diverse_scenes_are_more_diverse_than_plain_ones() -> None:
 def test_one_pair_has_no_neighbour() -> None:
     with pytest.raises(ValueError, match="diversity is between pairs, and there is 1"):
         diversity(some().take([0]))
+
+
+def test_the_books_numbers_are_what_the_example_prints() -> None:
+    script = Path(places.PACKAGE).parent / "examples" / "diversity.py"
+    said = subprocess.run([sys.executable, str(script), "70", "20"], capture_output=True, text=True, check=True).stdout
+    shown = (places.results() / "diversity.txt").read_text("utf-8")
+    assert shown.startswith("30,000 pairs of each, 1,000 compared")
+    assert [line.split("  ")[0].lstrip("0123456789") for line in said.splitlines()[1:]] == [
+        line.split("  ")[0].lstrip("0123456789") for line in shown.splitlines()[1:]
+    ]

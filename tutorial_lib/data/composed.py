@@ -141,9 +141,22 @@ class Scenes(ABC):
             NotWrittenError: the disk is full or the folder cannot be written.
             ValueError: the folder holds a map of other pictures under that name.
         """
-        made = f"{self.kind} {self.version} {self.seed} {self.size} {integrity.fingerprint()}"
-        path = folder / f"{self.kind}-{hashlib.sha256(made.encode()).hexdigest()[:12]}.map"
-        return picture_map.mapped(path, self.n, self.size, made, lambda these: _unbounded(self).render(these).cpu())
+        unbounded = replace(self, n=1 << 62)  # a block is drawn to its end
+        return picture_map.mapped(
+            self.map_in(folder), self.n, self.size, self._made(), lambda these: unbounded.render(these).cpu()
+        )
+
+    def map_in(self, folder: Path) -> Path:
+        """Where in a folder the memory map of these scenes lies, however many there are."""
+        return folder / f"{self.kind}-{hashlib.sha256(self._made().encode()).hexdigest()[:12]}.map"
+
+    def _made(self) -> str:
+        return f"{self.kind} {self.version} {self.seed} {self.size} {integrity.fingerprint()}"
+
+    @property
+    def nbytes(self) -> int:
+        """Of all pictures."""
+        return self.n * 3 * self.size**2
 
     def pairs(self, indices: Tensor | Sequence[int] | None = None, *, folder: Path | None = None) -> Pairs:
         """Scenes as stored pairs; by default all of them, in the CPU's memory.
@@ -166,8 +179,3 @@ class Scenes(ABC):
     def _keys(self, index: Tensor) -> Iterator[str]:
         for part in index.split(CAPTIONED):
             yield from (f"scene-{self.seed}-{i:07d}" for i in part.tolist())
-
-
-def _unbounded(scenes: Scenes) -> Scenes:
-    """The same scenes, and all further ones: a block of a map is drawn to its end."""
-    return replace(scenes, n=1 << 62)

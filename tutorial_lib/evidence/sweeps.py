@@ -24,6 +24,7 @@ from tutorial_lib.notes import Note
 from tutorial_lib.profiles import Profile
 from tutorial_lib.runs import engines
 from tutorial_lib.runs.engines import Sweep
+from tutorial_lib.runs.room import require_room
 from tutorial_lib.training import distributed
 from tutorial_lib.trials import RECIPE_VERSION, Record, Trial
 from tutorial_lib.trials.store import RunStore
@@ -168,6 +169,8 @@ def run_figures(
 
     Raises:
         ValueError: there is no such figure, profile or device, the engine does not fit, or the limit is too short.
+        MemoryError: the pairs do not fit into memory.
+        OSError: their pictures do not fit on the disk.
         StoreError: the store cannot be written.
         EngineError: the engine is not installed.
 
@@ -190,6 +193,8 @@ def run_figures(
         if missing and not dry_run:
             require_hardware(found, device)
         jobs = 1 if engine == "group" else jobs or _default_jobs(device)
+        if not dry_run and engine != "ray":  # whose workers are other machines
+            require_room(missing, jobs=jobs)
         model = cost_model(known)
         plan = FiguresRun(
             profile=found.name,

@@ -57,9 +57,8 @@ class Outcome:
     cleaned: Cleaned | None = None
 
 
-@functools.lru_cache(maxsize=1)
-def _data(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
-    return sources.training_pairs(trial), sources.zero_shot_task(trial)
+#: The data of the last trial; they go before others are made, since two large sets may be too many.
+_kept: dict[Trial, tuple[Pairs, ZeroShotTask]] = {}
 
 
 def prepare(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
@@ -71,7 +70,10 @@ def prepare(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
         >>> len(clean), len(task.labels)
         (320, 16)
     """
-    return _data(trial.dataset)
+    if (dataset := trial.dataset) not in _kept:
+        _kept.clear()
+        _kept[dataset] = sources.training_pairs(dataset), sources.zero_shot_task(dataset)
+    return _kept[dataset]
 
 
 def train_trial(
