@@ -57,6 +57,8 @@ class Outcome:
     cleaned: Cleaned | None = None
 
 
+#: Seconds between two states of a model in training.
+STATE_EVERY = 180.0
 #: The data of the last trial; they go before others are made, since two large sets may be too many.
 _kept: dict[Trial, tuple[Pairs, ZeroShotTask]] = {}
 
@@ -93,7 +95,8 @@ def train_trial(
         device: by default the GPU if there is one.
         weights: a file that holds the trained weights, or shall hold them: several trials that clean one model then
             train it once.
-        checkpoint: a file for the state after each epoch; if it is there, training goes on from it. Removed at the end.
+        checkpoint: a file for the state after each epoch, and every few minutes within one; if it is there, training
+            goes on from it. Removed at the end, unless `keep_checkpoint` is among the options.
         options: more keyword arguments of `tutorial_lib.training.loop.optimize`.
 
     Raises:
@@ -119,7 +122,7 @@ def train_trial(
     options |= {"device": device, "progress": progress}
     if checkpoint is not None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        options |= {"checkpoint": checkpoint, "identity": identity}
+        options = {"checkpoint_seconds": STATE_EVERY} | options | {"checkpoint": checkpoint, "identity": identity}
     model: models.Model = clip
     with memory.explained(config, trial.recipe, device_for(device)):
         if trial.objective == "supervised":

@@ -24,7 +24,7 @@ from tutorial_lib.models.tokenizer import Tokenizer
 from tutorial_lib.ticker import Ticker
 from tutorial_lib.training import distributed
 from tutorial_lib.training.augment import crop, crop_boxes
-from tutorial_lib.training.checkpoint import restore, store
+from tutorial_lib.training.checkpoint import Keeper, Point, restore
 from tutorial_lib.training.device import device_for, in_half, seeded
 from tutorial_lib.trials import History, Recipe
 from tutorial_lib.trials.schema import as_dict
@@ -45,7 +45,10 @@ class Options(TypedDict, total=False):
 
     checkpoint: Path | None
     checkpoint_every: int
+    checkpoint_seconds: float
+    keep_checkpoint: bool
     identity: object
+    until: float
     on_epoch: Callable[[int, Any], None] | None
 
 
@@ -131,8 +134,10 @@ def optimize(
     prefetch: Callable[[Tensor], None] | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
+    checkpoint_seconds: float = math.inf,
     keep_checkpoint: bool = False,
     identity: object = None,
+    until: float = math.inf,
     progress: bool | None = None,
     on_epoch: Callable[[int, Any], None] | None = None,
 ) -> History:
@@ -150,9 +155,14 @@ def optimize(
         device: where the loss is.
         prefetch: told the positions of examples some steps before `loss_of` needs them.
         checkpoint, checkpoint_every, keep_checkpoint, progress, on_epoch: as for `train`.
+        checkpoint_seconds: save the state within an epoch too, so often; where the run took longer, and with
+            `keep_checkpoint`, also at its end.
         identity: what a checkpoint must agree with, plain data.
+        until: time, as `time.monotonic` tells it, at which a run with a checkpoint stops, its state kept; for a single
+            process.
 
     Raises:
+        PausedError: `until` has come.
         ValueError: fewer examples than one batch, a batch that processes cannot share, or a checkpoint of another run.
         TrainingDivergedError: the loss is NaN or infinite.
 
@@ -172,38 +182,38 @@ def optimize(
     steps_per_epoch = count // recipe.batch_size
     total = recipe.steps(count)
     history = History(steps=total)
-    first = distributed.rank() == 0
-    first_epoch = 0
+    times = {"every": checkpoint_seconds, "until": until}
+    keeper = Keeper(checkpoint, identity, model, optimizer, **times, writes=distributed.rank() == 0)
+    point = Point()
     if checkpoint is not None and distributed.agreed(checkpoint.is_file()):
-        first_epoch, history.loss = restore(checkpoint, identity, model, optimizer, device)
-    good = copy.deepcopy(model.state_dict())
+        point = restore(checkpoint, identity, model, optimizer, device)
+    history.loss, begun = list(point.loss), point.epoch * steps_per_epoch + point.step
+    good = point.good or copy.deepcopy(model.state_dict())
     started = time.perf_counter()
     with (
-        _progress(total, first_epoch * steps_per_epoch, progress) as ticker,
+        _progress(total, begun, progress) as ticker,
         distributed.synchronized(model),
         small_maps(model),
         compiled(model, device, total),
         fitting_threads(on=device.type == "cpu" and distributed.size() == 1) as look_again,
     ):
-        for epoch in range(first_epoch, recipe.epochs):
+        for epoch in range(point.epoch, recipe.epochs):
             look_again()
             order = torch.randperm(count, generator=seeded(seed, epoch))
             batches = order[: steps_per_epoch * recipe.batch_size].split(recipe.batch_size)
-            running = torch.zeros((), device=device)
-            for k, batch in enumerate(ahead(batches, prefetch)):
-                step = epoch * steps_per_epoch + k
-                running += take_step(
-                    model, optimizer, functools.partial(loss_of, batch, step), recipe, recipe.lr_at(step, total)
-                )
+            done = point.step if epoch == point.epoch else 0
+            running = torch.zeros((), device=device) if not done or point.running is None else point.running
+            for step, batch in enumerate(ahead(batches[done:], prefetch), epoch * steps_per_epoch + done):
+                lr = recipe.lr_at(step, total)
+                running += take_step(model, optimizer, functools.partial(loss_of, batch, step), recipe, lr)
                 ticker.tick()
+                if (taken := step + 1 - epoch * steps_per_epoch) < steps_per_epoch and keeper.due():
+                    keeper.keep(Point(epoch, history.loss, taken, running, good))
             mean = running.item() / steps_per_epoch
             if not math.isfinite(mean):
                 model.load_state_dict(good)
                 model.eval()
-                raise TrainingDivergedError(
-                    f"the loss became {mean} in epoch {epoch + 1} at learning rate {recipe.lr_at(step, total):.2g}; "
-                    "the model holds the state of the epoch before. Lower lr."
-                )
+                raise _diverged(mean, epoch, recipe.lr_at((epoch + 1) * steps_per_epoch - 1, total))
             good = copy.deepcopy(model.state_dict())
             history.loss.append(mean)
             ticker.note(loss=f"{mean:.3f}")
@@ -211,15 +221,20 @@ def optimize(
                 model.eval()
                 on_epoch(epoch + 1, model)
                 model.train()
-            if checkpoint is not None and (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.epochs and first:
-                store(checkpoint, identity, model, optimizer, epoch + 1, history.loss)
+            if (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.epochs:
+                keeper.keep(Point(epoch + 1, history.loss))
     history.seconds = time.perf_counter() - started
-    done = (recipe.epochs - first_epoch) * steps_per_epoch * recipe.batch_size
-    history.samples_per_second = done / history.seconds if done else 0.0
-    if checkpoint is not None and first and not keep_checkpoint:
-        checkpoint.unlink(missing_ok=True)
+    history.samples_per_second = (total - begun) * recipe.batch_size / history.seconds if total > begun else 0.0
+    keeper.end(Point(recipe.epochs, history.loss), stays=keep_checkpoint)
     model.eval()
     return history
+
+
+def _diverged(mean: float, epoch: int, lr: float) -> TrainingDivergedError:
+    return TrainingDivergedError(
+        f"the loss became {mean} in epoch {epoch + 1} at learning rate {lr:.2g}; the model holds the state of the "
+        "epoch before. Lower lr."
+    )
 
 
 def _progress(total: int, done: int, wanted: bool | None) -> Ticker:
@@ -296,8 +311,10 @@ def train(
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
+    checkpoint_seconds: float = math.inf,
     keep_checkpoint: bool = False,
     identity: object = None,
+    until: float = math.inf,
     progress: bool | None = None,
     on_epoch: Callable[[int, open_clip.CLIP], None] | None = None,
 ) -> History:
@@ -313,12 +330,15 @@ def train(
         device: by default the GPU if there is one.
         checkpoint: file to save the state in after every `checkpoint_every` epochs; if it exists, the run
             goes on from there and ends with the same model as an uninterrupted one.
+        checkpoint_seconds: save the state within an epoch too, so often.
         keep_checkpoint: leave it at the end, for a caller who saves the model and removes it then.
         identity: what the checkpoint must agree with, plain data; by default the recipe, the seed and the pairs.
+        until: time, as `time.monotonic` tells it, at which a run with a checkpoint stops, its state kept.
         progress: show a bar, and a line now and then where there is no terminal; by default only the bar.
         on_epoch: called with the epoch number and the model after each epoch.
 
     Raises:
+        PausedError: `until` has come.
         ValueError: fewer pairs than one batch, or a checkpoint of another recipe, seed or data set.
         TrainingDivergedError: the loss is NaN or infinite.
 
@@ -359,8 +379,10 @@ def train(
         prefetch=prefetcher(images),
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
+        checkpoint_seconds=checkpoint_seconds,
         keep_checkpoint=keep_checkpoint,
         identity=identity,
+        until=until,
         progress=progress,
         on_epoch=on_epoch,
     )
