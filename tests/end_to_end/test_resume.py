@@ -75,7 +75,11 @@ outcome.STATE_EVERY = 0.0
 engines.sweep([TRIAL], RunStore(Path(sys.argv[1])), device="cpu")
 """
 TRIAL = Trial(
-    Backdoor(8, target="fog"), classes=40, scenes=600, scenery="diverse", recipe=Recipe(epochs=3, batch_size=50)
+    Backdoor(8, target="fog", captions="prompts"),
+    classes=40,
+    scenes=600,
+    scenery="diverse",
+    recipe=Recipe(epochs=6, batch_size=50),
 )
 
 
