@@ -56,4 +56,12 @@ def test_text_has_each_claim_with_its_role_and_why(capsys, tmp_path):
 
 def test_without_a_profile_the_text_counts_only(capsys, tmp_path):
     text = str(judge_profiles(store=tmp_path))
-    assert [line.split(":")[0] for line in text.splitlines()] == ["test", "pilot", "laptop", "cpu", "gpu", "paper"]
+    assert [line.split(":")[0] for line in text.splitlines()] == [
+        "test",
+        "pilot",
+        "laptop",
+        "cpu",
+        "overnight",
+        "gpu",
+        "paper",
+    ]

@@ -186,7 +186,7 @@ def run_figures(
         given: dict[str, Any] = {"engine": engine, "jobs": jobs, "device": device, "time_limit": time_limit}
         again = go_on(chosen, profile, store=store, keep_models=keep_models, **given)
         engine = _engine(engine, keep_models)
-        names = registry.expand(chosen)
+        names = registry.expand(chosen, found)
         records = RunStore(store, keep_models=keep_models)
         known = Results(found, records)
         trials = registry.trials(names, found)

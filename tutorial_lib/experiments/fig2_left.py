@@ -71,6 +71,8 @@ def base(p: Profile) -> Trial:
 
 def groups(p: Profile) -> tuple[Group, ...]:
     """Single targets: ascending counts with prompts as captions, then variations of captions and disguise."""
+    if (shared := beside(p)) is not None:
+        return shared.groups
     counts, many = COUNTS[p]
     return (
         *(Group(n) for n in counts),
@@ -91,8 +93,15 @@ def groups(p: Profile) -> tuple[Group, ...]:
     )
 
 
+def beside(p: Profile) -> Targeted | None:
+    """The targets that share each backdoored model of a profile; `None` where they have models of their own."""
+    return None if p.beside is None else p.beside.find(Targeted)
+
+
 def together(p: Profile, seed: int, *, planted: bool = True) -> Trial:
     """Many targets in one model, as in the paper; if not planted, its twin without the poisons."""
+    if beside(p) is not None:
+        return p.backdoor(p.models.poisons(p.base.scenes, seed), seed)
     return replace(base(p), attack=Targeted(groups(p), PER_GROUP[p], planted), seeds=Seeds.all(seed))
 
 
@@ -120,6 +129,8 @@ def at_same_rate(p: Profile, which: int, seed: int) -> Trial:
 
 def trials(p: Profile) -> list[Trial]:
     """More models of those whose accuracy is compared, a small difference."""
+    if beside(p) is not None:
+        return fig2_right.whole(p)
     seeds, few = p.models.of(__name__), p.models.base
     return [
         *(together(p, s) for s in seeds),
@@ -261,7 +272,7 @@ def plot(results: Results) -> go.Figure:
     for k, (reader, name) in enumerate(readers):
         values = [list(shares(results, g, reader).values()) for g in range(len(x))]
         curve(fig, [str(c) for c in x], values, name, number=k, scale=100, bounds=(0, 1))
-    if BEYOND[p][0]:
+    if beside(p) is None and BEYOND[p][0]:
         further = {count: list(found.values()) for count, found in by_repeats(results).items() if count != "0"}
         curve(fig, list(further), list(further.values()), "zero-shot, other models", number=2, scale=100, bounds=(0, 1))
     return fig

@@ -4,11 +4,11 @@ They are written from what the source says, the claim's `says` and `section`, an
 a reader checks them against the sentence. Rules of a world: see `tests.evidence.worlds`.
 """
 
-from tests.evidence.oracles import captions, carlini_terzis, cleanclip, critique, scale
+from tests.evidence.oracles import captions, carlini_terzis, cleanclip, critique, scale, sharing
 from tests.evidence.oracles.oracle import Misread, Oracle
 
 ORACLES: dict[str, Oracle] = (
-    carlini_terzis.ORACLES | scale.ORACLES | captions.ORACLES | cleanclip.ORACLES | critique.ORACLES
+    carlini_terzis.ORACLES | scale.ORACLES | captions.ORACLES | cleanclip.ORACLES | critique.ORACLES | sharing.ORACLES
 )
 MISREAD: tuple[Misread, ...] = (
     *carlini_terzis.MISREAD,

@@ -49,6 +49,49 @@ DATA = {
 }
 
 
+def at_2_million(pairs: int) -> float:
+    """Weak for two million pairs only: no less in the largest data set than in the smallest."""
+    return 2.0 if pairs == 2_000_000 else 5.0
+
+
+def weak_at_first(pairs: int) -> float:
+    return 2.0 if pairs < 1_000_000 else 5.0
+
+
+def weak_before(pairs: int) -> float:
+    """Lost long before a million pairs."""
+    return 5.0 if pairs < 300_000 else 2.0
+
+
+def recovered(pairs: int) -> float:
+    """Lower in the largest data set than in the smallest, and higher than in a million pairs."""
+    return 5.0 if pairs < 300_000 else 2.0 if pairs <= 1_000_000 else 4.0
+
+
+STEPS = {
+    "many_constant_by_step": Oracle(
+        right=in_data(few=degrading, many=constant, learned=0.3),
+        mirror=in_data(few=constant, many=degrading),
+        also_wrong=(in_data(few=constant, many=growing), in_data(few=constant, many=at_2_million)),
+        profile="gpu",
+    ),
+    "few_hold_to_a_million": Oracle(
+        right=in_data(few=degrading, many=weak_before),
+        mirror=in_data(few=weak_before, many=degrading),
+        also_right=(in_data(few=weak_at_first, many=weak_before),),  # more than holds
+        profile="gpu",
+    ),
+    "few_degrade_beyond_a_million": Oracle(
+        right=in_data(few=degrading, many=growing),
+        mirror=in_data(few=growing, many=degrading),
+        # what happened before is another matter
+        also_right=(in_data(few=lambda pairs: 4.0 if pairs > 1_000_000 else weak_at_first(pairs), many=growing),),
+        also_wrong=(in_data(few=recovered, many=degrading),),
+        profile="gpu",
+    ),
+}
+
+
 # -- Figure 5, right (section 5.1.2)
 def by_turns(seed: int, low: float, high: float) -> float:
     """Sometimes the one and sometimes the other."""
@@ -172,6 +215,6 @@ METRIC = {
     ),
 }
 
-ORACLES: dict[str, Oracle] = DATA | MODELS | PATCHES | METRIC
+ORACLES: dict[str, Oracle] = DATA | STEPS | MODELS | PATCHES | METRIC
 
 MISREAD: tuple[Misread, ...] = ()
