@@ -150,7 +150,7 @@ def test_classes_of_another_package_are_found_by_their_kinds_without_torch(tmp_p
         "longest-caption", "pair-similarity", "activation-clustering", "caption-disagreement", "dao", "k-distance",
         "near-duplicates", "slof", "spectral-signatures",
     }  # fmt: skip
-    assert set(found["listed"]["attack"]) == {"backdoor", "targeted", "text-backdoor", "twice"}
+    assert set(found["listed"]["attack"]) == {"backdoor", "targeted", "text-backdoor", "together", "twice"}
     assert found["grey"] == 9
     assert len(set(found["keys"])) == 5
     assert found["kinds"] == [{"kind": "sticker", "grey": 9}, "halve", "twice"]

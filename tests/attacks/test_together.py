@@ -10,6 +10,7 @@ from tests.runs.small import TINY
 from tutorial_lib import runs
 from tutorial_lib.attacks import Backdoor, Group, Targeted, Together
 from tutorial_lib.attacks.report import reader_of
+from tutorial_lib.attacks.together import beside
 from tutorial_lib.defenses import Finetuning
 from tutorial_lib.evaluate import embed_images
 from tutorial_lib.runs.defend import apply, material
@@ -98,6 +99,12 @@ def test_a_defense_is_given_the_backdoor_of_several_attacks(outcome) -> None:
     cleaned = runs.measure(apply(replace(outcome), defense, progress=False), probes=False)
     assert "triggered_to_target" in cleaned["retrieval"]
     assert "similarity_of_views" in cleaned
+
+
+def test_one_more_attack_stands_beside_that_of_a_trial() -> None:
+    assert beside(replace(TINY, attack=BACKDOOR), TARGETED) == replace(TINY, attack=SHARED)
+    with pytest.raises(ValueError, match="the trial has no attack that another one could stand beside"):
+        beside(replace(TINY, attack=None), TARGETED)
 
 
 @pytest.mark.parametrize(

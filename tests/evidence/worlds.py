@@ -29,12 +29,12 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tutorial_lib import profiles
-from tutorial_lib.attacks import Backdoor, Group, Targeted, TextBackdoor, Together
+from tutorial_lib.attacks import Attack, Backdoor, Group, Targeted, TextBackdoor, Together
 from tutorial_lib.attacks.backdoor import BINS
 from tutorial_lib.costs.seconds import pairs
 from tutorial_lib.evidence import registry
@@ -71,6 +71,7 @@ NOISE = {
     "same_prediction": 0.003,
 }
 Rule = float | Callable[["Model"], float]
+A = TypeVar("A", bound=Attack)
 
 
 @dataclass(frozen=True)
@@ -368,10 +369,18 @@ class _Measured(dict[str, Any]):
         return self["tested"][self._own_placement()]["z_score"]
 
     def _own_placement(self) -> str:
-        assert self.trial.attack is not None
-        backdoor = self.trial.attack.find(Backdoor)
-        assert backdoor is not None
-        return getattr(backdoor.trigger, "placement", "fixed")
+        return getattr(self._part(Backdoor).trigger, "placement", "fixed")
+
+    def _part(self, kind: type[A]) -> A:
+        """The attack of that kind.
+
+        Raises:
+            LookupError: the model has none.
+        """
+        found = self.trial.attack.find(kind) if self.trial.attack else None
+        if found is None:
+            raise LookupError(f"a made-up record has nothing of a {kind.kind} that the model lacks")
+        return found
 
     def _tested(self) -> dict[str, dict[str, float]]:
         return {place: {"z_score": self.says("z_score", tested=place)} for place in ("fixed", "random")}
@@ -404,9 +413,7 @@ class _Measured(dict[str, Any]):
 
     def _targets(self) -> list[dict[str, float]]:
         """The k-th target of a group falls for a reader if its own threshold lies below the reader's share."""
-        assert self.trial.attack is not None
-        attack = self.trial.attack.find(Targeted)
-        assert attack is not None
+        attack = self._part(Targeted)
         rows = []
         for number, group in enumerate(attack.groups):
             shares = {reader: self.says("targeted", group=group, reader=reader) for reader in _TARGETED}

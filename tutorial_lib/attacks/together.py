@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 from tutorial_lib.attacks.backdoor import Backdoor
 from tutorial_lib.attacks.targeted import Targeted
 from tutorial_lib.trials.attack import Attack, Plan
+from tutorial_lib.trials.trial import Trial
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,6 +79,21 @@ class Together(Attack):
         found = [_named(plan.poisons, prefix) for plan, prefix in zip(plans, self.prefixes, strict=True)]
         there = [pairs for pairs in found if pairs is not None]
         return TogetherPlan(self, plans, reduce(lambda a, b: a + b, there) if there else None)
+
+
+def beside(trial: Trial, other: Attack) -> Trial:
+    """The trial with one more attack on its model.
+
+    Raises:
+        ValueError: the trial has no attack, or several.
+
+    Example:
+        >>> beside(Trial(Backdoor(4)), Targeted(targets=1)).attack.prefixes
+        ('', '')
+    """
+    if trial.attack is None:
+        raise ValueError("the trial has no attack that another one could stand beside")
+    return replace(trial, attack=Together((trial.attack, other)))
 
 
 def _named(pairs: Pairs | None, prefix: str) -> Pairs | None:

@@ -13,7 +13,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.attacks import Group, Targeted, Together
+from tutorial_lib.attacks import Group, Targeted
+from tutorial_lib.attacks.together import beside
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
@@ -44,6 +45,8 @@ class Plan:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
+#: Where nothing is shared.
+NOTHING = Plan((), Targeted())
 #: Profiles in which models carry one attack each need no answer.
 PLANS: ByProfile[Plan | None] = ByProfile(
     test=Plan((4, 8), Targeted((Group(0), Group(2)), targets=2)),
@@ -71,15 +74,11 @@ def targets(p: Profile, seed: int) -> Trial:
 
 def shared(p: Profile, count: int, seed: int) -> Trial:
     """Both on one model."""
-    alone = backdoor(p, count, seed)
-    assert alone.attack is not None
-    return replace(alone, attack=Together((alone.attack, _plan(p).targeted)))
+    return beside(backdoor(p, count, seed), _plan(p).targeted)
 
 
 def _plan(p: Profile) -> Plan:
-    plan = PLANS[p]
-    assert plan is not None, f"profile {p.name} shares no models"
-    return plan
+    return PLANS[p] or NOTHING
 
 
 def trials(p: Profile) -> list[Trial]:
@@ -112,7 +111,7 @@ def _changes(results: Results, value: Any, other: Any) -> list[float]:
             results.per_seed(lambda s, c=count: shared(p, c, s), value),  # type: ignore[misc]
             results.per_seed(lambda s, c=count: other(p, c, s), value),  # type: ignore[misc]
         )
-        for count in (_plan(p).counts if PLANS[p] else ())
+        for count in _plan(p).counts
     ]
     return max((changes for changes in found if changes), key=lambda changes: abs(mean(changes)), default=[])
 
@@ -140,7 +139,7 @@ def accuracy_change(results: Results) -> list[float]:
 def table(results: Results) -> Table:
     """Each number of models with one attack and of shared ones, means over models."""
     p, rows = results.profile, []
-    for count in _plan(p).counts if PLANS[p] else ():
+    for count in _plan(p).counts:
         one, both = (results.of(t(p, count, seed) for seed in p.models.of(__name__)) for t in (backdoor, shared))
         single = results.of(targets(p, seed) for seed in p.models.of(__name__))
         for name, value, alone in (

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from tutorial_lib.attacks import Attack, Backdoor, Together
+from tutorial_lib.attacks import Attack, Backdoor
+from tutorial_lib.attacks.together import beside
 from tutorial_lib.profiles.cleaning import Cleaning
 from tutorial_lib.profiles.numbers import Models
 from tutorial_lib.trials import RECIPE_VERSION, Trial
@@ -91,10 +92,7 @@ class Profile:
             changes: fields of `Trial` or, as `attack_…`, of `Backdoor`.
         """
         trial = self.alone(count, seed, trigger=trigger, **changes)
-        if self.beside is None:
-            return trial
-        assert trial.attack is not None
-        return replace(trial, attack=Together((trial.attack, self.beside)))
+        return trial if self.beside is None else beside(trial, self.beside)
 
     def alone(self, count: int, seed: int, *, trigger: Trigger | None = None, **changes: Any) -> Trial:
         """The same with no other attack on the model."""

@@ -155,11 +155,9 @@ def optimize(
         device: where the loss is.
         prefetch: told the positions of examples some steps before `loss_of` needs them.
         checkpoint, checkpoint_every, keep_checkpoint, progress, on_epoch: as for `train`.
-        checkpoint_seconds: save the state within an epoch too, so often; where the run took longer, and with
-            `keep_checkpoint`, also at its end.
+        checkpoint_seconds: save the state within an epoch too, so often, and with `keep_checkpoint` at the end.
         identity: what a checkpoint must agree with, plain data.
-        until: time, as `time.monotonic` tells it, at which a run with a checkpoint stops, its state kept; for a single
-            process.
+        until: time, as `time.monotonic` tells it, at which a process that trains alone stops, its checkpoint kept.
 
     Raises:
         PausedError: `until` has come.

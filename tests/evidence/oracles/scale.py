@@ -31,10 +31,21 @@ def growing(pairs: int) -> float:
     return 2.0 if pairs <= 1_000_000 else 5.0
 
 
+def at_2_million(pairs: int) -> float:
+    """Weak for two million pairs only: no less in the largest data set than in the smallest."""
+    return 2.0 if pairs == 2_000_000 else 5.0
+
+
+def recovered(pairs: int) -> float:
+    """Lower in the largest data set than in the smallest, and higher than in a million pairs."""
+    return 5.0 if pairs < 300_000 else 2.0 if pairs <= 1_000_000 else 4.0
+
+
 DATA = {
     "many_constant_in_data": Oracle(
         right=in_data(few=degrading, many=constant),
         mirror=in_data(few=constant, many=degrading),
+        also_right=(in_data(few=degrading, many=at_2_million),),  # what lies between is another matter
         also_wrong=(in_data(few=constant, many=growing),),
         # where models of more data are better, two things change at once
         inapplicable=(in_data(few=degrading, many=constant, learned=0.3),),
@@ -43,15 +54,11 @@ DATA = {
     "few_degrade_in_data": Oracle(
         right=in_data(few=degrading, many=constant),
         mirror=in_data(few=growing, many=degrading),
+        also_right=(in_data(few=recovered, many=constant),),
         inapplicable=(in_data(few=degrading, many=constant, learned=0.3),),
         profile="gpu",
     ),
 }
-
-
-def at_2_million(pairs: int) -> float:
-    """Weak for two million pairs only: no less in the largest data set than in the smallest."""
-    return 2.0 if pairs == 2_000_000 else 5.0
 
 
 def weak_at_first(pairs: int) -> float:
@@ -61,11 +68,6 @@ def weak_at_first(pairs: int) -> float:
 def weak_before(pairs: int) -> float:
     """Lost long before a million pairs."""
     return 5.0 if pairs < 300_000 else 2.0
-
-
-def recovered(pairs: int) -> float:
-    """Lower in the largest data set than in the smallest, and higher than in a million pairs."""
-    return 5.0 if pairs < 300_000 else 2.0 if pairs <= 1_000_000 else 4.0
 
 
 STEPS = {
@@ -78,7 +80,10 @@ STEPS = {
     "few_hold_to_a_million": Oracle(
         right=in_data(few=degrading, many=weak_before),
         mirror=in_data(few=weak_before, many=degrading),
-        also_right=(in_data(few=weak_at_first, many=weak_before),),  # more than holds
+        also_right=(
+            in_data(few=weak_at_first, many=weak_before),  # more than holds
+            in_data(few=lambda pairs: 2.0, many=constant),  # low at once, and no lower
+        ),
         profile="gpu",
     ),
     "few_degrade_beyond_a_million": Oracle(
