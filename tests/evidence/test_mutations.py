@@ -39,7 +39,7 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         "differences(smaller, larger) for smaller, larger in pairwise(found)]",
         "sharing._changes: arguments: found = [differences("
         "results.per_seed(lambda s, c=count: other(p, c, s), value), "
-        "results.per_seed(lambda s, c=count: shared(p, c, s), value)) for count in _plan(p).counts]",
+        "results.per_seed(lambda s, c=count: shared(p, c, s), value)) for count in PLANS[p].counts]",
         "sharing.fallen: comparison: return mean("
         "(t['zero_shot'] != t['wanted'] for t in record.metrics['targets'] if t['count']))",
     ),

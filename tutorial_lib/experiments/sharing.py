@@ -45,50 +45,45 @@ class Plan:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-#: Where nothing is shared.
+#: Of profiles in which a model carries one attack.
 NOTHING = Plan((), Targeted())
-#: Profiles in which models carry one attack each need no answer.
-PLANS: ByProfile[Plan | None] = ByProfile(
+PLANS: ByProfile[Plan] = ByProfile(
     test=Plan((4, 8), Targeted((Group(0), Group(2)), targets=2)),
-    pilot=None,
-    cpu=None,
+    pilot=NOTHING,
+    cpu=NOTHING,
     overnight=Plan(
         (75, 300),
         Targeted((Group(0), Group(1), Group(3), Group(8)), targets=75),
         {"scenes": 30_000},
     ),
-    gpu=None,
-    paper=None,
+    gpu=NOTHING,
+    paper=NOTHING,
 )
 
 
 def backdoor(p: Profile, count: int, seed: int) -> Trial:
     """The backdoor alone."""
-    return p.alone(count, seed, **_plan(p).changes)
+    return p.alone(count, seed, **PLANS[p].changes)
 
 
 def targets(p: Profile, seed: int) -> Trial:
     """The targets alone."""
-    return replace(backdoor(p, 0, seed), attack=_plan(p).targeted)
+    return replace(backdoor(p, 0, seed), attack=PLANS[p].targeted)
 
 
 def shared(p: Profile, count: int, seed: int) -> Trial:
     """Both on one model."""
-    return beside(backdoor(p, count, seed), _plan(p).targeted)
-
-
-def _plan(p: Profile) -> Plan:
-    return PLANS[p] or NOTHING
+    return beside(backdoor(p, count, seed), PLANS[p].targeted)
 
 
 def trials(p: Profile) -> list[Trial]:
-    if PLANS[p] is None:
+    if not PLANS[p].counts:
         return []
     return [
         trial
         for seed in p.models.of(__name__)
         for trial in (
-            *(t(p, count, seed) for count in _plan(p).counts for t in (shared, backdoor)),
+            *(t(p, count, seed) for count in PLANS[p].counts for t in (shared, backdoor)),
             targets(p, seed),
         )
     ]
@@ -111,7 +106,7 @@ def _changes(results: Results, value: Any, other: Any) -> list[float]:
             results.per_seed(lambda s, c=count: shared(p, c, s), value),  # type: ignore[misc]
             results.per_seed(lambda s, c=count: other(p, c, s), value),  # type: ignore[misc]
         )
-        for count in _plan(p).counts
+        for count in PLANS[p].counts
     ]
     return max((changes for changes in found if changes), key=lambda changes: abs(mean(changes)), default=[])
 
@@ -139,7 +134,7 @@ def accuracy_change(results: Results) -> list[float]:
 def table(results: Results) -> Table:
     """Each number of models with one attack and of shared ones, means over models."""
     p, rows = results.profile, []
-    for count in _plan(p).counts:
+    for count in PLANS[p].counts:
         one, both = (results.of(t(p, count, seed) for seed in p.models.of(__name__)) for t in (backdoor, shared))
         single = results.of(targets(p, seed) for seed in p.models.of(__name__))
         for name, value, alone in (
@@ -162,9 +157,9 @@ def plot(results: Results) -> go.Figure:
         y="success (%)",
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
-    if PLANS[p] is None:
+    if not PLANS[p].counts:
         return fig
-    counts = _plan(p).counts
+    counts = PLANS[p].counts
     names = [*(f"backdoor, {count} poisons" for count in counts), "targets"]
     both = [results.per_seed(lambda s, c=c: shared(p, c, s), success) for c in counts]  # type: ignore[misc]
     both.append(results.per_seed(lambda s: shared(p, counts[-1], s), fallen))
