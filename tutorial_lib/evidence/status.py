@@ -170,18 +170,24 @@ def chosen_profiles(name: str | None = None) -> list[Profile]:
     return [profiles.get(profiles.get(n).reference or n) for n in names]
 
 
-def cost_model(known: Results) -> CostModel:
+def cost_model(known: Results, *, on_gpu: bool | None = None) -> CostModel:
     """Seconds of a trial, from the records that the profile has, or else those of its pilot.
+
+    Args:
+        known: the records.
+        on_gpu: the trials will run on a GPU, of which CPUs say nothing; by default where the profile needs one.
 
     Example:
         >>> cost_model(Results(profiles.get("pilot"))).calibrated_on > 200
         True
     """
+    p = known.profile
     records = registry.all_records(known)
     if not records:
-        pilots = [p for p in profiles.PROFILES.values() if known.profile.name in p.like and not p.reference]
+        pilots = [q for q in profiles.PROFILES.values() if p.name in q.like and not q.reference]
         records = [record for pilot in pilots for record in Results(pilot).committed()]
-    p = known.profile
+    if on_gpu:
+        return CostModel([r for r in records if " cores" not in r.hardware], device="gpu")
     measured = p.speed * operations(p.base.model, p.base.side) if p.speed else 0.0
     return CostModel(records, device="gpu" if p.gpu else "cpu", measured=measured)
 

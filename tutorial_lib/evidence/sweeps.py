@@ -182,7 +182,7 @@ def run_figures(
     """
     with distributed.group(device):
         found = _profile(profile)
-        chosen_device(device)  # says at once if there is none
+        on_gpu = chosen_device(device) != "cpu"  # says at once if there is no such device
         given: dict[str, Any] = {"engine": engine, "jobs": jobs, "device": device, "time_limit": time_limit}
         again = go_on(chosen, profile, store=store, keep_models=keep_models, **given)
         engine = _engine(engine, keep_models)
@@ -196,7 +196,7 @@ def run_figures(
         jobs = 1 if engine == "group" else jobs or _default_jobs(device)
         if not dry_run and engine != "ray":  # whose workers are other machines
             require_room(missing, jobs=jobs)
-        model = cost_model(known)
+        model = cost_model(known, on_gpu=on_gpu)
         plan = FiguresRun(
             profile=found.name,
             figures=_work(names, known, model, jobs),
