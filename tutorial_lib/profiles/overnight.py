@@ -67,5 +67,5 @@ OVERNIGHT = Profile(
     ),
     beside=Targeted((Group(0), Group(1), Group(3), Group(8)), targets=75),
     ladder={"scenes": 300_000},
-    speed=4_000,
+    speed=3_480,
 )  # fmt: skip
