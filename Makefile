@@ -4,11 +4,13 @@
 #   make test                       everything a contributor needs
 #   make PYTHON=python3.12 book     another Python, 3.11 to 3.13
 #   make TORCH=cpu book             PyTorch's small CPU build instead of the CUDA one (several GB less)
+#   make REPOSITORY=https://github.com/OWNER/NAME book    links for changes, questions, Colab and Binder
 
 SHELL := /bin/bash
 PYTHON ?= python3
 TORCH ?=
 PORT ?= 8000
+REPOSITORY ?=
 PROFILE ?= demo
 BIN := .venv/bin
 READY := .venv/.ready
@@ -39,6 +41,7 @@ $(ASSETS): data_scripts/vendor.py requirements.lock | $(READY)
 	$(BIN)/python data_scripts/vendor.py
 	@touch $@
 
+export COURSE_REPOSITORY := $(REPOSITORY)
 BUILD := $(BIN)/jupyter-book build book --config "$(CURDIR)/_config.yml" --toc "$(CURDIR)/_toc.yml" \
   --path-output . -W -n --keep-going
 
@@ -98,7 +101,7 @@ wheel: ## build the package with its records as build/wheel/*.whl; needs no .ven
 	@ls build/wheel/*.whl
 
 lock: $(READY) ## write requirements.lock from what is installed in .venv
-	$(BIN)/python -m pip install --quiet --upgrade -e '.[bench,book,data,dev,ray]'
+	$(BIN)/python -m pip install --quiet --upgrade -e '.[bench,book,data,dev,neighbours,ray]'
 	( echo "# Written by 'make lock'. PyTorch picks its own CUDA packages, so none is named here."; \
 	  $(BIN)/python -m pip freeze --all --exclude-editable --exclude pip --exclude backdooring-clip | sed 's/+cpu$$//' \
 	  | grep -vE '^(nvidia|cuda|triton)|@ ' ) > requirements.new

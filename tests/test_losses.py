@@ -12,9 +12,12 @@ from tutorial_lib.losses import (
     check_weights,
     cleanclip_loss,
     clip_loss,
+    flooding,
     in_modal_loss,
     info_nce,
+    local_gradient_ascent,
     margin_loss,
+    pair_losses,
     triplet_loss,
 )
 
@@ -128,3 +131,34 @@ def test_triplet_loss_is_nothing_where_pairs_are_apart_and_refuses_other_shapes(
     assert triplet_loss(torch.eye(4), torch.eye(4)).item() == 0.0
     with pytest.raises(ValueError, match="same shape"):
         triplet_loss(torch.eye(4), torch.eye(3))
+
+
+@pytest.mark.parametrize(("n", "scale"), [(1, 3.0), (2, 1.0), (9, 14.3)])
+def test_pair_losses_are_the_double_loop_and_their_mean_is_the_clip_loss(n: int, scale: float) -> None:
+    image, text = unit(n, 5, n), unit(n, 5, n + 1)
+    expected = []
+    for i in range(n):
+        own = scale * float(image[i] @ text[i])
+        both = [[scale * float(a[i] @ b[j]) for j in range(n)] for a, b in ((image, text), (text, image))]
+        expected.append(sum(math.log(sum(map(math.exp, row))) - own for row in both) / 2)
+    found = pair_losses(image, text, scale)
+    assert found.tolist() == pytest.approx(expected, abs=1e-10)
+    assert found.mean().item() == pytest.approx(clip_loss(image, text, scale).item(), abs=1e-12)
+
+
+def test_ascent_turns_what_has_fallen_below_its_level() -> None:
+    losses = [0.1, 0.5, 0.9, 2.0]
+    tensor = torch.tensor(losses, dtype=torch.float64, requires_grad=True)
+    loss = local_gradient_ascent(tensor, 0.5)
+    assert loss.item() == pytest.approx((-0.1 + 0 + 0.9 + 2.0) / 4)
+    loss.backward()
+    assert tensor.grad.tolist() == [-0.25, 0.0, 0.25, 0.25]
+
+
+@pytest.mark.parametrize(("level", "sign"), [(0.5, 1), (2.0, -1)])
+def test_flooding_turns_a_mean_that_has_fallen_below_its_level(level: float, sign: int) -> None:
+    tensor = torch.tensor([0.1, 0.9, 2.0], dtype=torch.float64, requires_grad=True)
+    loss = flooding(tensor, level)
+    assert loss.item() == pytest.approx(abs(1.0 - level) + level)
+    loss.backward()
+    assert tensor.grad.tolist() == pytest.approx([sign / 3] * 3)

@@ -21,6 +21,7 @@ FAMILIES = {
     "experiments": "experiments/test_experiments.py",
     "profiles": "profiles/test_profiles.py",
     "runs/engines": "runs/test_engines.py",
+    "training/methods": "training/test_methods.py",
     "triggers": "triggers/test_triggers.py",
 }
 #: Modules whose tests lie in the file of another one.
@@ -34,6 +35,7 @@ ELSEWHERE = {
     "practice/audit": "cli/test_audit.py",  # shares a model that is trained once
     "trials/attack": "trials/test_schema.py",  # abstract
     "trials/history": "training/test_loop.py",  # what the loop returns
+    "trials/method": "training/test_methods.py",  # abstract
     "trials/metrics": "runs/test_measure.py",  # types of what is measured
 }
 

@@ -34,6 +34,7 @@ EXTRAS = {
     "data/hub.py": "data",
     "data/remote.py": "remote",
     "data/sources/arrow.py": "import",
+    "detect/approximate.py": "neighbours",
 }
 
 
@@ -185,7 +186,7 @@ def test_a_wheel_tells_version_extras_and_command(wheel: Path) -> None:
     (found,) = importlib.metadata.distributions(path=[str(wheel)])
     assert found.version == tutorial_lib.__version__
     assert set(found.metadata.get_all("Provides-Extra") or []) == {
-        "book", "bench", "data", "dev", "import", "ray", "remote",
+        "book", "bench", "data", "dev", "import", "neighbours", "notebook", "ray", "remote",
     }  # fmt: skip
     assert [point.value for point in found.entry_points.select(name="tutorial")] == ["tutorial_lib.cli:main"]
 

@@ -35,6 +35,7 @@ def test_picture_grid_embeds_the_sheet_and_its_titles():
     assert Image.open(io.BytesIO(png)).size == plots.contact_sheet(images, columns=2, gap=7).size
     assert [a.text for a in fig.layout.annotations] == list("abcd")
     assert fig.layout.meta["alt"] == "four"
+    assert fig.layout.meta["sheet"] == {"count": 4, "columns": 2, "picture": [24, 24], "cell": [45, 45]}
 
 
 def test_groups_differ_in_colour_and_marker():
@@ -52,6 +53,36 @@ def test_maps_stand_side_by_side_with_one_legend():
     assert [t.xaxis for t in fig.data] == ["x", "x", "x2", "x2"]
     assert [bool(t.showlegend) for t in fig.data] == [True, True, False, False]
     assert np.allclose(fig.data[3].y, maps["after"][1::2, 1].round(3))
+
+
+def test_a_name_of_the_table_has_its_style_whatever_its_number():
+    for number in (0, 3):
+        fig = plots.line(plots.figure("x"), [1], [1], "CleanCLIP", number=number)
+        assert (fig.data[0].line.color, fig.data[0].marker.symbol) == (plots.GREEN, "diamond")
+    fig = plots.scatter_groups(np.zeros((2, 2)), ["x ⊕ bd", "x"], "with the trigger first")
+    assert [trace.marker.color for trace in fig.data] == [plots.VERMILION, plots.BLUE]
+    fig = plots.density(plots.figure("x"), torch.zeros(3), "x", number=4)
+    assert fig.data[0].line.color == plots.BLUE
+
+
+def test_a_line_like_another_has_its_colour_and_a_dash_of_its_own():
+    own, like = plots.style("CleanCLIP"), plots.style("CleanCLIP, longer", 1, like="CleanCLIP")
+    assert own.colour == like.colour
+    assert own.dash != like.dash
+    assert own.marker != like.marker
+    with pytest.raises(KeyError):
+        plots.style("a method", like="nobody knows it")
+
+
+def test_methods_differ_and_nothing_but_the_attack_is_vermilion():
+    """Also for readers who see no colours: what differs in colour differs in marker."""
+    names = list(plots.STYLES)
+    cleaned = names[: names.index("zero-shot")]
+    for part in ([plots.STYLES[n] for n in cleaned], [plots.STYLES[n] for n in names[len(cleaned) :][:3]]):
+        for k in range(2):
+            assert len({style[::2][k] for style in part}) == len(part)
+    red = {name for name, style in plots.STYLES.items() if style.colour == plots.VERMILION}
+    assert red == {"x ⊕ bd", "triggered", "pairs with the trigger", "attack success"}
 
 
 def test_line_draws_its_interval():

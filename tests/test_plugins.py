@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.detect import Detector
-from tutorial_lib.trials import Cleaned, History, TrainedDefense
+from tutorial_lib.trials import Cleaned, History, Method, TrainedDefense
 from tutorial_lib.triggers import Trigger
 
 
@@ -66,6 +66,22 @@ class Longest(Detector):
 
 
 @dataclass(frozen=True)
+class Brief(Method):
+    """Plain training on some of the pairs."""
+
+    kind: ClassVar[str] = "brief"
+    title: ClassVar[str] = "plain training on few"
+
+    many: int = 64
+
+    def train(self, model, tokenizer, pairs, recipe, *, seed=0, device=None, progress=None, **options):
+        from tutorial_lib.training.loop import train
+
+        some = pairs.take(range(self.many))
+        return train(model, tokenizer, some, recipe, seed=seed, device=device, progress=progress, **options)
+
+
+@dataclass(frozen=True)
 class Twice(Backdoor):
     """A backdoor with another seed, whose captions may shout."""
 
@@ -84,6 +100,7 @@ GOOD = {
     "tutorial_lib.defenses": {"halve": "my_package:Halve"},
     "tutorial_lib.detect": {"longest-caption": "my_package:Longest"},
     "tutorial_lib.attacks": {"twice": "my_package:Twice"},
+    "tutorial_lib.training.methods": {"brief": "my_package:Brief"},
 }
 
 
@@ -117,11 +134,13 @@ def test_classes_of_another_package_are_found_by_their_kinds_without_torch(tmp_p
         from tutorial_lib.attacks import ATTACKS, Backdoor
         from tutorial_lib.defenses import DEFENSES
         from tutorial_lib.detect import DETECTORS
+        from tutorial_lib.training.methods import METHODS
         from tutorial_lib.trials import Trial
         from tutorial_lib.triggers import TRIGGERS, Checkerboard, make_trigger
 
         sticker = make_trigger("sticker", grey=9)
-        families = {"trigger": TRIGGERS, "defense": DEFENSES, "detector": DETECTORS, "attack": ATTACKS}
+        families = {"trigger": TRIGGERS, "defense": DEFENSES, "detector": DETECTORS, "attack": ATTACKS,
+                    "method": METHODS}
         listed = {what: list(family) for what, family in families.items()}
         torch = "torch" in sys.modules
         trials = [
@@ -130,10 +149,12 @@ def test_classes_of_another_package_are_found_by_their_kinds_without_torch(tmp_p
             Trial(Backdoor(4, trigger=Checkerboard()), data="d"),
             Trial(Backdoor(4), data="d", defense=DEFENSES["halve"]()),
             Trial(ATTACKS["twice"](4), data="d"),
+            Trial(data="d", method=METHODS["brief"]()),
         ]
         print(json.dumps({
             "classes": [cls.__module__ + "." + cls.__name__ for cls in (
-                TRIGGERS["sticker"], DEFENSES["halve"], DETECTORS["longest-caption"], ATTACKS["twice"])],
+                TRIGGERS["sticker"], DEFENSES["halve"], DETECTORS["longest-caption"], ATTACKS["twice"],
+                METHODS["brief"])],
             "listed": listed,
             "grey": sticker.grey,
             "keys": [t.key for t in trials],
@@ -143,16 +164,17 @@ def test_classes_of_another_package_are_found_by_their_kinds_without_torch(tmp_p
         }))
         """,
     )
-    assert found["classes"] == [f"my_package.{name}" for name in ("Sticker", "Halve", "Longest", "Twice")]
+    assert found["classes"] == [f"my_package.{name}" for name in ("Sticker", "Halve", "Longest", "Twice", "Brief")]
     assert {"sticker", "checkerboard"} <= set(found["listed"]["trigger"])
     assert {"halve", "cleanclip"} <= set(found["listed"]["defense"])
     assert set(found["listed"]["detector"]) == {
         "longest-caption", "pair-similarity", "activation-clustering", "caption-disagreement", "dao", "k-distance",
-        "near-duplicates", "slof", "spectral-signatures",
+        "near-duplicates", "slof", "spectral-signatures", "cosine-mixture", "early-loss",
     }  # fmt: skip
+    assert set(found["listed"]["method"]) == {"brief", "roclip", "safeclip"}
     assert set(found["listed"]["attack"]) == {"backdoor", "targeted", "text-backdoor", "together", "twice"}
     assert found["grey"] == 9
-    assert len(set(found["keys"])) == 5
+    assert len(set(found["keys"])) == 6
     assert found["kinds"] == [{"kind": "sticker", "grey": 9}, "halve", "twice"]
     assert found["torch"] is False
 
@@ -168,11 +190,13 @@ def test_a_trial_with_all_of_them_is_stamped_cleaned_and_searched(tmp_path):
         from tutorial_lib.defenses import DEFENSES
         from tutorial_lib.detect import DETECTORS
         from tutorial_lib.runs import fit, run, train_trial
+        from tutorial_lib.training.methods import METHODS
         from tutorial_lib.trials import Recipe, Trial
         from tutorial_lib.triggers import make_trigger
 
         attack = ATTACKS["twice"](4, target="fog", trigger=make_trigger("sticker"))
-        trial = Trial(attack, classes=40, copies=1, recipe=Recipe(epochs=1, batch_size=32))
+        method = METHODS["brief"]()
+        trial = Trial(attack, classes=40, copies=1, recipe=Recipe(epochs=1, batch_size=32), method=method)
         before = train_trial(trial, progress=False)
         defended = replace(trial, defense=DEFENSES["halve"](share=0.5))
         after = fit(defended, progress=False)
@@ -186,6 +210,7 @@ def test_a_trial_with_all_of_them_is_stamped_cleaned_and_searched(tmp_path):
             "halved": torch.equal(after.model.text_projection, before.model.text_projection / 2),
             "cleaning": record.metrics["cleaning"]["trusted"] == round(0.5 * len(before.clean)),
             "steps": record.metrics["cleaning"]["steps"],
+            "trained": record.metrics["steps"],
             "kind": record.trial["defense"]["kind"],
             "success": record.metrics["attack_success"]["zero_shot"]["n"] > 0,
             "sorted": lengths == sorted(lengths, reverse=True) and lengths[0] == max(map(len, pairs.captions)),
@@ -196,6 +221,7 @@ def test_a_trial_with_all_of_them_is_stamped_cleaned_and_searched(tmp_path):
     assert found["elsewhere"] > 10
     assert found["kind"] == "halve"
     assert found["steps"] == 3
+    assert found["trained"] == 64 // 32
     assert all(found[name] for name in ("halved", "cleaning", "success", "sorted"))
 
 

@@ -55,6 +55,64 @@ def clip_loss(image: Tensor, text: Tensor, logit_scale: Tensor | float) -> Tenso
     return (info_nce(image, text, logit_scale) + info_nce(text, image, logit_scale)) / 2
 
 
+def pair_losses(image: Tensor, text: Tensor, logit_scale: Tensor | float) -> Tensor:
+    """What each pair of a batch contributes to `clip_loss`, which is their mean.
+
+    Args:
+        image, text: normalised embeddings of the same pairs, shape (B, d).
+        logit_scale: 1 / temperature.
+
+    Returns:
+        Losses in nats, shape (B,).
+
+    Example:
+        >>> import torch
+        >>> image, text = torch.eye(3), torch.eye(3)[[0, 2, 1]]
+        >>> [round(x, 1) for x in pair_losses(image, text, logit_scale=9.0).tolist()]  # two have changed places
+        [0.0, 9.0, 9.0]
+    """
+    logits = logit_scale * image @ text.T  # (B, B)
+    own = torch.arange(len(logits), device=logits.device)
+    both = F.cross_entropy(logits, own, reduction="none") + F.cross_entropy(logits.T, own, reduction="none")
+    return both / 2
+
+
+def local_gradient_ascent(losses: Tensor, gamma: float) -> Tensor:
+    """Mean of sign(l - gamma) l: losses that have fallen below gamma are raised again.
+
+    Args:
+        losses: of each example, shape (B,).
+        gamma: the level that examples are held at.
+
+    Source: Li et al. (2021), equation 3.
+
+    Example:
+        >>> import torch
+        >>> losses = torch.tensor([0.25, 2.0], requires_grad=True)
+        >>> local_gradient_ascent(losses, gamma=0.5).backward()
+        >>> losses.grad.tolist()
+        [-0.5, 0.5]
+    """
+    return ((losses.detach() - gamma).sign() * losses).mean()
+
+
+def flooding(losses: Tensor, level: float) -> Tensor:
+    """|mean - level| + level: the mean of a batch is kept from falling below a level.
+
+    Args:
+        losses: of each example, shape (B,).
+        level: that the mean is held at.
+
+    Source: Ishida et al. (2020), equation 2; a baseline of Li et al. (2021).
+
+    Example:
+        >>> import torch
+        >>> flooding(torch.tensor([0.1, 0.3]), level=0.5).item() > 0.5
+        True
+    """
+    return (losses.mean() - level).abs() + level
+
+
 def in_modal_loss(
     views: Tensor, other_views: Tensor, logit_scale: Tensor | float, *, both_ways: bool = False
 ) -> Tensor:
@@ -114,6 +172,35 @@ def cleanclip_loss(
     own = in_modal_loss(image, image_view, logit_scale, both_ways=both_ways)
     own = (own + in_modal_loss(text, text_view, logit_scale, both_ways=both_ways)) / 2
     return lambda_clip * clip_loss(image, text, logit_scale) + lambda_self * own if lambda_clip else lambda_self * own
+
+
+def par_loss(
+    image: Tensor, text: Tensor, image_before: Tensor, text_before: Tensor, logit_scale: Tensor | float, tau: float
+) -> Tensor:
+    """L_CLIP less half the squared distances of pictures and captions from where they were, each until it exceeds tau.
+
+    Args:
+        image, text: normalised embeddings of the same pairs, shape (B, d).
+        image_before, text_before: of the same views under the model as it was found, shape (B, d).
+        logit_scale: 1 / temperature.
+        tau: mean squared distance, at most 4, from which on nothing pushes a modality any further.
+
+    Source: Singh et al. (2024), "Perturb and recover", equations 4 to 6.
+
+    Example:
+        >>> import torch
+        >>> x = torch.eye(4)
+        >>> far, near = par_loss(x, x, -x, x, 1.0, tau=4.0), par_loss(x, x, x, x, 1.0, tau=4.0)
+        >>> (near - far).item()  # half of 4
+        2.0
+    """
+
+    def pushed(now: Tensor, before: Tensor) -> Tensor:
+        distance = (now - before).square().sum(1).mean()
+        return torch.where(distance <= tau, distance, 0.0)
+
+    push = (pushed(image, image_before) + pushed(text, text_before)) / 2
+    return clip_loss(image, text, logit_scale) - push
 
 
 def check_weights(lambda_clip: float, lambda_self: float) -> None:

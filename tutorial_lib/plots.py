@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,12 +17,76 @@ from PIL import Image
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Okabe & Ito's palette without yellow; each colour has a dash and a marker of its own too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+#: Okabe & Ito's palette without yellow, and grey for black, which a dark page would swallow.
+COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#56B4E9", "#009E73", "#E69F00", "#737373")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 #: Beside the plot a legend would take half of a phone's screen.
 LEGEND_ABOVE = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+
+
+class Style(NamedTuple):
+    """How a line is drawn: two that differ in colour differ in dash and marker too.
+
+    Example:
+        >>> Style("#000000", "dash", "circle").dash
+        'dash'
+    """
+
+    colour: str
+    dash: str
+    marker: str
+
+
+BLUE, VERMILION, PURPLE, SKY, GREEN, ORANGE, GREY = COLOURS
+#: The one table of colours: what has a name here looks the same in every figure. Vermilion is the attacker's.
+STYLES: Mapping[str, Style] = {
+    # what was done to the model
+    "before": Style(GREY, "solid", "circle"),
+    "plain finetuning": Style(ORANGE, "dash", "square"),
+    "CleanCLIP": Style(GREEN, "solid", "diamond"),
+    "self-supervision only": Style(PURPLE, "dot", "triangle-up"),
+    "supervised finetuning": Style(BLUE, "dashdot", "cross"),
+    "finetuning with weight decay": Style("#8C6D46", "longdash", "x"),
+    "shrink, perturb, finetune": Style(SKY, "longdashdot", "star"),
+    "anti-backdoor learning": Style("#999933", "dot", "circle-open"),
+    # who reads the embedding
+    "zero-shot": Style(BLUE, "solid", "circle"),
+    "linear probe": Style(PURPLE, "dash", "square"),
+    "nearest neighbours": Style(SKY, "dot", "diamond"),
+    # pictures and their pairs, as they are and with the trigger
+    **dict.fromkeys(("x", "clean", "clean pairs"), Style(BLUE, "solid", "circle")),
+    **dict.fromkeys(("x ⊕ bd", "triggered", "pairs with the trigger"), Style(VERMILION, "dash", "square")),
+    # what is measured, where both stand in one figure
+    "attack success": Style(VERMILION, "dash", "square"),
+    "clean accuracy": Style(BLUE, "solid", "circle"),
+    # where the patch was in training
+    **dict.fromkeys(("at one place", "learned in the corner"), Style(BLUE, "solid", "circle")),
+    **dict.fromkeys(("at random places", "learned at random places"), Style(ORANGE, "dash", "square")),
+}
+
+
+def style(name: str, number: int = 0, like: str = "") -> Style:
+    """How to draw a line: as its name says, or else as its number in the figure.
+
+    Args:
+        name: of the line.
+        number: of the line among those of its figure.
+        like: a name of `STYLES` whose colour the line takes.
+
+    Raises:
+        KeyError: `like` is not in `STYLES`.
+
+    Example:
+        >>> style("CleanCLIP", 1) == style("CleanCLIP", 5) == STYLES["CleanCLIP"]
+        True
+        >>> style("CleanCLIP, 20 % of the pairs", 1, like="CleanCLIP")
+        Style(colour='#009E73', dash='dash', marker='square')
+    """
+    if name in STYLES:
+        return STYLES[name]
+    k = number % len(COLOURS)
+    return Style(STYLES[like].colour if like else COLOURS[k], DASHES[k], MARKERS[k])
 
 
 def figure(alt: str, *, x: str = "", y: str = "", height: int = 360, title: str = "", stamp: str = "") -> go.Figure:
@@ -75,18 +139,20 @@ def line(
     low: Sequence[float] | None = None,
     high: Sequence[float] | None = None,
     number: int = 0,
+    like: str = "",
 ) -> go.Figure:
     """Add a line with markers and, where given, its interval as error bars.
 
     Args:
-        number: which colour, dash and marker.
+        name: in the legend.
+        number, like: its looks, unless `STYLES` knows its name; see `style`.
 
     Example:
         >>> fig = line(figure("Two points."), [1, 2], [0.5, 0.75], "ours", low=[0.25, 0.5], high=[0.75, 1.0])
         >>> fig.data[0].name, fig.data[0].error_y.array
         ('ours', (0.25, 0.25))
     """
-    style = number % len(COLOURS)
+    drawn = style(name, number, like)
     error = None
     if low is not None and high is not None:
         error = {
@@ -101,8 +167,8 @@ def line(
         name=name,
         mode="lines+markers",
         error_y=error,
-        line={"color": COLOURS[style], "dash": DASHES[style]},
-        marker={"symbol": MARKERS[style], "size": 8},
+        line={"color": drawn.colour, "dash": drawn.dash},
+        marker={"symbol": drawn.marker, "size": 8},
     )
     return fig
 
@@ -148,6 +214,9 @@ def pictures(
         images: shape (N, 3, H, W), uint8.
         alt: what the grid shows.
 
+    Returns:
+        The figure; its layout's `meta["sheet"]` says where the pictures lie, so that a page can lay them out anew.
+
     Example:
         >>> import torch
         >>> fig = pictures(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), "Two black squares.", titles=["one", "two"])
@@ -165,7 +234,9 @@ def pictures(
     fig.add_trace(go.Image(source=source, hoverinfo="skip"))
     fig.update_xaxes(visible=False, range=[0, sheet.width], constrain="domain")
     fig.update_yaxes(visible=False, range=[sheet.height, 0], scaleanchor="x", constrain="domain")
-    fig.update_layout(margin={"l": 5, "r": 5, "t": top, "b": 0})
+    at = {"count": len(images), "columns": columns, "picture": [width * zoom, height * zoom]}
+    at["cell"] = [(width + gap) * zoom, (height + gap) * zoom]
+    fig.update_layout(margin={"l": 5, "r": 5, "t": top, "b": 0}, meta={"alt": alt, "sheet": at})
     for i, text in enumerate(titles or ()):
         row, column = divmod(i, columns)
         fig.add_annotation(
@@ -241,7 +312,7 @@ def _scatter(
     labels = np.asarray(groups)
     texts = np.asarray(hover if hover is not None else groups)
     for k, name in enumerate(names):
-        mine = labels == name
+        mine, drawn = labels == name, style(name, k)
         fig.add_scatter(
             x=points[mine, 0].round(3).tolist(),
             y=points[mine, 1].round(3).tolist(),
@@ -250,7 +321,7 @@ def _scatter(
             legendgroup=name,
             text=texts[mine].tolist(),
             hoverinfo="text",
-            marker={"color": COLOURS[k % 7], "symbol": MARKERS[k % 7], "size": 6, "opacity": 0.75},
+            marker={"color": drawn.colour, "symbol": drawn.marker, "size": 6, "opacity": 0.75},
             **where,
         )
     fig.update_xaxes(showticklabels=False, zeroline=False)
@@ -268,13 +339,13 @@ def density(fig: go.Figure, values: Tensor, name: str, *, number: int = 0, bins:
     """
     counts, edges = np.histogram(values.numpy(), bins=bins, range=(-1, 1), density=True)
     middle = (edges[1:] + edges[:-1]) / 2
-    style = number % len(COLOURS)
+    drawn = style(name, number)
     fig.add_scatter(
         x=middle.round(4).tolist(),
         y=counts.round(4).tolist(),
         name=name,
         mode="lines",
         fill="tozeroy",
-        line={"color": COLOURS[style], "dash": DASHES[style]},
+        line={"color": drawn.colour, "dash": drawn.dash},
     )
     return fig

@@ -18,7 +18,7 @@ from typing import ClassVar, TypeVar
 
 
 class Kind:
-    """One of a family: an attack, a trigger, a defense, a detector.
+    """One of a family: an attack, a trigger, a defense, a detector, a training method.
 
     Attributes:
         kind: the name by which records and commands know the class; it is no setting, so nobody can change it.

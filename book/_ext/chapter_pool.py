@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,15 @@ def run(notebook: NotebookNode, folder: Path, timeout: int) -> tuple[NotebookNod
         if done.returncode:
             raise ChapterError(done.stderr.strip())
         return nbformat.read(path, as_version=nbformat.NO_CONVERT), time.monotonic() - started
+
+
+def made_with() -> dict[str, Any]:
+    """What a chapter's outputs and its time depend on beside its code; `execution_table` shows it."""
+    from tutorial_lib.practice.machine import machine  # loads torch, and most builds run no chapter
+
+    found = machine()
+    kept = {name: found[name] for name in ("cpu", "python", "versions")}
+    return kept | {"finished": datetime.now(UTC).isoformat(timespec="minutes")}
 
 
 def longest_first(names: Iterable[str], seconds: dict[str, float]) -> list[str]:
@@ -138,7 +148,8 @@ def fill_cache(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     ordered = {name: waiting[name] for name in longest_first(waiting, seconds)}
     folder, timeout = Path(env.srcdir), app.config.nb_execution_timeout
     for name, executed, took in run_all(ordered, folder=folder, timeout=timeout, workers=workers):
-        bundle = CacheBundleIn(executed, env.doc2path(name), data={"execution_seconds": took})
+        made = made_with() | {"execution_seconds": took}
+        bundle = CacheBundleIn(executed, env.doc2path(name), data=made)
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
         seconds[name] = round(took, 1)
         SECONDS.write_text(json.dumps(seconds, indent=1, sort_keys=True) + "\n")

@@ -45,7 +45,7 @@ def entries(path: Path) -> dict[str, str]:
 def _kept(text: nodes.Text) -> bool:
     node = text.parent
     while node is not None:
-        if isinstance(node, KEPT) or "quiz" in node.get("classes", ()):
+        if isinstance(node, KEPT) or {"quiz", "claims"} & set(node.get("classes", ())):
             return True
         node = node.parent
     return False

@@ -15,9 +15,12 @@ place; `python -m tests.book.live_pictures` takes these pictures from the built 
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import json
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,6 +35,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from tutorial_lib import models
 from tutorial_lib.course import live
 from tutorial_lib.course.live import data
+from tutorial_lib.course.live.playground import script as playground
 
 
 class LiveFigure(SphinxDirective):
@@ -75,27 +79,37 @@ class ShippedRole(SphinxRole):
             problem = f"no {metric!r} of a shipped model {name!r}: {error}"
             return [], [self.inliner.reporter.error(problem, line=self.lineno)]
         self.env.note_dependency(str(path))
-        return [nodes.strong("", f"{100 * rate:.1f}", classes=["measured"])], []
+        return [nodes.inline("", f"{100 * rate:.1f}", classes=["measured"])], []
 
 
 def write_static(app: Sphinx) -> None:
-    """The scripts, and the models as scripts; made again when a shipped model or the script that writes it changes."""
+    """The figures' scripts, and models as scripts, which are made again when what they are made of changes."""
     if app.builder.format != "html":
         return
     folder = Path(app.doctreedir).parent / ".live"
     scripts = folder / "live"
-    (scripts / "models").mkdir(parents=True, exist_ok=True)
-    for path in sorted(live.HERE.glob("*.js")) + sorted(live.HERE.glob("*.css")):
-        shutil.copyfile(path, scripts / path.name)
+    for name in ("live.js", "live.css", *itertools.chain(*live.SCRIPTS.values())):
+        (scripts / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(live.HERE / name, scripts / name)
     for name in data.MODELS:
-        source = models.CHECKPOINTS / name
-        made_of = [*sorted(source.iterdir()), live.HERE / "__init__.py"]
-        state = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
-        script, stamp = scripts / "models" / f"{name}.js", folder.parent / f".live-{name}.sha256"
-        if not script.is_file() or not stamp.is_file() or stamp.read_text() != state:
-            script.write_text(live.model_script(name, *models.load(source), data.task().labels))
-            stamp.write_text(state)
+        made_of = [*sorted((models.CHECKPOINTS / name).iterdir()), live.HERE / "__init__.py"]
+        write_model(scripts / "models" / f"{name}.js", made_of, functools.partial(shipped_model, name))
+    write_model(scripts / "models" / "playground.js", playground.made_of(), playground.script)
     app.config.html_static_path.append(str(folder))
+
+
+def shipped_model(name: str) -> str:
+    return live.model_script(name, *models.load(models.CHECKPOINTS / name), data.task().labels)
+
+
+def write_model(script: Path, made_of: Iterable[Path], make: Callable[[], str]) -> None:
+    """Write a script unless it was made of the same files."""
+    state = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
+    stamp = script.parents[2] / f".live-{script.stem}.sha256"
+    if not script.is_file() or not stamp.is_file() or stamp.read_text("utf-8") != state:
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(make(), "utf-8")
+        stamp.write_text(state, "utf-8")
 
 
 def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:

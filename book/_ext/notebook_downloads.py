@@ -1,6 +1,7 @@
 """Sphinx extension: every chapter with code can be downloaded as a Jupyter notebook from its own page.
 
-Its text is what JupyterLab can show: numbers, names of figures and citations in place, quizzes and hints folded.
+Its text is what JupyterLab can show: numbers, names of figures and citations in place, quizzes and hints folded. Where
+the course has a repository, its first cell installs the course if it is missing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import doors
 import jupytext
 import plain_markdown
 from docutils import nodes
@@ -16,9 +18,13 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 FOLDED = {"hide-input", "remove-cell", "remove-input", "solution"}  # tags of cells whose source is folded on the page
+UNFOLDED = "parameters"  # what a reader is to change stays in sight in a notebook
 NOTE = (
     "*A chapter of the course “{title}”. Its cells need the environment that `make setup` makes; live figures are on "
     "its page.*"
+)
+INSTALLS = (
+    "*A chapter of the course “{title}”. The first cell installs what the others need; live figures are on its page.*"
 )
 
 
@@ -26,12 +32,13 @@ def values(doctree: nodes.document) -> Iterator[nodes.Element]:
     """Numbers and verdicts that roles have put into the text, in its order."""
     for node in doctree.findall(nodes.Element):
         classes = node.get("classes", ())
-        if {"pasted-text", "measured", "verdict"} & set(classes) and not _in_table(node):
+        if {"pasted-text", "measured", "verdict"} & set(classes) and not _in_claims(node):
             yield node
 
 
-def _in_table(node: nodes.Node | None) -> bool:
-    while node is not None and not isinstance(node, nodes.table):
+def _in_claims(node: nodes.Node | None) -> bool:
+    """Whether it belongs to a list of claims, which a notebook tells in its own way."""
+    while node is not None and "claims" not in getattr(node, "attributes", {}).get("classes", ()):
         node = node.parent
     return node is not None
 
@@ -74,13 +81,15 @@ def offer_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = plain_markdown.plain(cell.source, speaker)
-        elif FOLDED & set(cell.metadata.get("tags", ())):
+        elif FOLDED & (tags := set(cell.metadata.get("tags", ()))) and UNFOLDED not in tags:
             cell.metadata["jupyter"] = {"source_hidden": True}
     if (unsaid := next(speaker.left, None)) is not None:
         raise ValueError(f"{pagename}: {unsaid.astext()!r} stands on the page and not in its notebook")
     notebook.cells = [c for c in notebook.cells if c.source]
+    found = doors.repository(app.config)
     first = notebook.cells[0]
-    first.source += "\n\n" + NOTE.format(title=app.config.project)
+    first.source += "\n\n" + (INSTALLS if found else NOTE).format(title=app.config.project)
+    doors.with_install_cell(notebook, found)
     path = Path(app.outdir, "_sources", f"{pagename}.ipynb")
     path.parent.mkdir(parents=True, exist_ok=True)
     jupytext.write(notebook, path)

@@ -1,7 +1,8 @@
 """Sphinx extension: the pages need nothing from another host.
 
 MathJax, plotly.js and the widgets' manager are served from `_static/vendor`, where `data_scripts/vendor.py`
-puts them. A plotly figure becomes a numbered figure with a small block of JSON that `static/plotly-embed.js` draws.
+puts them. A plotly figure becomes a numbered figure with a small block of JSON that `static/plotly-embed.js` draws, and
+without JavaScript a still picture; a sheet of pictures needs no script at all (see `stills` and `sheets`).
 The option `:name: fig-loss` of the cell that shows it lets a text refer to it as {numref}`fig-loss`.
 """
 
@@ -12,6 +13,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import sheets
+import stills
 from docutils import nodes
 from myst_nb.core.render import MimeData, NbElementRenderer, load_mime_renders
 from sphinx.application import Sphinx
@@ -42,9 +45,11 @@ def plotly_html(figure: dict[str, Any]) -> str:
     parts = {key: figure[key] for key in ("data", "layout", "config", "frames") if figure.get(key)}
     body = json.dumps({"data": [], "layout": {}, **parts}).replace("</", "<\\/")
     alt = html.escape(alt_text(figure))
+    if sheets.is_sheet(figure):
+        return f'<div class="picture-sheet" role="img" aria-label="{alt}">{sheets.laid_out(figure)}</div>'
     return (
         f'<div class="plotly-embed" role="figure" aria-label="{alt}" style="height:{height}px">'
-        f"<noscript><p>This figure is drawn by JavaScript. It shows: {alt}</p></noscript>"
+        f"<noscript>{stills.svg(figure)}</noscript>"
         f'<script type="application/json">{body}</script></div>'
     )
 

@@ -12,6 +12,7 @@ import quiz
 import records
 from pybtex.database import parse_file
 
+from tutorial_lib.course import drawings
 from tutorial_lib.evidence import claims, quantities
 
 #: What a role says, from its name and its text.
@@ -55,6 +56,8 @@ def _directive(match: re.Match[str]) -> str:
         return _quiz(body)
     if name == "claims":
         return "\n".join(_claim(identity) for identity in f"{argument} {body}".split())
+    if name == "drawing":
+        return f"{drawings.markdown(argument)}\n\n*{body}*"
     if name == "live-figure":
         return f"*On the page of this chapter a live figure stands here.* {body}"
     raise ValueError(f"a notebook cannot show the directive {name!r} yet")
@@ -69,7 +72,8 @@ def _quiz(body: str) -> str:
     for number, question in enumerate(quiz.parse(body.splitlines()), 1):
         parts.append(f"**{number}.** {question.ask}")
         for sign, choice, why in question.choices:
-            folded = _folded("Right or wrong?", f"**{quiz.WORDS[sign]}** {why}")
+            again = "" if sign == "+" else f" Read again: *{question.back}*."
+            folded = _folded("Right or wrong?", f"**{quiz.WORDS[sign]}** {why}{again}")
             parts.append(f"- {choice}\n\n" + indent(folded, "  "))
     return "\n\n".join(parts)
 

@@ -6,10 +6,8 @@ that calls `experiments.show` gets its figure drawn anew; papermill executes the
     {measured}`fig2_right.successes(128) %`     a mean over models; `%` for per cent, `.1f` and the like for the format
     {interval}`fig2_right.successes(128) %`     its 95 % interval
     {verdict}`backdoor_rises`                   holds, fails, undecided, …
-    ```{claims} id …```                         a table of claims with their verdicts, and why
     ```{confirmatory-claims}```                 the claims that are judged together
     ```{power}```                               the power analysis of the pilot
-    ```{paper-beside-ours}```                   every figure: what the paper says, ours, and the verdicts
 """
 
 from __future__ import annotations
@@ -18,10 +16,9 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from offline_pages import plotly_figure
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -30,7 +27,6 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from tutorial_lib import places, profiles
 from tutorial_lib.evidence import claims, power, quantities, registry
-from tutorial_lib.evidence.claims import Claim, Verdict
 from tutorial_lib.evidence.decide import ALPHA
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.statistics import Estimate
@@ -78,7 +74,6 @@ def quantity(text: str) -> tuple[Estimate | None, float, str]:
 class NumberRole(SphinxRole):
     """A number of the recorded models, as text."""
 
-    node: type[nodes.inline] | type[nodes.strong]
     written: Callable[[str, Results], str]
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -86,20 +81,18 @@ class NumberRole(SphinxRole):
             text = type(self).written(self.text, results())
         except ValueError as error:
             return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
-        return [self.node("", text, classes=["measured"])], []
+        return [nodes.inline("", text, classes=["measured"])], []
 
 
 class MeasuredRole(NumberRole):
     """The mean of a quantity over the recorded models."""
 
-    node = nodes.strong
     written = quantities.measured
 
 
 class IntervalRole(NumberRole):
     """The 95 % interval of a quantity and the number of models."""
 
-    node = nodes.inline
     written = quantities.interval
 
 
@@ -111,12 +104,8 @@ class VerdictRole(SphinxRole):
             claim = claims.get(self.text.strip())
         except ValueError as error:
             return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
-        return [verdict_node(claims.judge(claim, results()))], []
-
-
-def verdict_node(verdict: Verdict) -> nodes.strong:
-    word = verdict.verdict
-    return nodes.strong("", word, classes=["verdict", "verdict-" + word.split()[0]])
+        word = claims.judge(claim, results()).verdict
+        return [nodes.strong("", word, classes=["verdict", "verdict-" + word.replace(" ", "-")])], []
 
 
 # -- tables
@@ -142,47 +131,6 @@ def table(head: list[str], rows: Iterable[Cells | nodes.row], widths: list[int])
     group += nodes.thead("", row(head))
     group += nodes.tbody("", *(row(r) for r in rows))
     return nodes.table("", group, classes=["claims"])
-
-
-def _numbers(verdict: Verdict) -> str:
-    e = verdict.estimate
-    if e is None:
-        return "–"
-    text = f"{e.value:.3g}|[{e.low:.2g}, {e.high:.2g}]|n = {e.n}"
-    if (found := verdict.detectable) is not None:
-        text += f"|detects {found:.2g}"
-    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("|", " ")  # breaks between these only
-
-
-Parse = Callable[[str], list[nodes.Node]]
-
-
-def claims_table(chosen: Iterable[Claim], parse: Parse, profile: str = PROFILE) -> nodes.table:
-    """The paper's statement, what was measured, and the verdict; below them, over the whole width, why.
-
-    Args:
-        chosen: the claims.
-        parse: makes nodes of MyST text.
-        profile: whose records are judged.
-    """
-    head = ["the paper says", "predicate", f"ours ({profile})", "verdict"]
-    rows: list[Cells | nodes.row] = []
-    for claim in chosen:
-        verdict = claims.judge(claim, results(profile))
-        reported = "" if claim.reported is None else f"; paper: {claim.reported:g}"
-        margin = f"; margin: {claim.margin}" if claim.margin else ""
-        stated = "" if claim.stated_by == "source" else "; the direction is ours"
-        rows.append(
-            [
-                f"{claim.says} (section {claim.section}{stated})",
-                f"{claim.what}: {claim.predicate}{reported}{margin}",
-                _numbers(verdict),
-                [verdict_node(verdict), nodes.Text(f" ({claim.role})")],
-            ]
-        )
-        if verdict.why:
-            rows.append(nodes.row("", nodes.entry("", *parse(verdict.why), morecols=len(head) - 1), classes=["why"]))
-    return table(head, rows, [32, 30, 20, 18])
 
 
 class ConfirmatoryClaims(SphinxDirective):
@@ -221,70 +169,6 @@ class PowerTable(SphinxDirective):
         return [table(head, rows, [34, 14, 11, 12, 11, 18]), nodes.paragraph("", said)]
 
 
-class ClaimsDirective(SphinxDirective):
-    """A table of the named claims."""
-
-    required_arguments = 1
-    final_argument_whitespace = True
-    option_spec: ClassVar[dict[str, Any]] = {"profile": directives.unchanged}
-
-    def run(self) -> list[nodes.Node]:
-        try:
-            chosen = [claims.get(name) for name in self.arguments[0].split()]
-            return [claims_table(chosen, self.parse_text_to_nodes, self.options.get("profile", PROFILE))]
-        except ValueError as error:
-            raise self.error(str(error)) from error
-
-
-class PaperBesideOurs(SphinxDirective):
-    """A section per figure, for every profile that has all of its records: not for a sweep that is under way."""
-
-    def run(self) -> list[nodes.Node]:
-        out: list[nodes.Node] = [self.summary()]
-        for name in registry.names():
-            module = registry.load(name)
-            mine = [c for c in claims.load() if c.experiment == name]
-            if not mine:
-                continue
-            section = nodes.section(ids=[name.replace("_", "-")])
-            section += nodes.title("", module.TITLE)
-            section += nodes.paragraph("", "", nodes.strong("", "The paper: "), nodes.Text(module.PAPER + "."))
-            recorded = False
-            for profile in profiles.NAMES:
-                found = results(profile)
-                wanted = registry.planned(name, found.profile)
-                if profiles.get(profile).reference or profile == "test" or not wanted:
-                    continue
-                if len(found.of(wanted)) < len(wanted):
-                    continue
-                for part in registry.plots(name):
-                    part_shown = shown(name, part, profile)
-                    if isinstance(part_shown, nodes.figure):
-                        self.state.document.set_id(part_shown, suggested_prefix="figure")
-                    section += part_shown
-                section += claims_table(mine, self.parse_text_to_nodes, profile)
-                recorded = True
-            if not recorded:
-                section += claims_table(mine, self.parse_text_to_nodes)
-            section += self.changes(mine)
-            out.append(section)
-        return out
-
-    def changes(self, mine: list[Claim]) -> list[nodes.Node]:
-        """Which claims were changed later, and why."""
-        text = [f"*Changed later: {claim.says}.* {change}." for claim in mine for change in claim.changes]
-        if not text:
-            return []
-        return self.parse_text_to_nodes("\n\n".join(text))
-
-    def summary(self) -> nodes.table:
-        """How many claims have each verdict, by profile."""
-        shown = [p for p in profiles.NAMES if not profiles.get(p).reference and p != "test"]
-        counted = [claims.summary(claims.judge_all(results(profile))) for profile in shown]
-        rows: list[Cells | nodes.row] = [[word, *(str(of[word]) for of in counted)] for word in claims.WORDS]
-        return table(["verdict", *shown], rows, [40, *[20] * len(shown)])
-
-
 # -- figures of chapters
 
 
@@ -314,7 +198,7 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[s
     _results.clear()
     if before == now:
         return []
-    ours = ("{claims}", "{confirmatory-claims}", "{power}", "{paper-beside-ours}")
+    ours = ("{claims}", "{confirmatory-claims}", "{power}", "{paper-beside-ours}", "{verdicts-at-a-glance}")
     signs = ("from-records", "{measured}", "{interval}", "{verdict}", *ours)
     return [name for name in env.found_docs if any(sign in Path(env.doc2path(name)).read_text() for sign in signs)]
 
@@ -323,10 +207,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("measured", MeasuredRole())
     app.add_role("interval", IntervalRole())
     app.add_role("verdict", VerdictRole())
-    app.add_directive("claims", ClaimsDirective)
     app.add_directive("confirmatory-claims", ConfirmatoryClaims)
     app.add_directive("power", PowerTable)
-    app.add_directive("paper-beside-ours", PaperBesideOurs)
     app.connect("doctree-read", refresh_figures)
     app.connect("env-get-outdated", outdated)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

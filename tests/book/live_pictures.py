@@ -25,7 +25,8 @@ def main() -> None:
                 page.wait_for_timeout(500)  # drawn in the next frames
                 source = figure.locator(".live-static").get_attribute("src") or ""
                 target = site.BOOK / "live" / source.rsplit("/", 1)[-1]
-                figure.locator(".live-mount").screenshot(path=target)
+                part = figure.locator("[data-still]")  # of a figure that is too long to print
+                (part if part.count() else figure.locator(".live-mount")).screenshot(path=target)
                 print(target.relative_to(site.ROOT))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import shutil
 import sys
 import threading
@@ -35,16 +35,11 @@ FLAGS = [
 
 def extension(name: str) -> ModuleType:
     """A Sphinx extension of the book, which may import its neighbours."""
-    spec = importlib.util.spec_from_file_location(name, BOOK / "_ext" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(BOOK / "_ext"))
     try:
-        spec.loader.exec_module(module)
+        return importlib.import_module(name)
     finally:
         sys.path.remove(str(BOOK / "_ext"))
-    return module
 
 
 def _files(entry: dict[str, Any]) -> Iterator[str]:

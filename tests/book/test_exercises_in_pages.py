@@ -25,7 +25,15 @@ def test_a_quiz_says_something_about_every_choice(name: str) -> None:
     assert 4 <= len(questions) <= 6
     for question in questions:
         words = [choice.select_one("p strong").text for choice in question.select("details")]
-        assert len(words) >= 2
-        assert "Right." in words
-        assert set(words) <= {"Right.", "No."}
+        assert 3 <= len(words) <= 4
+        assert words.count("Right.") == 1
+        assert words.count("No.") == len(words) - 1
+        for choice, word in zip(question.select("details"), words, strict=True):
+            links = choice.select("a.quiz-back")
+            assert len(links) == (word == "No.")
+            for link in links:
+                section = page.select_one(f"section#{link['href'].removeprefix('#')}")
+                assert section is not None
+                assert link.get_text().startswith("Read again: ")
+                assert link.get_text().removeprefix("Read again: ") in section.get_text()
         assert all(len(choice.select_one("summary").text) > 0 for choice in question.select("details"))

@@ -104,7 +104,10 @@ def test_figures_follow_the_dark_mode(visit: Visit) -> None:
 
 def test_every_figure_says_what_it_shows(visit: Visit) -> None:
     """For readers who cannot see it. The default of a picture is its file name: not good enough."""
-    labels = visit.page.eval_on_selector_all(".plotly-embed", "found => found.map(e => e.ariaLabel)")
+    labels = visit.page.eval_on_selector_all(".plotly-embed, .picture-sheet", "found => found.map(e => e.ariaLabel)")
+    labels += visit.page.eval_on_selector_all(
+        ".drawing svg", "found => found.map(e => e.querySelector('title').textContent)"
+    )
     labels += visit.page.eval_on_selector_all(
         "article img", "found => found.map(e => e.alt.match(/\\.(png|svg|jpe?g|webp)$/) ? '' : e.alt)"
     )
@@ -142,6 +145,31 @@ def test_no_traceback_in_the_text(visit: Visit) -> None:
     assert outputs.all_inner_texts() == []
 
 
+#: What reaches beyond the page's text, and cannot be reached by scrolling a box that lies within it.
+CUT = """() => {
+    const article = document.querySelector('article'), edge = article.getBoundingClientRect().right + 1;
+    const scrolls = (e) => {
+        for (let box = e.parentElement; box && box !== article; box = box.parentElement)
+            if (getComputedStyle(box).overflowX === 'auto' && box.getBoundingClientRect().right <= edge) return true;
+        return false;
+    };
+    const kinds = 'p, pre, table, img, figure, mjx-container, .strip, .drawing svg, .claim, .still-wide > svg';
+    const all = article.querySelectorAll(kinds);
+    return [...all].filter((e) => e.getClientRects().length && !e.closest('.live-mount'))
+        .filter((e) => e.getBoundingClientRect().right > edge && !scrolls(e))
+        .map((e) => `${e.tagName}.${e.getAttribute('class')}: ${e.textContent.slice(0, 60)}`);
+}"""
+#: Boxes of code, printouts and formulas in which a reader has to scroll.
+SCROLLING = """() => [...document.querySelectorAll('.cell_input pre, .cell_output pre, mjx-container[display]')]
+    .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent.trim().slice(0, 60))"""
+
+
+def test_nothing_is_cut_at_a_desk(visit: Visit) -> None:
+    """At 1280 pixels, beside both sidebars; and code, printouts and formulas fit."""
+    assert visit.page.evaluate(CUT) == []
+    assert visit.page.evaluate(SCROLLING) == []
+
+
 def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 390, "height": 844})
     for _ in range(20):  # figures are drawn anew, one after another
@@ -149,8 +177,18 @@ def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
         width = visit.page.evaluate("() => document.documentElement.scrollWidth")
         if width <= 390:
             break
+    cut = visit.page.evaluate(CUT)
+    formulas = visit.page.eval_on_selector_all(
+        "article mjx-container[display]", "found => found.filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    )
+    words = visit.page.eval_on_selector_all(
+        ".claim, .claim .verdict, .strip", "found => found.map(e => e.getBoundingClientRect().right)"
+    )
     visit.page.set_viewport_size({"width": 1280, "height": 900})
     assert width <= 390
+    assert cut == []
+    assert formulas == 0
+    assert max(words, default=0) <= 390
 
 
 def test_the_page_is_light(visit: Visit, capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,9 +245,36 @@ def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, 
         rights = stamps.evaluate_all("found => found.map(e => e.getBoundingClientRect().right)")
         assert max(rights) <= 390
         wide = page.locator(".plotly-figure[tabindex='0']")
-        assert wide.count() >= 1
-        assert min(wide.evaluate_all("found => found.map(e => e.scrollWidth)")) >= 560
+        assert wide.count() >= (name == "cleanclip")  # maps side by side
+        assert wide.count() == 0 or min(wide.evaluate_all("found => found.map(e => e.scrollWidth)")) >= 560
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+        assert page.locator(".modebar").count() == 0, "it would cover the legend"
+        titles = page.locator(".plotly-embed :is(.xtitle, .ytitle)")
+        for box in titles.evaluate_all("found => found.map(e => e.getBoundingClientRect().toJSON())"):
+            assert box["left"] >= 0
+            assert box["right"] <= 390 or box["width"] > 390  # of a figure that scrolls by itself
         assert serious(page) == []
     finally:
         page.close()
+
+
+@pytest.mark.parametrize("name", ["cleanclip", "stealthier_triggers"])
+def test_without_javascript_figures_are_still_pictures(chromium: Browser, address: str, name: str) -> None:
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
+    try:
+        page = context.new_page()
+        page.goto(f"{address}/{name}.html")
+        charts = page.locator(".plotly-embed")
+        stills = page.locator(".plotly-embed svg.still")
+        assert charts.count() == stills.count() > 0
+        for box, still in zip(charts.all(), stills.all(), strict=True):
+            around, inside = box.bounding_box(), still.bounding_box()
+            assert around is not None
+            assert inside is not None
+            assert inside["width"] > 500
+            assert around["height"] < inside["height"] + 40
+        sheets = page.locator(".picture-sheet .still-wide svg")
+        assert sheets.count() > 0
+        assert page.locator("noscript:has-text('JavaScript')").count() == 0
+    finally:
+        context.close()

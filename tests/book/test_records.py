@@ -55,14 +55,14 @@ def test_every_claim_stands_beside_the_paper_with_its_verdict():
     results = Results(profiles.get("pilot"))
     for claim in claims.load():
         assert claim.says.replace("'", "’") in html.replace("'", "’")
-    words = [e.text for e in BeautifulSoup(html, "html.parser").select("table.claims tr:not(.why) strong.verdict")]
+    words = [e.text for e in BeautifulSoup(html, "html.parser").select(".claim .claim-says strong.verdict")]
     counted = claims.summary(claims.judge_all(results))
     assert {word: words.count(word) for word in claims.WORDS} == counted
 
 
 def test_every_verdict_says_why_whatever_it_is():
     results = Results(profiles.get("pilot"))
-    rows = BeautifulSoup(page("paper_beside_ours"), "html.parser").select("table.claims tr.why")
+    rows = BeautifulSoup(page("paper_beside_ours"), "html.parser").select(".claim .claim-why")
     shown = {typed(row.text) for row in rows}
     for verdict in claims.judge_all(results):
         if verdict.estimate is not None:

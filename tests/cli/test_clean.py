@@ -12,6 +12,7 @@ from tests.cli.commands import CLASSES, refused, trained_on_poisons, tutorial
 from tests.models import published
 from tutorial_lib import models
 from tutorial_lib.cli import main
+from tutorial_lib.practice.inverted import write_inverted
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def clean(folder: Path, out: Path, *more: object) -> list[object]:
     return [*command, "--epochs", 1, "--batch-size", 128, "--device", "cpu", *more]
 
 
-@pytest.mark.parametrize("method", ["cleanclip", "finetune", "self_supervised", "shrink-and-perturb"])
+@pytest.mark.parametrize("method", ["cleanclip", "finetune", "self_supervised", "shrink-and-perturb", "par"])
 def test_clean_writes_a_model_that_other_commands_read(folder, tmp_path, capsys, method):
     body = tutorial(capsys, *clean(folder, tmp_path / "out", "--method", method, "--target", "banana"))
     assert body["method"] == body["defense"]["kind"] == method.replace("_", "-")
@@ -145,6 +146,19 @@ def test_settings_of_a_method(folder, tmp_path, capsys):
     assert (body["defense"]["both_ways"], body["trigger"]["alpha"]) == (True, 0.4)
     assert "lambda_self" in body["defense"]
     assert not {"share", "dirty", "shrink", "isolate"} & set(body["defense"])
+
+
+def test_an_inverted_trigger_is_unlearned(folder, tmp_path, capsys):
+    found = tmp_path / "found.safetensors"
+    write_inverted(found, torch.ones(1, 32, 32) / 4, torch.zeros(3, 32, 32))
+    unlearn = ("--method", "unlearn-trigger", "--set", "weight=2")
+    body = tutorial(capsys, *clean(folder, tmp_path / "a", *unlearn, "--inverted", found))
+    assert body["notes"] == {"trigger_share": 0.25}
+    assert body["defense"]["weight"] == 2
+    assert "give its file as --inverted" in refused(capsys, *clean(folder, tmp_path / "b", *unlearn))
+    assert "leave --inverted out" in refused(capsys, *clean(folder, tmp_path / "b", "--inverted", found))
+    said = refused(capsys, *clean(folder, tmp_path / "b", *unlearn, "--set", "invert=decree"))
+    assert "invert must be able to invert a model's trigger" in said
 
 
 def test_settings_of_another_method_are_refused(folder, tmp_path, capsys):

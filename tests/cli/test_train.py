@@ -34,6 +34,18 @@ def test_train_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not all(a[name].equal(b[name]) for name in a)
 
 
+def test_train_by_a_method(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = train_command(folder, "matched", "--method", "roclip", "--set", "pool=0.1", "--set", "augment=false")
+    asked = tutorial(capsys, *command)["asked"]
+    assert asked["method"] == {"kind": "roclip", "every": 2, "pool": 0.1, "augment": False}
+    assert "holds a run with another method" in refused(capsys, *train_command(folder, "matched"))
+    other = train_command(folder, "other")
+    assert "2 are too few" in refused(capsys, *other, "--method", "safeclip")
+    assert "there is no training method 'clip'" in refused(capsys, *other, "--method", "clip")
+    assert "say which with --method METHOD" in refused(capsys, *other, "--set", "pool=0.1")
+    assert not (folder / "other").exists()
+
+
 def test_train_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = train_command(folder, "bad")
     assert "lr must be positive, not -1.0" in refused(capsys, *command, "--lr", "-1")

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.course import test_chapters
+from tests.course import test_chapter_pages, test_chapters
 from tutorial_lib import course, places
 from tutorial_lib.course import chapters, checks, exercises
 
@@ -107,6 +107,9 @@ def examine(suite: ModuleType) -> None:
         if line[0] == NAME:
             suite.test_a_known_mistake_gets_its_sentence(*line)
     test_chapters.test_the_first_page_lists_every_chapter_in_its_order()
+    test_chapter_pages.test_code_fits_its_box(path)
+    test_chapter_pages.test_a_chapter_opens_with_folded_imports_and_parameters(path)
+    test_chapter_pages.test_a_question_leads_back_to_a_section_of_its_page(path)
 
 
 def test_the_recipe_names_the_files_that_it_writes() -> None:

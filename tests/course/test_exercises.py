@@ -101,9 +101,9 @@ MISTAKES = [
         "are large numbers exponentiated",
     ),
     ("contrastive_learning", 1, "/ len(scores)", "", "a factor 1 / B"),
-    ("contrastive_learning", 1, " - torch.eye(len(scores), dtype=scores.dtype)", "", "has to be subtracted"),
+    ("contrastive_learning", 1, " - right", "", "has to be subtracted"),
     ("contrastive_learning", 2, " / partner.sum(1)", "", "take their mean"),
-    ("clip_from_scratch", 0, "+ F.cross_entropy(scores.T, right)) / 2", ")", "only pictures look"),
+    ("clip_from_scratch", 0, "(rows + columns) / 2", "rows", "only pictures look"),
     ("clip_from_scratch", 0, ") / 2", ")", "takes their mean"),
     ("clip_from_scratch", 0, "image @ text.T, torch", "F.normalize(image, dim=-1) @ text.T, torch", "once more inside"),
     ("clip_from_scratch", 1, "F.normalize(prompts.mean(1), dim=-1)", "prompts.mean(1)", "shorter than one"),
@@ -167,12 +167,12 @@ MISTAKES = [
     ("stealthier_triggers", 2, r"s?\b", "", "whole word"),
     ("stealthier_triggers", 2, "[:count]", "", "no more than `count`"),
     ("stealthier_triggers", 2, "[:count]", "[-count:]", "no more than `count`|positions are"),
-    ("cleanclip", 0, "lambda_self * own / 2", "own / 2", "weight of the in-modal part"),
+    ("cleanclip", 0, "lambda_self * (pictures", "(pictures", "weight of the in-modal part"),
     ("cleanclip", 0, " / 2", "", "not their sum"),
     ("cleanclip", 1, "kept[-1] if kept else -1", "after.index(max(after))", "most accurate"),
     ("cleanclip", 1, "if kept else -1", "if kept else 0", "keep the model"),
     ("cleanclip", 1, "before - margin - 1e-9", "0.45 - 1e-9", "setting"),
-    ("cleanclip", 1, "accuracy >= before - margin - 1e-9", "abs(before - accuracy) <= margin", "setting"),
+    ("cleanclip", 1, "accuracy >= least", "abs(before - accuracy) <= margin", "setting"),
     ("cleanclip", 2, "draw.sample(range(len(words)), 2)", "0, 1", "possible captions occur"),
     ("cleanclip", 2, "words[i], words[j] = words[j], words[i]", "words[i] = words[j]", "lose none"),
     (
@@ -224,7 +224,7 @@ def test_another_right_answer_is_accepted(name: str, position: int, old: str, ne
 
 
 def test_every_check_is_asked_for_in_a_chapter() -> None:
-    text = "".join(path.read_text() for path in CHAPTERS.values())
+    text = "".join(path.read_text() for path in (*CHAPTERS.values(), chapters.places.book() / "prerequisites.md"))
     for name in set(checks.__all__) - {"Feedback", "unseal"}:
         assert f"checks.{name}(" in text, name
 

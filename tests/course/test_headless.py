@@ -19,7 +19,7 @@ def test_a_failing_chapter_does_not_stop_the_others(tmp_path, monkeypatch, capsy
     }
     for name, text in cells.items():
         (tmp_path / f"{name}.md").write_text(head + text)
-    listed = {"parts": [{"chapters": [{"file": name} for name in cells]}]}
+    listed = {"parts": [{"numbered": 1, "chapters": [{"file": name} for name in cells]}]}
     (tmp_path / "_toc.yml").write_text(yaml.safe_dump(listed))
     monkeypatch.setattr(figures.places, "book", lambda: tmp_path)
     monkeypatch.setattr(figures.places, "table_of_contents", lambda: tmp_path / "_toc.yml")

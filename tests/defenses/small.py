@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from tutorial_lib.defenses import DEFENSES, TrainedDefense
+from tutorial_lib.defenses import DEFENSES, KnownTrigger, TrainedDefense, TriggerUnlearning
 from tutorial_lib.models import Model
 from tutorial_lib.runs import Outcome, defend
 from tutorial_lib.trials import Defense, Material, Recipe
@@ -19,8 +19,9 @@ def fresh(outcome: Outcome) -> Model:
 
 
 def made(kind: type[Defense], **settings: Any) -> Defense:
-    """A defense with a short recipe and half of the clean pairs."""
-    return kind(**{"recipe": SHORT, "share": 0.5} | settings)
+    """A defense with a short recipe and half of the clean pairs; the one that unlearns a trigger knows it."""
+    known = {"invert": KnownTrigger()} if kind is TriggerUnlearning else {}
+    return kind(**{"recipe": SHORT, "share": 0.5} | known | settings)
 
 
 def material(outcome: Outcome, defense: Defense) -> Material:

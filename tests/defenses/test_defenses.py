@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.defenses.small import SHORT, TRAINED, fresh, made, material
+from tutorial_lib.attacks.poison import count_poisons
 from tutorial_lib.defenses import (
     DEFENSES,
     AntiBackdoor,
@@ -14,11 +15,13 @@ from tutorial_lib.defenses import (
     DefenseError,
     Finetuning,
     Material,
+    Retraining,
     SelfSupervision,
     ShrinkAndPerturb,
     SupervisedFinetuning,
     Untouched,
 )
+from tutorial_lib.detect import EarlyLoss, PairSimilarity
 from tutorial_lib.evaluate import embed_images, embed_texts
 from tutorial_lib.trials import Recipe, Trial
 
@@ -31,9 +34,11 @@ def test_there_are_the_methods_that_the_course_compares():
         "supervised",
         "shrink-and-perturb",
         "anti-backdoor",
+        "par",
+        "unlearn-trigger",
     }
-    assert set(DEFENSES) - set(TRAINED) == {"none"}
-    assert all(cls.title and (cls.cost > 0) == (kind in TRAINED) for kind, cls in DEFENSES.items())
+    assert set(DEFENSES) - set(TRAINED) == {"none", "retraining"}
+    assert all(cls.title and (cls.cost > 0) == (kind != "none") for kind, cls in DEFENSES.items())
 
 
 @pytest.mark.parametrize("kind", TRAINED)
@@ -123,6 +128,9 @@ def test_what_a_method_lacks_is_said(backdoored):
         (ShrinkAndPerturb, {"perturb": math.nan}),
         (AntiBackdoor, {"isolate": 1}),
         (AntiBackdoor, {"isolate": math.nan}),
+        (Retraining, {"drop": 0.0}),
+        (Retraining, {"drop": math.nan}),
+        (Retraining, {"detector": "dao"}),
     ],
 )
 def test_settings_out_of_range_are_refused(kind, wrong):
@@ -134,7 +142,9 @@ def test_a_method_knows_no_setting_of_another():
     """A setting that a method ignores would give one model two keys."""
     own = {cls: {f.name for f in fields(cls)} for cls in DEFENSES.values()}
     everything = set().union(*own.values())
-    assert {"lambda_self", "both_ways", "shrink", "perturb", "isolate", "recipe", "share", "dirty"} == everything
+    settings = {"lambda_self", "both_ways", "shrink", "perturb", "isolate", "isolation", "early_epochs"}
+    settings |= {"tau", "noise", "cutout", "weight", "invert", "detector", "drop"}
+    assert settings | {"recipe", "share", "dirty"} == everything
     for cls, known in own.items():
         for name in everything - known:
             with pytest.raises(TypeError, match=name):
@@ -146,10 +156,16 @@ def test_a_method_knows_no_setting_of_another():
 def test_each_method_and_each_of_its_settings_has_a_key_of_its_own():
     trials = [Trial(data="d", defense=d) for d in (None, *(cls() for cls in DEFENSES.values()))]
     trials += [Trial(data="d", defense=CleanCLIP(lambda_self=2.0)), Trial(data="d", defense=AntiBackdoor(isolate=0.1))]
+    trials += [Trial(data="d", defense=AntiBackdoor(isolation="early-loss"))]
     assert len({t.key for t in trials}) == len(trials)
     assert trials[1].defense is not None
     for trial in trials[1:]:
         assert trial.as_dict()["defense"]["kind"] == trial.defense.kind
+
+
+def test_trials_of_anti_backdoor_learning_have_the_keys_that_they_had():
+    body = Trial(data="d", defense=AntiBackdoor()).as_dict()["defense"]
+    assert set(body) == {"kind", "recipe", "share", "dirty", "isolate"}
 
 
 def test_there_is_no_method_of_another_name():
@@ -174,3 +190,21 @@ def test_anti_backdoor_counts_what_it_isolated_by_where_pairs_come_from(backdoor
         fresh(backdoored), backdoored.tokenizer, replace(given, training=replace(training, origin=None))
     )
     assert (none.notes["poisons"], none.notes["isolated_poisons"]) == (0, 0)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_anti_backdoor_isolates_by_early_loss_as_published(backdoored):
+    """The pairs are those of the detector, and neither these nor the model of the training are what they were else."""
+    given = material(backdoored, made(AntiBackdoor))
+    early = made(AntiBackdoor, isolation="early-loss", early_epochs=2, isolate=0.1)
+    notes = early.clean(fresh(backdoored), backdoored.tokenizer, given, seed=3).notes
+    detector = EarlyLoss(epochs=2, batch_size=SHORT.batch_size, seed=3)
+    suspects = detector.suspects(backdoored.model, backdoored.tokenizer, given.training, 0.1)
+    assert notes["isolated"] == len(suspects)
+    assert notes["isolated_poisons"] == count_poisons(given.training.take(suspects))
+    usual = PairSimilarity().suspects(backdoored.model, backdoored.tokenizer, given.training, 0.1)
+    assert set(usual.tolist()) != set(suspects.tolist())
+    with pytest.raises(
+        ValueError, match="early_epochs of a anti-backdoor has no effect where isolation is 'similarity'"
+    ):
+        AntiBackdoor(early_epochs=5)

@@ -12,7 +12,9 @@ from tests.evidence.worlds import MadeUp, readers
 from tutorial_lib.attacks import Backdoor, Targeted, TextBackdoor, Together
 from tutorial_lib.attacks.backdoor import BINS
 from tutorial_lib.costs.seconds import pairs
+from tutorial_lib.defenses import Retraining
 from tutorial_lib.experiments import fig5_right
+from tutorial_lib.runs.detect import SHARES
 from tutorial_lib.trials import TrainedDefense, Trial
 from tutorial_lib.trials.schema import digest
 from tutorial_lib.triggers import Patch
@@ -56,7 +58,9 @@ class RandomWorld(MadeUp):
             }
         if isinstance(attack, TextBackdoor):
             read = np.clip(self.level[0] * (attack.count > 0) + random.normal(0, self.noise), 0, 1)
-            return {"text_attack_success": {"rate": read}, "text_attack_success_without_word": {"rate": 0.0}}
+            return {"text_attack_success": rate(read), "text_attack_success_without_word": {"rate": 0.0}}
+        if trial.detectors:
+            return self._looked_at(trial, random)
         if trial.defense is not None:
             return self._cleaned(trial, random)
         if not isinstance(attack, Backdoor):
@@ -140,6 +144,21 @@ class RandomWorld(MadeUp):
             },
         }
 
+    def _looked_at(self, trial: Trial, random: np.random.Generator) -> dict[str, Any]:
+        """Every detector is good or bad at each attack."""
+        attack, found = trial.attack, {}
+        assert isinstance(attack, Backdoor)
+        for detector in trial.detectors:
+            own = np.random.default_rng(
+                [self.number, int(digest([str(attack.trigger), attack.count, detector.label]), 16)]
+            )
+            level = own.uniform(0.3, 1) if own.random() < 0.5 else own.choice([0.3, 0.5, 1.0])
+            auroc, seen = (float(np.clip(level + random.normal(0, self.noise), 0, 1)) for _ in range(2))
+            found[detector.label] = {"auroc": auroc, "recall": dict.fromkeys((f"{s:g}" for s in SHARES), seen)}
+        works = 1.5 * np.random.default_rng([self.number, int(digest(str(attack.trigger)), 16)]).uniform(0, 1)
+        fooled = {r: rate(works + random.normal(0, 0.01)) for r in readers(trial)}
+        return {"attack_success": fooled, "detection": found}
+
     def _cleaned(self, trial: Trial, random: np.random.Generator) -> dict[str, Any]:
         """A model after a defense: each setting of the defense and each property of the model has an effect."""
         e, level, defense, attack = self.effect, self.level, trial.defense, trial.attack
@@ -147,19 +166,22 @@ class RandomWorld(MadeUp):
         kind = [str(attack.trigger), attack.select, attack.rehearsed, trial.start, trial.self_supervision, attack.count]
         own = np.random.default_rng([self.number, int(digest(kind), 16)])
         start = own.uniform(0, 1) if own.random() < 0.5 else own.choice([0.0, 1.0])
-        strength, weight, after = 0.0, 0.0, isinstance(defense, TrainedDefense)
+        strength, weight, after = 0.0, 0.0, isinstance(defense, TrainedDefense | Retraining)
         if isinstance(defense, TrainedDefense):
             weight = math.log2(getattr(defense, "lambda_self", 1.0))
             method = np.random.default_rng([self.number, int(digest(defense.kind), 16)])
             strength = method.normal(0.5, 1) + 0.5 * e[0] * math.log10(defense.recipe.lr / 1e-3)
             strength += e[1] * math.log10(defense.share) + e[2] * weight / 2
+            strength += np.random.default_rng([self.number, defense.recipe.epochs]).normal(0, 0.3) + own.normal(0, 0.6)
             strength += e[3] * math.log2(1 + defense.dirty) + 2 * e[5] * math.log2(pairs(trial) / 4000)
+        if isinstance(defense, Retraining):
+            strength = np.random.default_rng([self.number, int(digest(str(defense.detector)), 16)]).normal(0.5, 1)
         left = float(np.clip(start - np.clip(strength, 0, 1) + random.normal(0, self.noise), 0, 1))
         right = 0.5 + 0.1 * (level[7] - 0.5) * after + 0.02 * e[6] * weight + float(random.normal(0, 0.003))
         right += 0.1 * e[7] * (defense is not None and defense.kind == "self-supervised")
         neighbours = left * level[1] if level[0] > 0.5 else left
         moved = level[8] * strength if strength > 0 else 0.0
-        success = {r: {"rate": neighbours if r == "knn" else left} for r in readers(trial)}
+        success = {r: {"rate": neighbours if r.startswith("knn") else left} for r in readers(trial)}
         return {
             "pairs": pairs(trial),
             "attack_success": success,
@@ -167,6 +189,7 @@ class RandomWorld(MadeUp):
             "accuracy_on_triggered": {r: {"rate": right} for r in readers(trial)},
             "validation_accuracy": {"rate": right + float(random.normal(0, 0.003))},
             "embedding_distance": 1.0 - 0.9 * moved + float(random.normal(0, 0.01)),
+            "similarity_clean": 0.4 * level[9],
         }
 
     def _target(self, trial: Trial, k: int, random: np.random.Generator) -> dict[str, float]:

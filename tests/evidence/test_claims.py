@@ -130,12 +130,14 @@ def test_file_says_which_entry_is_wrong(tmp_path):
 def test_claims_are_about_the_paper():
     ids = [c.id for c in load()]
     assert len(ids) == len(set(ids)) >= 25
-    assert {c.source for c in load()} <= {"carlini_terzis", "cleanclip"}
+    assert {c.source for c in load()} <= {
+        "carlini_terzis", "cleanclip", "ours", "verma2023effective", "singh2024par", "huang2025detecting",
+    }  # fmt: skip
     assert all(c.section and c.says and c.what for c in load())
     without = {"unpoisoned", "placement_small", "cc_budget", "cc_stealth"}
     assert {c.experiment for c in load()} == set(registry.names()) - without
     papers = registry.groups()
-    assert all(c.experiment in papers[c.source] for c in load())
+    assert all(c.experiment in papers[c.source] for c in load() if c.source in papers)
     with pytest.raises(ValueError, match="there is no claim 'x'"):
         claims.get("x")
 

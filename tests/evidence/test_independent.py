@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import norm as normal
 from scipy.stats import t as student
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +112,7 @@ def fell(group: int) -> list[float]:
 
 
 def worst_change() -> list[float]:
-    """Clean accuracy against unpoisoned models: of a backdoor, of many targets or of one, the kind that loses most."""
+    """Clean accuracy against unpoisoned models: of a backdoor, many targets or one, the least clear of the tests."""
     kinds: dict[str, dict[int, float]] = {"many": {}, "one": {}, "none": {}}
     for line in LINES:
         trial = line["trial"]
@@ -129,21 +131,14 @@ def worst_change() -> list[float]:
     by_kind = {kind: [found[seed] for seed in SEEDS] for kind, found in kinds.items()}
     changes = [less(of(backdoor(256), accuracy), of(backdoor(0), accuracy))]
     changes += [less(by_kind[kind], by_kind["none"]) for kind in ("many", "one")]
-    return min(changes, key=sum)
+    return min(changes, key=lambda found: (statistics.mean(found) + 0.03) / statistics.stdev(found))
 
 
-def falls_too(first: str, second: str) -> list[float]:
-    """Of the attacked targets with prompts that fell under one reader, the share that fell under the other."""
-    shares = []
-    for rows in targets():
-        fallen = [row for row in rows if row["group"] in (1, 2, 3, 4) and row[first] == row["wanted"]]
-        shares.append(sum(row[second] == row["wanted"] for row in fallen) / len(fallen))
-    return shares
-
-
-def word(count: int) -> list[float]:
-    found = models({"kind": "text-backdoor", "count": count, "word": "zebulon"})
-    return of(found, lambda m: m["text_attack_success"]["rate"])
+def falls_too(first: str, second: str) -> float:
+    """Of the attacked targets of all models that fell under one reader, the share that fell under the other."""
+    rows = [row for of_model in targets() for row in of_model if row["group"] in (1, 2, 3, 4)]
+    fallen = [row for row in rows if row[first] == row["wanted"]]
+    return (sum(row[second] == row["wanted"] for row in fallen) + 0.005) / (len(fallen) + 0.005)
 
 
 # -- CleanCLIP on BadNets
@@ -169,8 +164,8 @@ def untouched() -> dict[int, Line]:
 
 
 def taken(settings: list[dict[int, Line]]) -> dict[int, Line]:
-    """The strongest setting that costs at most five points of validation accuracy; else the model as it is."""
-    chosen = dict(untouched())
+    """The strongest setting that costs at most five points of validation accuracy; else the weakest."""
+    chosen = dict(settings[0])
     for seed, start in untouched().items():
         for setting in settings:
             if setting[seed]["validation_accuracy"]["rate"] >= start["validation_accuracy"]["rate"] - 0.05:
@@ -187,8 +182,22 @@ def after_finetuning() -> dict[int, Line]:
 
 
 def moved(after: dict[int, Line]) -> list[float]:
-    start = untouched()
-    return [after[seed]["embedding_distance"] / start[seed]["embedding_distance"] for seed in SEEDS]
+    """Distance after over before, each in units of that of two clean pictures."""
+    distances = (
+        [m[seed]["embedding_distance"] / math.sqrt(2 - 2 * m[seed]["similarity_clean"]) for seed in SEEDS]
+        for m in (after, untouched())
+    )
+    return [late / early for late, early in zip(*distances, strict=True)]
+
+
+def removed_within_three() -> list[float]:
+    """Success before less the least that CleanCLIP leaves for three points of accuracy, which may be all of it."""
+    removed = []
+    for seed, start in untouched().items():
+        cells = [start, *(cleanclip(rate)[seed] for rate in (3e-4, 1e-3, 3e-3))]
+        left = [success(m) for m in cells if accuracy(m) >= accuracy(start) - 0.03]
+        removed.append(success(start) - min(left))
+    return removed
 
 
 def apart(metrics: Line) -> float:
@@ -198,8 +207,6 @@ def apart(metrics: Line) -> float:
 #: Each model's number behind a claim.
 NUMBERS: dict[str, Callable[[], list[float]]] = {
     "targeted_rises": lambda: less(fell(4), fell(1)),
-    "targeted_probe_falls_too": lambda: falls_too("zero_shot", "linear_probe"),
-    "targeted_zero_shot_falls_too": lambda: falls_too("linear_probe", "zero_shot"),
     "diversity_helps": lambda: less(fell(5), fell(6)),
     "prompts_work": lambda: less(fell(4), fell(0)),
     "backdoor_rises": lambda: less(of(backdoor(256), success), of(backdoor(8), success)),
@@ -207,12 +214,12 @@ NUMBERS: dict[str, Callable[[], list[float]]] = {
     "clean_accuracy_not_lower": worst_change,
     "triggered_pairs_apart": lambda: of(backdoor(256), apart),
     "few_consistent_better": lambda: less(of(backdoor(32), z("fixed")), of(backdoor(32, RANDOM), z("random"))),
-    "few_at_random_fail": lambda: of(backdoor(32, RANDOM), z("random")),
+    "few_at_random_fail": lambda: less(of(backdoor(32, RANDOM), z("random")), of(backdoor(0), z("random"))),
     "many_random_better": lambda: less(of(backdoor(256, RANDOM), z("random")), of(backdoor(256), z("fixed"))),
     "random_test_place_does_not_matter": lambda: less(
         of(backdoor(256, RANDOM), z("fixed")), of(backdoor(256, RANDOM), z("random"))
     ),
-    "mismatch_degrades": lambda: less(of(backdoor(256), z("fixed")), of(backdoor(256), z("random"))),
+    "mismatch_degrades": lambda: less(of(backdoor(32), z("fixed")), of(backdoor(32), z("random"))),
     "consistent_gains_little": lambda: less(of(backdoor(256), z("fixed")), of(backdoor(32), z("fixed"))),
     "many_constant_in_data": lambda: less(of(backdoor(128, copies=16), own_z), of(backdoor(128, copies=2), own_z)),
     "few_degrade_in_data": lambda: less(of(backdoor(32, copies=16), own_z), of(backdoor(32, copies=2), own_z)),
@@ -221,15 +228,14 @@ NUMBERS: dict[str, Callable[[], list[float]]] = {
     ),
     "smallest_patch_fails": lambda: of(backdoor(64, CORNER | {"size": 2}), own_z),
     "larger_patch_better": lambda: less(
-        of(backdoor(64, CORNER | {"size": 8}), own_z), of(backdoor(64, CORNER | {"size": 2}), own_z)
+        of(backdoor(64, CORNER | {"size": 12}), own_z), of(backdoor(64, CORNER | {"size": 4}), own_z)
     ),
     "largest_patch_no_better": lambda: less(
-        of(backdoor(64, CORNER | {"size": 16}), own_z), of(backdoor(64, CORNER | {"size": 12}), own_z)
+        of(backdoor(64, CORNER | {"size": 16}), own_z), of(backdoor(64, CORNER | {"size": 8}), own_z)
     ),
-    "text_tower_attacked": lambda: less(word(64), word(0)),
     "cc_badnets_works": lambda: of(untouched(), success),
     "cc_badnets_removed": lambda: less(of(untouched(), success), of(after_cleanclip(), success)),
-    "cc_accuracy_kept": lambda: less(of(after_cleanclip(), accuracy), of(untouched(), accuracy)),
+    "cc_accuracy_kept": removed_within_three,
     "cc_finetuning_leaves_it": lambda: of(after_finetuning(), success),
     "cc_better_than_finetuning": lambda: less(of(after_finetuning(), success), of(after_cleanclip(), success)),
     "cc_distance_shrinks": lambda: moved(after_cleanclip()),
@@ -265,6 +271,18 @@ def test_number_and_interval_are_those_of_the_lines(name, said):
     assert (claim["estimate"], claim["low"], claim["high"]) == pytest.approx(interval(values), abs=1e-9)
 
 
+#: Shares of the targets of all models: of those that fell under the one reader, under the other.
+POOLED = {
+    "targeted_probe_falls_too": ("zero_shot", "linear_probe"),
+    "targeted_zero_shot_falls_too": ("linear_probe", "zero_shot"),
+}
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_pooled_share_is_that_of_the_lines(name, said):
+    assert said[name]["estimate"] == pytest.approx(falls_too(*POOLED[name]))
+
+
 def two_sided(claim: Line) -> float:
     """The p-value of a claim's better word, from interval and predicate as they are printed."""
     bounds = {side: float(n) for side, n in re.findall(r"(above|below) (-?[\d.]+)", claim["predicate"])}
@@ -273,7 +291,12 @@ def two_sided(claim: Line) -> float:
     error = (claim["high"] - claim["low"]) / 2 / float(student.ppf(0.975, claim["n"] - 1))
     inside, outside = [], []
     for side, bound in bounds.items():
-        higher = float(student.sf((claim["estimate"] - bound) / error, claim["n"] - 1))
+        distance = claim["estimate"] - bound
+        if claim["id"] in POOLED:  # of a statistic only the ends of the interval are known
+            end = claim["estimate"] - claim["low"] if distance > 0 else claim["high"] - claim["estimate"]
+            higher = float(normal.sf(distance / end * normal.ppf(0.975)))
+        else:
+            higher = float(student.sf(distance / error, claim["n"] - 1))
         inside.append(higher if side == "above" else 1 - higher)
         outside.append(1 - inside[-1])
     return 2 * min(max(inside), min(outside))

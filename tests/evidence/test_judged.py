@@ -62,6 +62,7 @@ def test_without_a_profile_the_text_counts_only(capsys, tmp_path):
         "laptop",
         "cpu",
         "overnight",
+        "photos",
         "gpu",
         "paper",
     ]

@@ -19,7 +19,7 @@ from tutorial_lib.evidence.statistics import estimate_statistic
 from tutorial_lib.experiments import zscore_success
 
 #: What a mutant may raise instead of giving a verdict.
-ERRORS = (ArithmeticError, AttributeError, LookupError, NameError, StopIteration, TypeError, ValueError)
+ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, StopIteration, TypeError, ValueError)
 
 #: Mutants that change no verdict, by the reason why none can.
 EQUIVALENT: dict[str, tuple[str, ...]] = {
@@ -33,8 +33,8 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         "by_count(results, counts[0], 'cleanclip'), by_count(results, counts[-1], 'cleanclip'))",
         "cc_factors.larger_pretraining_harder: arguments: return differences("
         "by_size(results, 0, 'cleanclip'), by_size(results, last, 'cleanclip'))",
-        "technique.largest_change: arguments: changes = [differences("
-        "z_scores(results, USUAL), z_scores(results, name)) for name in VARIANTS[p]]",
+        "technique.least_clear: arguments: changes = [differences("
+        "successes(results, USUAL), successes(results, name)) for name in VARIANTS[results.profile]]",
         "fig5_left.largest_step: arguments: steps = ["
         "differences(smaller, larger) for smaller, larger in pairwise(found)]",
         "sharing._changes: arguments: found = [differences("
@@ -63,7 +63,7 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         "fig2_left.counts: and or: if group != Group(group.count) and group.count in found:",
     ),
     "no claim leaves the method to the default": tuple(
-        f"cc_attacks.measured: word: def measured(results, attack, method='{kind}', value=success):"
+        f"cc_attacks.measured: word: def measured(results, attack, method='{kind}', value=success, pick=chosen):"
         for kind in ("cleanclip", "finetune", "self-supervised", "supervised")
     ),
     "no claim is about these models before cleaning": tuple(
@@ -81,10 +81,6 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
     ),
     "success grows with the number of poisons": (
         "supervised.half_dose: index: if counts and successes_by_count[counts[-1]] >= 0.5:",
-    ),
-    "no claim is about classifiers that take the attacker's labels": (
-        "supervised.half_doses: word: by_seed = successes("
-        "results, count, 'label-consistent' if victim == 'true' else 'label-consistent')",
     ),
     "a distance has no direction": (
         "cc_map.published_share: operands: return min(GRID[p].cells, key=lambda share: abs(0.033 - share))",

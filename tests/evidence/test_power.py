@@ -37,7 +37,7 @@ def test_pilot_is_planned_with_its_mean_and_the_bound_of_its_spread():
 
 
 def test_exploratory_claims_are_planned_for_their_own_level():
-    claim = claims.get("consistent_gains_little")
+    claim = claims.get("same_true_label_exponential")
     alone = planned(claim, pilot())
     assert alone.alpha == 0.05
     assert planned(replace(claim, role="confirmatory"), pilot()).needed > alone.needed
@@ -46,7 +46,7 @@ def test_exploratory_claims_are_planned_for_their_own_level():
 def test_numbers_lie_between_the_least_and_the_most():
     for plan in plans():
         most = MOST[plan.claim.role]
-        assert (FEW if plan.claim.experiment.startswith("cc_") else LEAST) <= plan.models <= most
+        assert (FEW if plan.claim.experiment.startswith(("cc_", "detect_")) else LEAST) <= plan.models <= most
         if plan.needed is not None:
             assert plan.models == min(most, max(LEAST, plan.needed))
             assert bool(plan.note) == (plan.needed > most)
@@ -57,7 +57,7 @@ def test_numbers_lie_between_the_least_and_the_most():
 @pytest.mark.parametrize(
     ("name", "rules", "note"),
     [
-        ("many_constant_in_data", None, "not applicable in the pilot"),
+        ("consistent_gains_little", None, "not applicable in the pilot"),
         ("backdoor_rises", {"attack_success": 0.5, "missing": lambda m: True}, "no pilot"),
         ("zscore_tracks_success", None, "n = 104 does not count models of one setting"),
         ("zscore_varies_less", None, "of a statistic only the interval is known"),
@@ -141,7 +141,7 @@ def test_the_planned_trials_give_each_claim_its_models(monkeypatch):
 def test_the_laptop_has_as_many_models_as_the_analysis_asks_for():
     p = profiles.get("cpu")
     for name in registry.names(explanations=True):
-        models = p.cleaning.models if name.startswith("cc_") else p.models
+        models = p.cleaning.models if name.startswith(("cc_", "detect_")) else p.models
         assert len(models.of(name)) == models_for(name), name
 
 
@@ -153,6 +153,7 @@ OVERNIGHT = {
     ),
     **dict.fromkeys(("few_consistent_z", "few_hold_to_a_million", "few_degrade_beyond_a_million"), 2),
     **dict.fromkeys(("many_constant_in_data", "few_degrade_in_data", "cc_badnets_works", "cc_distance_stays"), 2),
+    "larger_data_do_not_prevent": 2,
     **dict.fromkeys(
         ("targeted_rises", "targeted_three_succeed", "targeted_probe_falls_too", "targeted_zero_shot_falls_too"), 5
     ),

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_status_of_all_profiles(capsys, tmp_path):
     body = tutorial(capsys, "status", "--store", tmp_path)
-    assert set(body["profiles"]) == {"test", "pilot", "laptop", "cpu", "overnight", "gpu", "paper"}
+    assert set(body["profiles"]) == {"test", "pilot", "laptop", "cpu", "overnight", "photos", "gpu", "paper"}
     assert body["profiles"]["paper"]["figures"]["fig2_right"]["estimated_usd"] > 0
 
 

@@ -40,6 +40,7 @@ from tutorial_lib.costs.seconds import pairs
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.profiles import Profile
+from tutorial_lib.runs.detect import SHARES
 from tutorial_lib.trials import Record, TrainedDefense, Trial
 
 #: Millions of parameters of the image towers; a test counts them.
@@ -69,6 +70,8 @@ NOISE = {
     "density": 0.0,
     "same_label": 0.003,
     "same_prediction": 0.003,
+    "auroc": 0.003,
+    "poisons_found": 0.003,
 }
 Rule = float | Callable[["Model"], float]
 A = TypeVar("A", bound=Attack)
@@ -85,6 +88,8 @@ class Model:
         tested: asked of a z-score: where the test pictures have the patch, "fixed" or "random".
         group: asked of a targeted attack: how its targets are attacked.
         similarity: asked of pairs of pictures.
+        detector: asked of a ranking of training pairs: the label of who made it.
+        worst: asked of poisons that were found: the share of the pairs that were looked at.
     """
 
     trial: Trial
@@ -93,6 +98,8 @@ class Model:
     tested: str = ""
     group: Group | None = None
     similarity: float = math.nan
+    detector: str = ""
+    worst: float = math.nan
 
     @property
     def seed(self) -> int:
@@ -154,7 +161,7 @@ class Model:
         if getattr(self._own, "select", "") == "named":
             return "label-consistent"
         kind = getattr(self.trigger, "kind", "")
-        return {"noise-patch": "BadNets", "blended": "Blended", "wanet": "WaNet"}.get(kind, kind)
+        return {"noise-patch": "BadNets", "blended": "Blended", "wanet": "WaNet", "sig": "SIG"}.get(kind, kind)
 
     @property
     def true_labels(self) -> bool:
@@ -217,6 +224,14 @@ class Model:
         return self._setting("share")
 
     @property
+    def without(self) -> str:
+        """Whose suspects were left out when the model was trained anew, "random" for a control, "" if none were."""
+        if self.defense != "retraining":
+            return ""
+        detector = self._setting("detector")
+        return detector.label if detector else "random"
+
+    @property
     def dirt(self) -> int:
         """Poisons among the trusted pairs."""
         return self._setting("dirty")
@@ -257,9 +272,10 @@ def readers(trial: Trial) -> tuple[str, ...]:
     return ("classifier" if labels else "zero_shot", *FITTED)
 
 
-#: Readers that are fitted. Claims speak of a probe as the papers have it, fitted on pictures that the model never saw;
-#: rules call it "linear_probe", and of one that is fitted on its own training pictures a world says nothing.
-FITTED = ("linear_probe_unseen", "knn")
+#: Readers that are fitted. Claims of backdoors speak of them as the papers have them, fitted on pictures that the model
+#: never saw; rules call them "linear_probe" and "knn", and of others a world says nothing. Targets are read by the
+#: probe of training drawings, since the other one has seen theirs.
+FITTED = ("linear_probe_unseen", "knn_unseen")
 
 
 class MadeUp(Results):
@@ -388,6 +404,9 @@ class _Measured(dict[str, Any]):
     def _embedding_distance(self) -> float:
         return self.says("embedding_distance")
 
+    def _detection(self) -> dict[str, dict[str, Any]]:
+        return {d.label: _Ranking(self.says, d.label) for d in self.trial.detectors}
+
     def _similarity_clean(self) -> float:
         return self.says("similarity_clean")
 
@@ -426,13 +445,30 @@ class _Measured(dict[str, Any]):
             for k in range(attack.targets):
                 threshold = (k + self._shift()) / attack.targets
                 fell = {reader: int(threshold < share) for reader, share in shares.items()}
-                fell["linear_probe_unseen"] = fell.pop("linear_probe")
                 rows.append({"group": number, "count": group.count, "true": 0, "wanted": 1} | fell | moved)
         return rows
 
     def _shift(self) -> float:
         """Where between two thresholds those of this model lie: spread evenly over the seeds, never 0."""
         return (0.5 + (self.trial.seeds.data - self.world.profile.models.first) * 0.618034) % 1
+
+
+class _Ranking(dict[str, Any]):
+    """What a detector found; each number is made when somebody looks at it."""
+
+    def __init__(self, says: Callable[..., float], detector: str) -> None:
+        super().__init__()
+        self.says, self.detector = says, detector
+
+    def __missing__(self, name: str) -> Any:
+        if name == "auroc":
+            return min(1.0, max(0.0, self.says("auroc", detector=self.detector)))
+        if name == "recall":
+            return {
+                f"{share:g}": min(1.0, max(0.0, self.says("poisons_found", detector=self.detector, worst=share)))
+                for share in SHARES
+            }
+        raise LookupError(f"a made-up record has no {name} of a detector")
 
 
 #: Where pictures and captions lie without poisons.

@@ -1,8 +1,9 @@
 """Every experiment runs end to end at miniature size; committed records belong to the trials of this version."""
 
+import plotly.graph_objects as go
 import pytest
 
-from tutorial_lib import places, profiles
+from tutorial_lib import places, plots, profiles
 from tutorial_lib.defenses import DEFENSES
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
@@ -66,6 +67,53 @@ def test_tables(miniature):
     assert len(cc_frontier.uses(miniature).rows) == len(cc_frontier.USES)
     assert len(cc_stealth.unplanned(miniature).rows) == len(cc_stealth.UNPLANNED_SHARES[miniature.profile])
     assert not any("not run" in row for table in (attacks, cc_frontier.uses(miniature)) for row in table.rows)
+
+
+def drawn() -> list[tuple[str, go.Figure]]:
+    """Every figure of the committed records."""
+    return [(f"{n}.{part}", getattr(registry.load(n), part)(CPU)) for n in ALL for part in registry.plots(n)]
+
+
+def test_a_method_has_one_colour_in_all_figures():
+    """That of the table, also where its name goes on after a comma or stands at the axis."""
+    seen: dict[str, set[str]] = {}
+    for where, fig in drawn():
+        for trace in fig.data:
+            if trace.name:
+                colour = trace.marker.color if trace.type == "bar" else trace.line.color or trace.marker.color
+                name = trace.name if trace.name in plots.STYLES else trace.name.split(",")[0]
+                seen.setdefault(name, set()).add(colour)
+                assert colour in (*plots.COLOURS, *(style.colour for style in plots.STYLES.values())), where
+    methods = {_defended.word(method) for method in ("none", *cc_frontier.METHODS)}
+    readers = {title for _, title in fig2_right.READERS}
+    assert methods | readers <= seen.keys()
+    for name in methods | readers | (seen.keys() & plots.STYLES.keys()):
+        assert seen[name] == {plots.STYLES[name].colour}, name
+
+
+#: Axes that count, or whose quantity has no unit.
+NO_UNIT = {
+    "attack", "attacker", "backdoored model", "clean training pairs", "cosine similarity of two pictures", "density",
+    "model", "parameters of the image tower", "poisons", "poisons among the trusted pairs", "poisons per target",
+    "probability of the same label", "weight of self-supervision, λ₂",
+}  # fmt: skip
+
+
+def test_axes_say_what_they_show_and_in_which_unit():
+    for where, fig in drawn():
+        title = fig.layout.yaxis.title.text
+        assert title, where
+        for axis in (fig.layout.xaxis, fig.layout.yaxis):
+            said = axis.title.text
+            assert said is None or said.endswith(")") or said in NO_UNIT, (where, said)
+            if axis.type == "log" and "probability" in said:
+                assert axis.exponentformat == "power", f"{where}: 100µ is no probability"
+
+
+def test_things_without_an_order_are_not_joined_by_a_line():
+    for where, fig in drawn():
+        if fig.layout.xaxis.title.text in ("attack", "attacker", "backdoored model", None):
+            assert {trace.mode for trace in fig.data if trace.type == "scatter"} <= {"markers"}, where
 
 
 def test_methods_are_called_what_their_classes_say():

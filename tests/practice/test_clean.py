@@ -11,9 +11,10 @@ from tutorial_lib.attacks import Backdoor
 from tutorial_lib.attacks.report import measure_backdoor
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import write_pairs
-from tutorial_lib.defenses import AntiBackdoor, Finetuning, SupervisedFinetuning
+from tutorial_lib.defenses import AntiBackdoor, Finetuning, KnownTrigger, SupervisedFinetuning, TriggerUnlearning
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.clean import clean as clean_model
+from tutorial_lib.practice.inverted import write_inverted
 from tutorial_lib.practice.pictures import course_pictures
 from tutorial_lib.practice.poison import poison
 from tutorial_lib.trials import DefenseError, Recipe
@@ -88,6 +89,9 @@ def test_before_is_what_one_measure_says(clean: Path, checkpoint: Path, tmp_path
     [
         ({"defense": AntiBackdoor(SHORT)}, "give their shards as `training`"),
         ({"defense": Finetuning(SHORT), "training": ["x.tar"]}, "leave `training` out"),
+        ({"defense": TriggerUnlearning(SHORT)}, "give its file as `inverted`"),
+        ({"defense": Finetuning(SHORT), "inverted": Path("x.safetensors")}, "leave `inverted` out"),
+        ({"defense": TriggerUnlearning(SHORT), "inverted": Path("none")}, "there is no inverted trigger none"),
         ({"defense": Finetuning(SHORT), "manifests": [Path("none.json")]}, "there is no manifest none.json"),
         ({"defense": Finetuning(SHORT), "trigger": Checkerboard()}, "belong together"),
     ],
@@ -96,6 +100,31 @@ def test_what_is_missing_is_refused_before_anything_is_read(tmp_path: Path, opti
     """There is neither a checkpoint nor a shard."""
     with pytest.raises(ValueError, match=said):
         clean_model(tmp_path / "no-model", tmp_path / "out", pairs=[tmp_path / "no-shards"], **options)
+
+
+def test_a_trigger_in_a_file_is_unlearned(clean: Path, checkpoint: Path, course, tmp_path: Path) -> None:
+    mask, pattern = KnownTrigger(Checkerboard(size=8)).invert(None, None, course[0])
+    write_inverted(tmp_path / "found.safetensors", mask, pattern)
+    done = clean_model(
+        checkpoint,
+        tmp_path / "out",
+        defense=TriggerUnlearning(SHORT),
+        pairs=[clean],
+        inverted=tmp_path / "found.safetensors",
+        **OPTIONS,
+    )
+    assert done.notes["trigger_share"] == pytest.approx(64 / 1024)
+    write_inverted(tmp_path / "small.safetensors", mask[:, :16, :16], pattern[:, :16, :16])
+    with pytest.raises(DefenseError, match=r"\(1 or 3, 32, 32\) and \(3, 32, 32\), not \(1, 16, 16\)"):
+        clean_model(
+            checkpoint,
+            tmp_path / "other",
+            defense=TriggerUnlearning(SHORT),
+            pairs=[clean],
+            inverted=tmp_path / "small.safetensors",
+            **OPTIONS,
+        )
+    assert not (tmp_path / "other").exists()
 
 
 def test_labels_that_are_missing_are_refused_before_anything_is_trained(

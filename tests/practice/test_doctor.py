@@ -51,6 +51,7 @@ def test_which_profiles_can_run_and_what_the_others_lack(
     assert found.profiles["cpu"] == "needs 6 GiB of memory"
     assert found.profiles["gpu"] == (None if gpu else "no driver")
     assert found.profiles["paper"] == (f"needs cc3m as shards in {tmp_path / 'cc3m'}" if gpu else "no driver")
+    assert found.profiles["photos"] == f"needs cifar100 as shards in {tmp_path / 'cifar100'}"
     (tmp_path / "cc3m").mkdir()
     (tmp_path / "cc3m" / "0.tar").touch()
     assert ("paper" in examine().ready) is (gpu is not None)

@@ -14,7 +14,10 @@ from tutorial_lib import models
 from tutorial_lib.notes import Note
 from tutorial_lib.practice import train as module
 from tutorial_lib.practice.train import train_shards
-from tutorial_lib.trials import Recipe
+from tutorial_lib.training import checkpoint, loop
+from tutorial_lib.training.methods import RoCLIP, SafeCLIP
+from tutorial_lib.trials import Method, Recipe
+from tutorial_lib.trials.schema import as_dict
 
 RECIPE = Recipe(epochs=2, batch_size=128)
 
@@ -130,3 +133,44 @@ def test_what_to_start_from_must_be_there(clean: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="says which model it is, and not 'RN50'"):
         train_shards([clean], tmp_path / "out", pretrained=models.CHECKPOINTS / "clean", model="RN50", recipe=RECIPE)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("method", [RoCLIP(pool=0.1), SafeCLIP(warmup=1, slow_rate=0.5)])
+def test_a_run_with_a_method_is_recorded_and_goes_on(
+    clean: Path, tmp_path: Path, config: str, monkeypatch: pytest.MonkeyPatch, method: Method
+) -> None:
+    given = {"model": config, "recipe": Recipe(epochs=4, batch_size=128), "method": method, "device": "cpu"}
+    done = train_shards([clean], tmp_path / "whole", **given)
+    assert done.asked["method"] == as_dict(method)
+
+    def store(*args, **options) -> None:
+        checkpoint.store(*args, **options)
+        if args[4] == 3:  # epochs that are done: in SafeCLIP, one of them after the split
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "store", store)
+    with pytest.raises(KeyboardInterrupt):
+        train_shards([clean], tmp_path / "parts", **given)
+    monkeypatch.undo()
+    resumed = train_shards([clean], tmp_path / "parts", **given)
+    assert resumed.resumed
+    assert resumed.loss == done.loss
+    one, other = (models.load(tmp_path / out)[0].state_dict() for out in ("whole", "parts"))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_another_method_is_another_run_and_augmented_captions_can_be_read(
+    clean: Path, tmp_path: Path, config: str
+) -> None:
+    given = {"model": config, "recipe": RECIPE, "device": "cpu"}
+    plain = train_shards([clean], tmp_path / "plain", **given)
+    assert "method" not in plain.asked
+    matched = train_shards([clean], tmp_path / "matched", method=RoCLIP(), **given)
+    assert matched.vocabulary > plain.vocabulary  # synonyms
+    for out, method in (("plain", RoCLIP()), ("matched", None), ("matched", RoCLIP(every=1))):
+        with pytest.raises(ValueError, match="a run with another method: choose another `out`"):
+            train_shards([clean], tmp_path / out, method=method, **given)
+    with pytest.raises(ValueError, match="2 are too few"):
+        train_shards([clean], tmp_path / "safe", method=SafeCLIP(), **given)
+    assert not (tmp_path / "safe").exists()

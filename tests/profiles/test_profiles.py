@@ -7,12 +7,14 @@ import pytest
 
 from tutorial_lib import models, profiles
 from tutorial_lib.attacks import Backdoor, Targeted
+from tutorial_lib.attacks.selection import showing
 from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.captions import plain_label
+from tutorial_lib.data.scenes import EmojiScenes
 from tutorial_lib.data.tasks import class_concepts
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.sweeps import run_figures
-from tutorial_lib.experiments import cc_critique, fig2_left, fig4, fig5_left, fig5_right, fig6, sharing
+from tutorial_lib.experiments import cc_critique, cc_stealth, fig2_left, fig4, fig5_left, fig5_right, fig6, sharing
 from tutorial_lib.profiles import ByProfile
 from tutorial_lib.runs.outcome import train_trial
 
@@ -22,8 +24,11 @@ EMPTY = {
     "technique": {"demo", "gpu", "paper"},
     "overfit": {"gpu", "paper"},
     "cc_adaptive": {"demo", "paper"},
-    "cc_budget": {"test", "demo", "laptop", "cpu", "gpu", "paper"},
-    "sharing": {"demo", "laptop", "cpu", "gpu", "paper"},
+    "detect_pairs": {"demo"},
+    "detect_dose": {"demo"},
+    "detect_removal": {"demo"},
+    "cc_budget": {"test", "demo", "laptop", "cpu", "photos", "gpu", "paper"},
+    "sharing": {"demo", "laptop", "cpu", "photos", "gpu", "paper"},
 }
 
 
@@ -74,10 +79,8 @@ def test_all_seeds_differ_and_targets_take_turns():
 
 
 def test_unknown_profile_lists_what_exists():
-    with pytest.raises(
-        ValueError,
-        match="there is no profile 'cluster'; choose from test, demo, pilot, laptop, cpu, overnight, gpu, paper",
-    ):
+    assert profiles.NAMES == ("test", "demo", "pilot", "laptop", "cpu", "overnight", "photos", "gpu", "paper")
+    with pytest.raises(ValueError, match=f"there is no profile 'cluster'; choose from {', '.join(profiles.NAMES)}"):
         profiles.get("cluster")
 
 
@@ -117,6 +120,17 @@ def test_the_models_of_cpu_are_new_and_differ_in_their_targets():
     every = [f"{plain_label(c.label)} {' '.join(c.keywords)}" for c in data.concepts]
     usable = [label for label in labels if sum(label in text for text in every) == 1]
     assert tuple(random.Random(0).sample(usable, 32)) == cpu.models.targets
+
+
+@pytest.mark.parametrize("seed", [pytest.param(s, marks=[] if s == 108 else pytest.mark.slow) for s in range(101, 109)])
+def test_enough_captions_name_the_target_of_each_cleaned_model(seed):
+    """Label-consistent poisons are pictures that a caption names: in 100,000 scenes over a hundred for any target."""
+    p = profiles.get("cpu").cleaning
+    scenes = EmojiScenes(p.base.scenes, size=16, seed=seed)
+    found = showing(scenes.captions(range(len(scenes))), p.models.target(seed)).sum()
+    wanted = [a["count"] for a in p.attacks.values() if a.get("select") == "named"]
+    wanted += [named.count for named in cc_stealth.NAMED[profiles.get("cpu")].values()]
+    assert 100 <= max(wanted) <= int(found)
 
 
 def test_a_profile_that_asks_some_experiments_has_those_and_no_other(tmp_path):

@@ -11,7 +11,9 @@ from tutorial_lib import runs
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.data import picture_map
 from tutorial_lib.defenses import Finetuning
+from tutorial_lib.detect import KDistance
 from tutorial_lib.runs import sources
+from tutorial_lib.training.methods import RoCLIP
 from tutorial_lib.trials import RECIPE_VERSION, Recipe, Seeds, Trial
 
 
@@ -53,8 +55,10 @@ CHANGED = {
     "scenery": "diverse",
     "objective": "supervised",
     "self_supervision": 1.0,
+    "method": RoCLIP(),
     "start": "clean",
     "defense": Finetuning(),
+    "detectors": (KDistance(),),
     "recipe_version": RECIPE_VERSION + 1,
 }
 

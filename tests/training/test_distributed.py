@@ -20,9 +20,10 @@ from tutorial_lib.models.fast import encode_text
 from tutorial_lib.runs import engines
 from tutorial_lib.training import distributed
 from tutorial_lib.training.loop import TrainingDivergedError, encode_image
+from tutorial_lib.training.methods import RoCLIP, SafeCLIP
 from tutorial_lib.training.supervised import train_classifier
 from tutorial_lib.training.views import train_with_views
-from tutorial_lib.trials import Recipe, Trial
+from tutorial_lib.trials import Method, Recipe, Trial
 from tutorial_lib.trials.store import RunStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +42,20 @@ def train_clip(out: Path) -> dict:
 def train_cleanclip(out: Path) -> dict:
     model = models.build(models.model_config("tiny-rn"), TOKENIZER, seed=0)
     history = train_with_views(model, TOKENIZER, PAIRS, SHORT, device="cpu", progress=False)
+    return {"weights": model.state_dict(), "loss": history.loss}
+
+
+def train_roclip(out: Path) -> dict:
+    return _by(RoCLIP(pool=0.25), SHORT)
+
+
+def train_safeclip(out: Path) -> dict:
+    return _by(SafeCLIP(warmup=1, slow_rate=0.5), replace(SHORT, epochs=3))
+
+
+def _by(method: Method, recipe: Recipe) -> dict:
+    model = models.build(models.model_config("tiny-rn"), TOKENIZER, seed=0)
+    history = method.train(model, TOKENIZER, PAIRS, recipe, device="cpu", progress=False)
     return {"weights": model.state_dict(), "loss": history.loss}
 
 
@@ -100,7 +115,7 @@ def odd(out: Path) -> dict:
 
 
 CASES = {f.__name__: f for f in (train_clip, train_cleanclip, train_supervised, gradients, trials, interrupted)}
-CASES |= {f.__name__: f for f in (diverged, odd)}
+CASES |= {f.__name__: f for f in (train_roclip, train_safeclip, diverged, odd)}
 
 
 def start(names: str, out: Path, *options: str) -> subprocess.CompletedProcess:
@@ -139,7 +154,7 @@ def test_gradients_and_statistics_are_those_of_one_process(together, tmp_path: P
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("case", [train_clip, train_cleanclip, train_supervised])
+@pytest.mark.parametrize("case", [train_clip, train_cleanclip, train_supervised, train_roclip, train_safeclip])
 def test_training_ends_alike(case, together, tmp_path: Path) -> None:
     alone, two = case(tmp_path), load(case.__name__, together)
     assert two["loss"] == pytest.approx(alone["loss"], rel=1e-3)

@@ -15,6 +15,7 @@ from tutorial_lib.models.tokenizer import Tokenizer
 from tutorial_lib.training import loop
 from tutorial_lib.training.checkpoint import PausedError
 from tutorial_lib.training.loop import TrainingDivergedError, train
+from tutorial_lib.training.methods import RoCLIP, SafeCLIP
 from tutorial_lib.training.views import train_with_views
 
 
@@ -235,3 +236,33 @@ def test_training_never_looks_at_where_a_pair_comes_from(way) -> None:
         trained.append((model, history.loss))
     assert same_weights(trained[0][0], trained[1][0])
     assert trained[0][1] == trained[1][1]
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("method", [RoCLIP(pool=0.3), SafeCLIP(warmup=1, pool=4)], ids=lambda m: m.kind)
+@pytest.mark.parametrize("step", [6, 13])  # an epoch has four
+def test_a_method_that_is_killed_within_an_epoch_ends_with_the_same_bits(tmp_path, monkeypatch, method, step) -> None:
+    """Its steps follow from the model and the pools as they were when the epoch began."""
+
+    def trained(**options):
+        model = models.build(CONFIG, TOKENIZER, seed=0)
+        history = method.train(model, TOKENIZER, PAIRS, RECIPE, device="cpu", progress=False, **options)
+        return model, history
+
+    whole, history = trained()
+    state, taken, take = tmp_path / "state.pt", [], loop.take_step
+
+    def stop(*args):
+        if len(taken) == step:
+            raise Interrupted
+        taken.append(step)
+        return take(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", stop)
+        with pytest.raises(Interrupted):
+            trained(checkpoint=state, checkpoint_seconds=0.0)
+    model, resumed = trained(checkpoint=state)
+    assert same_weights(model, whole)
+    assert (resumed.loss, resumed.notes) == (history.loss, history.notes)
+    assert not state.exists()

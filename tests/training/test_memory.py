@@ -35,7 +35,7 @@ from tutorial_lib import models
 from tutorial_lib.models.fast import small_maps
 from tutorial_lib.machine import peak_memory
 from tutorial_lib.trials import Recipe
-from tutorial_lib.training.loop import optimizer_for
+from tutorial_lib.training.optimizer import optimizer_for
 torch.set_num_threads(1)
 model = models.build("rn-5m").train().to(memory_format=torch.channels_last)
 recipe = Recipe(batch_size=1024)

@@ -9,14 +9,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from tutorial_lib.attacks import ATTACKS, Backdoor, Group, Targeted, TextBackdoor
-from tutorial_lib.defenses import DEFENSES, Finetuning
-from tutorial_lib.detect import DETECTORS
+from tutorial_lib.defenses import DEFENSES, Finetuning, KnownTrigger
+from tutorial_lib.detect import DETECTORS, KDistance
 from tutorial_lib.plugins import Kind
+from tutorial_lib.training.methods import METHODS, RoCLIP
 from tutorial_lib.trials import Recipe, Trial
 from tutorial_lib.trials.schema import Settings, as_dict, digest
 from tutorial_lib.triggers import TRIGGERS, Blended, Checkerboard, Patch, Stripes, make_trigger
 
-KINDS = (*ATTACKS.values(), *DEFENSES.values(), *DETECTORS.values(), *TRIGGERS.values())
+FAMILIES = (ATTACKS, DEFENSES, DETECTORS, METHODS, TRIGGERS)
+KINDS = (*(cls for family in FAMILIES for cls in family.values()), KnownTrigger)
 ALL: tuple[type[Settings], ...] = (Trial, Recipe, Group, *KINDS)
 
 
@@ -88,7 +90,7 @@ def test_every_choice_is_checked_when_it_is_made(cls, field, choices):
             lambda: Backdoor(8, select="lable-consistent"),
             "select of a backdoor must be others, label-consistent or named, not 'lable-consistent'",
         ),
-        (lambda: Trial(task="imagent"), "task of a trial must be emoji or imagenet, not 'imagent'"),
+        (lambda: Trial(task="imagent"), "task of a trial must be emoji, imagenet, cifar10 or cifar100, not 'imagent'"),
         (lambda: replace(Trial(), split="tset"), "split of a trial must be test or validation, not 'tset'"),
         (lambda: make_trigger("stripes", placement="radnom"), "placement of a stripes must be fixed or random"),
     ],
@@ -129,9 +131,10 @@ def test_what_a_setting_needs_exists_and_lets_it_be_set():
     found = [(cls, f) for cls in ALL for f in fields(cls) if f.metadata.get("needs")]
     assert len(found) >= 9
     for cls, f in found:
-        other = {bool: not f.default, int: 3, float: 0.5, str: "validation"}[type(f.default)]
-        if f.name in get_type_hints(cls) and (choices := get_args(get_type_hints(cls)[f.name])):
-            other = next(c for c in choices if c != f.default)
+        some = {bool: not f.default, int: 3, float: 0.5, str: "validation", type(None): RoCLIP(), tuple: (KDistance(),)}
+        other = some[type(f.default)]
+        if get_origin(hint := get_type_hints(cls)[f.name]) is Literal:
+            other = next(c for c in get_args(hint) if c != f.default)
         assert getattr(cls(**needed(cls, f.name) | {f.name: other}), f.name) == other
 
 

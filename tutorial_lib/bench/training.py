@@ -43,6 +43,7 @@ from tutorial_lib.models.inputs import MEAN, STD, normalize
 from tutorial_lib.training import loop as training
 from tutorial_lib.training.augment import random_resized_crop
 from tutorial_lib.training.device import in_half, native_bfloat16
+from tutorial_lib.training.optimizer import optimizer_for
 from tutorial_lib.trials import History, Recipe
 
 MODEL = "tiny-rn"
@@ -297,7 +298,7 @@ def _loop(
     model = models.build(config, tokenizer, seed=seed).train()
     layout = torch.contiguous_format if off == "channels last" else torch.channels_last
     model.to(memory_format=layout)
-    optimizer = training.optimizer_for(model, recipe)
+    optimizer = optimizer_for(model, recipe)
     if off == "fused AdamW":
         for group in optimizer.param_groups:
             group["fused"] = False

@@ -43,6 +43,12 @@ def add(subparsers: Subparsers) -> None:
         "--training", nargs="+", metavar="SHARDS", help="the training pairs, for a method that looks for poisons"
     )
     parser.add_argument(
+        "--inverted",
+        type=Path,
+        metavar="FILE",
+        help="for a method that unlearns a trigger: a .safetensors with its mask and its pattern",
+    )
+    parser.add_argument(
         "--manifest", nargs="+", type=Path, default=[], metavar="FILE", help="of poisons to look out for"
     )
     _add_recipe(parser)
@@ -80,6 +86,7 @@ def run(args: argparse.Namespace) -> Result:
         pairs=args.data,
         limit=args.limit or 0,
         training=args.training,
+        inverted=args.inverted,
         manifests=args.manifest,
         model=args.model,
         pretrained=args.pretrained,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tutorial_lib.cli import _common
 from tutorial_lib.cli._common import Result, Subparsers, positive
+from tutorial_lib.training.methods import METHODS
 
 
 def add(subparsers: Subparsers) -> None:
@@ -27,6 +28,10 @@ def add(subparsers: Subparsers) -> None:
         metavar="MODEL",
         help="start from a model directory, a hub folder, a .safetensors, a .pt, or open_clip's weights (openai, …)",
     )
+    parser.add_argument(
+        "--method", metavar="METHOD", help=f"instead of plain training, one for dirty pairs: {_common.listed(METHODS)}"
+    )
+    parser.add_argument("--set", action="append", metavar="NAME=VALUE", default=[], help="a setting of the method")
     parser.add_argument("--epochs", type=positive, help="passes over the pairs (default: those of the course's recipe)")
     parser.add_argument("--batch-size", type=positive, help="pairs per step")
     parser.add_argument("--lr", type=float, help="peak learning rate")
@@ -49,9 +54,13 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Result:
+    from tutorial_lib.practice.method import chosen_method
     from tutorial_lib.practice.train import train_shards
     from tutorial_lib.trials import Recipe
 
+    settings = _common.read_settings(args.set)
+    if settings and not args.method:
+        raise ValueError("--set names a setting of a method: say which with --method METHOD")
     names = ("epochs", "batch_size", "lr", "weight_decay", "warmup", "precision")
     given = {name: value for name in names if (value := getattr(args, name)) is not None}
     trained = train_shards(
@@ -60,6 +69,7 @@ def run(args: argparse.Namespace) -> Result:
         model=args.model,
         pretrained=args.pretrained,
         recipe=Recipe(**given),
+        method=chosen_method(args.method, settings) if args.method else None,
         labels=args.labels,
         full_vocabulary=args.full_vocabulary,
         skip_bad=args.skip_bad,

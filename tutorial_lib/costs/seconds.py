@@ -13,12 +13,12 @@ from functools import cache
 from statistics import median
 
 from tutorial_lib import places
-from tutorial_lib.defenses import CleanCLIP
+from tutorial_lib.defenses import CleanCLIP, Retraining
 from tutorial_lib.notes import Note
 from tutorial_lib.trials import Record, TrainedDefense, Trial
 
 #: Training drawings per class of EmojiCaps (five styles), and pairs of the data sets that users bring.
-STYLES, SHARD_PAIRS = 5, {"cc3m": 2_950_000, "yfcc15m": 15_000_000}
+STYLES, SHARD_PAIRS = 5, {"cc3m": 2_950_000, "yfcc15m": 15_000_000, "cifar10": 45_000, "cifar100": 45_000}
 
 #: Operations a second where no record tells, as many as make 3,000 samples of tiny-rn at 32 pixels on two cores of a
 #: cloud CPU, and 100,000 on a GPU.
@@ -54,9 +54,12 @@ def samples(trial: Trial) -> int:
         80000
     """
     defense = trial.defense
+    if isinstance(defense, Retraining):
+        return round(pairs(trial) * (1 - defense.drop) * defense.recipe.epochs)
     if isinstance(defense, TrainedDefense):
         return round(pairs(trial) * defense.share * defense.recipe.epochs * defense.cost)
-    return round(pairs(trial) * trial.recipe.epochs * (CleanCLIP.cost if trial.self_supervision else 1))
+    cost = CleanCLIP.cost if trial.self_supervision else 1.0
+    return round(pairs(trial) * trial.recipe.epochs * (cost if trial.method is None else trial.method.cost))
 
 
 @cache

@@ -98,8 +98,9 @@ def draw_apart(notebook: Path, folder: Path) -> str:
 
 
 def chapters() -> list[Path]:
-    """The chapters that are notebooks, in the order of the book's table of contents."""
-    listed = yaml.safe_load(places.table_of_contents().read_text(encoding="utf-8"))["parts"]
+    """The chapters that are notebooks, in the order of the book's table of contents; they have a number."""
+    parts = yaml.safe_load(places.table_of_contents().read_text(encoding="utf-8"))["parts"]
+    listed = [part for part in parts if part.get("numbered")]
     paths = [places.book() / f"{entry['file']}.md" for part in listed for entry in part["chapters"]]
     return [path for path in paths if "kernelspec:" in path.read_text(encoding="utf-8")[:600]]
 

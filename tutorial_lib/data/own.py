@@ -21,6 +21,7 @@ from tutorial_lib import places
 from tutorial_lib.data.decoding import decode
 from tutorial_lib.data.loading import open_pairs
 from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.data.photographs import TASKS
 from tutorial_lib.data.tasks import ZeroShotTask
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
@@ -50,9 +51,8 @@ def shard_pairs(name: str, *, side: int, limit: int = 0) -> Pairs:
     folder = places.data() / name
     found = sorted(folder.glob("*.tar"))
     if not found:
-        raise FileNotFoundError(
-            f"there are no shards at {folder}/*.tar: put {name} there as WebDataset, or set TUTORIAL_DATA"
-        )
+        make = f"tutorial data photos {name} SOURCE makes them" if name in TASKS else f"put {name} there as WebDataset"
+        raise FileNotFoundError(f"there are no shards at {folder}/*.tar: {make}, or set TUTORIAL_DATA")
     return open_pairs(found, side=side, limit=limit)
 
 

@@ -13,9 +13,13 @@ from __future__ import annotations
 from tutorial_lib.defenses.anti_backdoor import AntiBackdoor
 from tutorial_lib.defenses.cleanclip import CleanCLIP
 from tutorial_lib.defenses.finetune import Finetuning
+from tutorial_lib.defenses.known_trigger import KnownTrigger
+from tutorial_lib.defenses.par import PerturbAndRecover
+from tutorial_lib.defenses.retraining import Retraining
 from tutorial_lib.defenses.self_supervision import SelfSupervision
 from tutorial_lib.defenses.shrink_and_perturb import ShrinkAndPerturb
 from tutorial_lib.defenses.supervised import SupervisedFinetuning
+from tutorial_lib.defenses.trigger_unlearning import Inverter, TriggerUnlearning
 from tutorial_lib.defenses.untouched import Untouched
 from tutorial_lib.plugins import Kinds
 from tutorial_lib.trials import Cleaned, Defense, DefenseError, Material, TrainedDefense
@@ -28,11 +32,16 @@ __all__ = [
     "Defense",
     "DefenseError",
     "Finetuning",
+    "Inverter",
+    "KnownTrigger",
     "Material",
+    "PerturbAndRecover",
+    "Retraining",
     "SelfSupervision",
     "ShrinkAndPerturb",
     "SupervisedFinetuning",
     "TrainedDefense",
+    "TriggerUnlearning",
     "Untouched",
 ]
 

@@ -2,19 +2,21 @@
 
 Introduced in the chapter on whether it holds.
 
-Source: Li et al. (2021), for classifiers: isolation of 1 % by the loss, then gradient ascent. For CLIP the loss of
-a pair depends on its batch; here a pair's score is the similarity of its picture and caption, and unlearning lowers
-that similarity, which is bounded where an ascending loss is not.
+Source: Li et al. (2021), for classifiers: isolation of 1 % by the loss early in training, then gradient ascent. Here
+unlearning lowers the similarity of picture and caption, which is bounded where an ascending loss is not. Pairs are
+isolated by their similarity under the trained model, or, as published, by their early loss.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from tutorial_lib.detect.early_loss import EarlyLoss
 from tutorial_lib.detect.pair_similarity import PairSimilarity
-from tutorial_lib.trials import Cleaned, History, Material, TrainedDefense
+from tutorial_lib.trials import Cleaned, Detector, History, Material, TrainedDefense
 from tutorial_lib.trials.defense import Need
+from tutorial_lib.trials.schema import setting
 
 if TYPE_CHECKING:
     import open_clip
@@ -31,9 +33,12 @@ class AntiBackdoor(TrainedDefense):
 
     Attributes:
         isolate: share of the training pairs that are taken to be poisons.
+        isolation: by which they are found: "similarity" under the trained model, or "early-loss" under a new one that
+            `tutorial_lib.detect.EarlyLoss` trains for a short time; `cost` does not count that.
+        early_epochs: of that training.
 
     Raises:
-        ValueError: `isolate` is not in (0, 1), or `TrainedDefense` refuses another setting.
+        ValueError: `isolate` is not in (0, 1), or a setting is out of range or without effect.
 
     Example:
         >>> sorted(AntiBackdoor(isolate=0.02).needs)
@@ -46,9 +51,12 @@ class AntiBackdoor(TrainedDefense):
     cost: ClassVar[float] = 1.7
 
     isolate: float = 0.01
+    isolation: Literal["similarity", "early-loss"] = setting("similarity", added=True)
+    early_epochs: int = setting(3, added=True, needs={"isolation": "early-loss"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.require(early_epochs=1)
         if not 0 < self.isolate < 1:
             raise ValueError(f"isolate is a share of the training pairs, in (0, 1), not {self.isolate}")
 
@@ -68,8 +76,12 @@ class AntiBackdoor(TrainedDefense):
         self.check(material)
         training = material.training
         assert training is not None  # checked
-        suspects = PairSimilarity().suspects(model, tokenizer, training, self.isolate)
         where = device_for(device)
+        detector: Detector = PairSimilarity()
+        if self.isolation == "early-loss":
+            detector = EarlyLoss(epochs=self.early_epochs, batch_size=self.recipe.batch_size, seed=seed)
+            model.to(where)
+        suspects = detector.suspects(model, tokenizer, training, self.isolate)
         history = self._unlearn(model, tokenizer, material.pairs, training, suspects, seed, where, progress)
         found, there = count_poisons(training.take(suspects)), count_poisons(training)
         notes = {"isolated": len(suspects), "isolated_poisons": found, "poisons": there}

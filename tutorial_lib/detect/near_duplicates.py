@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tutorial_lib.detect.base import Detector
+from tutorial_lib.trials.detector import Detector
 
 if TYPE_CHECKING:
     import open_clip

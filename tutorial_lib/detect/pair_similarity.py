@@ -9,35 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tutorial_lib.detect.base import Detector
+from tutorial_lib.detect.points import PointDetector, Points
 
 if TYPE_CHECKING:
-    import open_clip
     from torch import Tensor
-
-    from tutorial_lib.data.pairs import Pairs
-    from tutorial_lib.models import Tokenizer
 
 
 @dataclass(frozen=True)
-class PairSimilarity(Detector):
+class PairSimilarity(PointDetector):
     """The cosine similarity of picture and caption under the trained model.
 
     Example:
         >>> import torch
-        >>> from tutorial_lib import models
-        >>> from tutorial_lib.data.pairs import Pairs
-        >>> images = torch.zeros(3, 3, 32, 32, dtype=torch.uint8)
-        >>> pairs = Pairs(images, ("a", "b", "c"), tuple("123"), torch.full((3,), -1))
-        >>> PairSimilarity().scores(*models.load(models.CHECKPOINTS / "unknown"), pairs).shape
-        torch.Size([3])
+        >>> points = Points(images=torch.tensor([[2.0, 0.0], [0.0, 3.0]]), texts=torch.eye(2).flip(0))
+        >>> PairSimilarity().of_points(points).tolist()
+        [0.0, 0.0]
     """
 
     kind: ClassVar[str] = "pair-similarity"
     title: ClassVar[str] = "similarity of picture and caption"
 
-    def scores(self, model: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs) -> Tensor:
-        from tutorial_lib.evaluate import embed_images, embed_texts
+    def of_points(self, points: Points) -> Tensor:
+        import torch.nn.functional as F
 
-        images, texts = embed_images(model, pairs.images), embed_texts(model, tokenizer, pairs.captions)
-        return (images * texts).sum(1)
+        return (F.normalize(points.images, dim=1) * points.texts).sum(1)

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tutorial_lib.detect.base import Detector
+from tutorial_lib.trials.detector import Detector
 
 if TYPE_CHECKING:
     import open_clip

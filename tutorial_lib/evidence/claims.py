@@ -47,7 +47,7 @@ class Claim:
 
     Attributes:
         id: name of the claim.
-        source: "carlini_terzis" or "cleanclip".
+        source: "carlini_terzis", "cleanclip", or the key of another one in the references.
         section: where the source says it.
         says: the statement, in our words.
         experiment: whose records decide.

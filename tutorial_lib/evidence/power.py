@@ -128,4 +128,5 @@ def models_for(experiment: str) -> int:
 
 def _cleaned(experiment: str) -> bool:
     """Whether an experiment is of cleaned models."""
-    return bool(registry.load(experiment).GROUP == "cleanclip")
+    module = registry.load(experiment)
+    return module.GROUP == "cleanclip" or any(t.defense for t in module.trials(profiles.get("cpu")))

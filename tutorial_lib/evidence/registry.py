@@ -23,9 +23,9 @@ from tutorial_lib.trials import Record, Trial
 from tutorial_lib.trials.store import RunStore
 
 PACKAGE = "tutorial_lib.experiments"
-#: Figures of the papers, which `all` runs; experiments that explain verdicts which are not *holds*; and what is shown
-#: in the book and run by nothing.
-PAPERS, EXPLANATIONS, OTHERS = ("carlini_terzis", "cleanclip"), "explanations", "others"
+#: Figures of the papers and of detection, which `all` runs; experiments that explain verdicts which are not *holds*;
+#: and what is shown in the book and run by nothing.
+PAPERS, EXPLANATIONS, OTHERS = ("carlini_terzis", "cleanclip", "detection"), "explanations", "others"
 
 
 @functools.cache
@@ -97,7 +97,7 @@ def plots(name: str) -> list[str]:
 def expand(chosen: Iterable[str], profile: Profile | None = None) -> list[str]:
     """Names of experiments from what a user types: a group, a name, or the beginning of some ("fig2").
 
-    Groups are "all", the figures of one paper ("carlini_terzis", "cleanclip"), and "explanations".
+    Groups are "all", the figures of one paper ("carlini_terzis", "cleanclip"), "detection" and "explanations".
 
     Args:
         chosen: what was typed.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -178,6 +179,35 @@ def estimate_ratio(
     half = float(stats.t.ppf(0.975, n - 1)) * error
     value, low, high = (float(np.exp(v)) for v in (whole, whole - half, whole + half))
     return Estimate(value, low, high, n, float("nan"), "jackknife over models")
+
+
+def hardest(lists: Iterable[Sequence[float]], above: float = -math.inf, below: float = math.inf) -> list[float]:
+    """Of several lists, the one whose mean is the fewest standard errors inside a region: the least clear of the tests.
+
+    A statement about all of them holds where each does, so the largest of their p-values is its own: the
+    intersection-union test, which needs no correction.
+
+    Args:
+        lists: numbers of models, one list for each part of the statement; empty ones are left out.
+        above, below: the region.
+
+    Returns:
+        That list, or an empty one.
+
+    Source: Berger (1982), "Multiparameter hypothesis testing and acceptance sampling".
+
+    Example:
+        >>> hardest([[0.2, 0.3, 0.4], [0.1, 0.11, 0.12]], above=0.0)  # the smaller mean is the clearer one
+        [0.2, 0.3, 0.4]
+    """
+
+    def inside(values: Sequence[float]) -> float:
+        found = estimate_mean(values)
+        error = max(found.spread / found.n**0.5, 1e-9)
+        return float(min(found.value - above, below - found.value) / error)
+
+    kept = [list(values) for values in lists if len(values) > 1]
+    return min(kept, key=inside, default=[])
 
 
 def models_for_power(difference: float, spread: float, *, power: float = 0.8, limit: int = 1000) -> int | None:

@@ -160,7 +160,7 @@ def chosen_profiles(name: str | None = None) -> list[Profile]:
 
     Example:
         >>> [profile.name for profile in chosen_profiles()]
-        ['test', 'pilot', 'laptop', 'cpu', 'overnight', 'gpu', 'paper']
+        ['test', 'pilot', 'laptop', 'cpu', 'overnight', 'photos', 'gpu', 'paper']
         >>> [profile.name for profile in chosen_profiles("demo")]
         ['pilot']
     """

@@ -8,6 +8,7 @@ settings that cost no more than `MARGIN` on the test pictures it takes the one w
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -77,13 +78,28 @@ def chosen(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record
     return kept[-1] if kept else start
 
 
-def oracle(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record | None:
-    """The record of the setting that someone would take who sees the attack and the test pictures."""
+def committed(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record | None:
+    """The record of a defender who cleans in any case: where no setting costs so little, the weakest."""
     start, found = results.get(before(base)), results.of(cleaned(base, defenses))
     if start is None or len(found) < len(defenses):
         return None
-    kept = [r for r in found if accuracy(r) >= accuracy(start) - MARGIN]
-    return min([*kept, start], key=success)
+    return next((r for r in reversed(found) if validation(r) >= validation(start) - MARGIN), found[0])
+
+
+def _least_left(results: Results, base: Trial, defenses: Sequence[Defense], *, loss: float) -> Record | None:
+    start, found = results.get(before(base)), results.of(cleaned(base, defenses))
+    if start is None or len(found) < len(defenses):
+        return None
+    return min((r for r in (start, *found) if accuracy(r) >= accuracy(start) - loss), key=success)
+
+
+def least_left(loss: float) -> Pick:
+    """Who sees the attack, and may lose so much accuracy on test pictures: the least success, "as it is" included."""
+    return functools.partial(_least_left, loss=loss)
+
+
+#: Who sees the attack and the test pictures, and may lose as much as the defender.
+oracle = least_left(MARGIN)
 
 
 def by_seed(

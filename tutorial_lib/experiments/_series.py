@@ -18,19 +18,24 @@ def curve(
     name: str,
     *,
     number: int = 0,
+    like: str = "",
     scale: float = 1.0,
     bounds: tuple[float, float] | None = None,
     points: bool = False,
+    joined: bool = True,
 ) -> go.Figure:
     """Add the means of `values` with 95 % t intervals; a point without models is left out.
+
+    Where positions are words, curves stand side by side, so that no interval hides another.
 
     Args:
         x: one position per point.
         values: models' numbers at each point.
-        number: colour, dash and marker.
+        number, like: its looks, unless `plots.STYLES` knows its name.
         scale: factor for the axis, 100 for per cent.
         bounds: what the quantity cannot leave, before scaling; intervals are cut there.
         points: also show each model.
+        joined: whether a line leads from point to point; not between things that have no order.
     """
     kept = [(at, [scale * v for v in here]) for at, here in zip(x, values, strict=True) if here]
     lows, highs, means = [], [], []
@@ -45,16 +50,23 @@ def curve(
         means.append(round(mean, 4))
         lows.append(round(low, 4))
         highs.append(round(high, 4))
-    plots.line(fig, [at for at, _ in kept], means, name, low=lows, high=highs, number=number)
+    before = len(fig.data)
+    plots.line(fig, [at for at, _ in kept], means, name, low=lows, high=highs, number=number, like=like)
+    if not joined:
+        fig.data[before].mode = "markers"
     if points:
         fig.add_scatter(
             x=[at for at, here in kept for _ in here],
             y=[round(v, 4) for _, here in kept for v in here],
             mode="markers",
-            marker={"color": plots.COLOURS[number % len(plots.COLOURS)], "size": 5, "opacity": 0.5},
+            marker={"color": plots.style(name, number, like).colour, "size": 5, "opacity": 0.5},
             showlegend=False,
             hoverinfo="y",
         )
+    if len(kept) > 1 and isinstance(kept[0][0], str):
+        for trace in fig.data[before:]:
+            trace.offsetgroup = name
+        fig.update_layout(scattermode="group", scattergap=0.85 if joined else 0.6)
     return fig
 
 

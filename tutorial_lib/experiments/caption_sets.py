@@ -59,6 +59,11 @@ def probe_agrees(results: Results, captions: str = "search") -> list[float]:
     return list(results.per_seed(lambda s: fig2_left.together(results.profile, s), agreement).values())
 
 
+def prompts_succeed(results: Results) -> list[float]:
+    """Success of plain prompts, which the disguises are compared with."""
+    return list(success(results).values())
+
+
 def search_works(results: Results) -> list[float]:
     """Success of searched captions less that without poisons."""
     return differences(success(results, captions="search"), fig2_left.shares(results, 0))
@@ -216,7 +221,7 @@ def plot(results: Results) -> go.Figure:
             y=means,
             name=title,
             error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down},
-            marker={"color": plots.COLOURS[k], "pattern": {"shape": ("", "/")[k]}},
+            marker={"color": plots.STYLES[title].colour, "pattern": {"shape": ("", "/")[k]}},
         )
     fig.update_layout(margin={"b": 150})
     fig.update_annotations(yshift=-120)

@@ -75,6 +75,17 @@ def _survives(results: Results, kind: str) -> list[float]:
     return differences(measured(results, kind, "cleanclip"), measured(results, PLAIN, "cleanclip"))
 
 
+def _works(results: Results, kind: str) -> list[float]:
+    """Attack success before cleaning, the lower of that of the attacker and of a plain one."""
+    if kind not in KINDS[results.profile]:
+        return []
+    one, other = (measured(results, k, "none") for k in (kind, PLAIN))
+    return [min(one[seed], other[seed]) for seed in sorted(one.keys() & other.keys())]
+
+
+rehearsed_works = functools.partial(_works, kind="rehearsed")
+larger_works = functools.partial(_works, kind="a patch of four times the area")
+several_work = functools.partial(_works, kind="four patches")
 rehearsed_survives = functools.partial(_survives, kind="rehearsed")
 larger_survives = functools.partial(_survives, kind="a patch of four times the area")
 several_survive = functools.partial(_survives, kind="four patches")
@@ -105,5 +116,5 @@ def plot(results: Results) -> go.Figure:
     kinds = list(KINDS[p])
     for k, method in enumerate(METHODS):
         values = [list(measured(results, kind, method).values()) for kind in kinds]
-        curve(fig, kinds, values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
+        curve(fig, kinds, values, word(method), number=k, scale=100, bounds=(0, 1), points=True, joined=False)
     return fig

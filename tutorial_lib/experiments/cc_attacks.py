@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
@@ -13,7 +14,20 @@ from tutorial_lib import plots
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
-from tutorial_lib.experiments._defended import accuracy, at, by_seed, numbers, on_triggered, percent, success, word
+from tutorial_lib.experiments._defended import (
+    Pick,
+    accuracy,
+    at,
+    by_seed,
+    chosen,
+    committed,
+    least_left,
+    numbers,
+    on_triggered,
+    percent,
+    success,
+    word,
+)
 from tutorial_lib.experiments._defended import before as _before_trial
 from tutorial_lib.experiments._defended import with_before as _with_before
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
@@ -60,12 +74,16 @@ def never(results: Results, attack: str) -> dict[int, float]:
 
 
 def measured(
-    results: Results, attack: str, method: str = "none", value: Callable[[Record], float] = success
+    results: Results,
+    attack: str,
+    method: str = "none",
+    value: Callable[[Record], float] = success,
+    pick: Pick = chosen,
 ) -> dict[int, float]:
     """A number of the models of an attack, after the setting of a method that a defender takes; "none" is before."""
     c = numbers(results)
     defenses = [] if method == "none" else c.sweep(method)
-    return by_seed(results, lambda s: c.attacked(attack, s), defenses, value)
+    return by_seed(results, lambda s: c.attacked(attack, s), defenses, value, pick)
 
 
 def successes(results: Results, attack: str, method: str = "none") -> dict[int, float]:
@@ -109,8 +127,8 @@ label_consistent_before = functools.partial(_before, attack="label-consistent")
 
 
 def _removed(results: Results, attack: str) -> list[float]:
-    """Success before less success after CleanCLIP."""
-    return differences(successes(results, attack), successes(results, attack, "cleanclip"))
+    """Success before less success after CleanCLIP, by a defender who cleans in any case."""
+    return differences(successes(results, attack), measured(results, attack, "cleanclip", pick=committed))
 
 
 badnets_removed = functools.partial(_removed, attack="badnets")
@@ -119,19 +137,31 @@ wanet_removed = functools.partial(_removed, attack="wanet")
 label_consistent_removed = functools.partial(_removed, attack="label-consistent")
 
 
+def blended_left(results: Results) -> list[float]:
+    """Success of Blended after CleanCLIP, by a defender who cleans in any case."""
+    return list(measured(results, "blended", "cleanclip", pick=committed).values())
+
+
 def accuracy_kept(results: Results) -> list[float]:
-    """Clean accuracy after CleanCLIP less before, BadNets."""
+    """Clean accuracy after CleanCLIP less before, BadNets, by the defender's rule."""
     return differences(accuracies(results, "badnets", "cleanclip"), accuracies(results, "badnets"))
 
 
+def removed_within_three(results: Results) -> list[float]:
+    """Success before less the least that CleanCLIP leaves for at most three points of accuracy, BadNets."""
+    left = measured(results, "badnets", "cleanclip", pick=least_left(0.03))
+    return differences(successes(results, "badnets"), left)
+
+
 def left_by_finetuning(results: Results) -> list[float]:
-    """Attack success after plain finetuning, BadNets."""
-    return list(successes(results, "badnets", "finetune").values())
+    """Attack success after plain finetuning, BadNets, by a defender who cleans in any case."""
+    return list(measured(results, "badnets", "finetune", pick=committed).values())
 
 
 def better_than_finetuning(results: Results) -> list[float]:
-    """Attack success after plain finetuning less after CleanCLIP, BadNets."""
-    return differences(successes(results, "badnets", "finetune"), successes(results, "badnets", "cleanclip"))
+    """Attack success after plain finetuning less after CleanCLIP, BadNets, by a defender who cleans in any case."""
+    finetuned, cleaned = (measured(results, "badnets", m, pick=committed) for m in METHODS)
+    return differences(finetuned, cleaned)
 
 
 def distance(record: Record) -> float:
@@ -143,8 +173,14 @@ def distances(results: Results, method: str = "none") -> dict[int, float]:
     return measured(results, "badnets", method, distance)
 
 
+def relative_distance(record: Record) -> float:
+    """The distance in units of that of two clean pictures, of squared length 2 - 2 cos."""
+    return distance(record) / math.sqrt(max(2 - 2 * record.metrics["similarity_clean"], 1e-6))
+
+
 def _ratio(results: Results, method: str) -> list[float]:
-    start, after = distances(results), distances(results, method)
+    start = measured(results, "badnets", value=relative_distance)
+    after = measured(results, "badnets", method, relative_distance, committed)
     return [after[s] / start[s] for s in sorted(start.keys() & after.keys())]
 
 
@@ -207,7 +243,7 @@ def plot(results: Results) -> go.Figure:
     )
     for k, method in enumerate(("none", *METHODS)):
         values = [list(successes(results, a, method).values()) for a in c.attacks]
-        curve(fig, list(c.attacks), values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
+        curve(fig, list(c.attacks), values, word(method), number=k, scale=100, bounds=(0, 1), points=True, joined=False)
     return fig
 
 
@@ -218,10 +254,9 @@ def plot_distance(results: Results) -> go.Figure:
         "Distance between the embeddings of pictures with and without trigger, before, after plain finetuning and "
         "after CleanCLIP.",
         x="model",
-        y="distance of embeddings",
+        y="distance of embeddings (0\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}2)",
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
-    methods = ("none", *METHODS)
-    values = [list(distances(results, m).values()) for m in methods]
-    curve(fig, [word(m) for m in methods], values, "BadNets", points=True)
-    return fig
+    for method in ("none", *METHODS):
+        curve(fig, [word(method)], [list(distances(results, method).values())], word(method), points=True, joined=False)
+    return fig.update_layout(showlegend=False)

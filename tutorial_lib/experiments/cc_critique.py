@@ -13,7 +13,17 @@ from tutorial_lib import plots
 from tutorial_lib.defenses import Defense
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
-from tutorial_lib.experiments._defended import accuracy, at, by_seed, numbers, percent, success, with_before, word
+from tutorial_lib.experiments._defended import (
+    accuracy,
+    at,
+    by_seed,
+    committed,
+    numbers,
+    percent,
+    success,
+    with_before,
+    word,
+)
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Recipe, Record, Seeds, TrainedDefense, Trial
@@ -45,11 +55,13 @@ STRUCTURED: ByProfile[dict[str, dict[str, Any]]] = ByProfile(
 DIRTY = ByProfile(test=(1,), pilot=(1, 4, 16), cpu=(1, 5, 25), gpu=(1, 5, 25), paper=(1, 5, 25))
 #: Weight of the in-modal loss in pre-training.
 SELF_SUPERVISION = ByProfile(test=1.0, cpu=1.0, gpu=1.0, paper=1.0)
-#: A model that is poisoned by further training, and the poisons of that training.
-PRETRAINED = ByProfile(
+#: A model that is poisoned by further training, and the poisons of that training; none has learned the photographs'
+#: classes.
+PRETRAINED: ByProfile[Trial | None] = ByProfile(
     test=Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64, lr=5e-4), start="clean"),
     pilot=Trial(classes=320, copies=2, recipe=Recipe(epochs=10), start="clean"),
     cpu=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=5, batch_size=512), start="clean"),
+    photos=None,
     gpu=Trial(classes=320, scenes=50_000, recipe=Recipe(epochs=10, batch_size=1024), start="clean"),
     paper=Trial(
         shards="cc3m",
@@ -70,9 +82,10 @@ def poisoned(p: Profile, seed: int) -> Trial:
 
 def pretrained(p: Profile, seed: int) -> Trial:
     """A clean model that ships with the course, poisoned by further training."""
-    c = p.cleaning
+    c, base = p.cleaning, PRETRAINED[p]
+    assert base is not None, p.name
     attack = c.attacked(dict(c.attacks["badnets"]) | {"count": PRETRAINED_COUNT[p]}, seed).attack
-    return replace(PRETRAINED[p], attack=attack, seeds=Seeds.all(seed), recipe_version=p.base.recipe_version)
+    return replace(base, attack=attack, seeds=Seeds.all(seed), recipe_version=p.base.recipe_version)
 
 
 def self_supervised(p: Profile, seed: int) -> Trial:
@@ -97,7 +110,7 @@ def trials(p: Profile) -> list[Trial]:
     c = p.cleaning
     out = []
     for seed in c.models.of(__name__):
-        bases = [poisoned(p, seed), pretrained(p, seed), self_supervised(p, seed)]
+        bases = [poisoned(p, seed), *([pretrained(p, seed)] if PRETRAINED[p] else []), self_supervised(p, seed)]
         bases += [structured(p, name, seed) for name in STRUCTURED[p]]
         out += [t for base in bases for t in with_before(base, sweeps(p))]
         out += with_before(poisoned(p, seed), [d for n in DIRTY[p] for d in dirty(p, n)])
@@ -115,6 +128,8 @@ def _base_of(p: Profile, which: str) -> Callable[[int], Trial]:
 
 def measured(results: Results, which: str, method: str, value: Callable[[Record], float] = success) -> dict[int, float]:
     """A number by seed. `which` is "poisoned", "pretrained", "self_supervised" or the name of a structured trigger."""
+    if which == "pretrained" and PRETRAINED[results.profile] is None:
+        return {}
     return by_seed(results, _base_of(results.profile, which), _settings(results, method), value)
 
 
@@ -156,6 +171,29 @@ def pretrained_before(results: Results) -> list[float]:
     return list(measured(results, "pretrained", "none").values())
 
 
+def pretrained_removed(results: Results) -> list[float]:
+    """Attack success before less after CleanCLIP, model poisoned by further training, by one who cleans in any case."""
+    p = results.profile
+    settings = _settings(results, "cleanclip")
+    after = by_seed(results, _base_of(p, "pretrained"), settings, success, committed)
+    return differences(measured(results, "pretrained", "none"), after)
+
+
+def _both_work(results: Results, which: str) -> list[float]:
+    """Attack success before cleaning, the lower of that of a kind of models and of the plain ones."""
+    one, other = (measured(results, kind, "none") for kind in (which, "poisoned"))
+    return [min(one[seed], other[seed]) for seed in sorted(one.keys() & other.keys())]
+
+
+both_pretrainings_work = functools.partial(_both_work, which="self_supervised")
+both_structures_work = functools.partial(_both_work, which="stripes")
+
+
+def undirtied_left(results: Results) -> list[float]:
+    """Attack success after CleanCLIP where no poison is among the trusted pairs."""
+    return list(with_dirt(results, 0).values())
+
+
 def pretrained_left(results: Results) -> list[float]:
     """Attack success on the model poisoned by further training, after CleanCLIP."""
     return list(measured(results, "pretrained", "cleanclip").values())
@@ -180,7 +218,8 @@ def structure_survives(results: Results) -> list[float]:
 
 def names(results: Results) -> dict[str, str]:
     """What the figures call each kind of backdoored model."""
-    found = {"poisoned": "noise patch", "pretrained": "poisoned later", "self_supervised": "pre-trained with views"}
+    later = {"pretrained": "poisoned later"} if PRETRAINED[results.profile] else {}
+    found = {"poisoned": "noise patch", **later, "self_supervised": "pre-trained with views"}
     return found | {name: name for name in STRUCTURED[results.profile]}
 
 
@@ -212,7 +251,8 @@ def plot(results: Results) -> go.Figure:
     shown = names(results)
     for k, method in enumerate(METHODS):
         values = [list(measured(results, which, method).values()) for which in shown]
-        curve(fig, list(shown.values()), values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
+        kinds, name = list(shown.values()), word(method)
+        curve(fig, kinds, values, name, number=k, scale=100, bounds=(0, 1), points=True, joined=False)
     return fig
 
 
@@ -228,7 +268,9 @@ def plot_dirty(results: Results) -> go.Figure:
     )
     counts = (0, *DIRTY[p])
     rate = c.sweep("cleanclip", few=True)[0].recipe.lr
-    for k, (found, name) in enumerate(((with_dirt, "as a defender chooses"), (dirt_at_one_rate, f"at {rate:g}"))):
+    chosen, fixed = "CleanCLIP, as a defender chooses", f"CleanCLIP, at a learning rate of {rate:g}"
+    for k, (found, name) in enumerate(((with_dirt, chosen), (dirt_at_one_rate, fixed))):
         values = [list(found(results, n).values()) for n in counts]
-        curve(fig, [str(n) for n in counts], values, name, number=k, scale=100, bounds=(0, 1), points=True)
+        names = [str(n) for n in counts]
+        curve(fig, names, values, name, number=k, like="CleanCLIP", scale=100, bounds=(0, 1), points=True)
     return fig

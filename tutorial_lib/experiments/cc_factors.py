@@ -26,6 +26,7 @@ SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
     test=({"copies": 2}, {"copies": 4}),
     pilot=({"copies": 4}, {"copies": 8}, {"copies": 16}),
     cpu=({"scenes": 25_000}, {"scenes": 50_000}, {"scenes": 100_000}),
+    photos=({"limit": 11_250}, {"limit": 22_500}, {}),
     gpu=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000)),
     paper=({"limit": 500_000}, {"limit": 1_000_000}, {"limit": 2_000_000}, {}),
 )
@@ -33,7 +34,7 @@ SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
 
 #: The defender's share of each of these data; empty where it is the profile's, so that her pairs grow with the data. On
 #: a laptop she has 20,000 pairs however large the pre-training was.
-SHARES: ByProfile[tuple[float, ...]] = ByProfile(test=(), pilot=(), cpu=(0.8, 0.4, 0.2), gpu=(), paper=())
+SHARES: ByProfile[tuple[float, ...]] = ByProfile(test=(), pilot=(), cpu=(0.8, 0.4, 0.2), photos=(), gpu=(), paper=())
 
 
 def sweep(p: Profile, method: str, number: int) -> list[TrainedDefense]:
@@ -88,6 +89,22 @@ def size_at_one_rate(results: Results, number: int, method: str) -> dict[int, fl
     """The same after the first setting of the sweep, whether a defender would take it or not."""
     p = results.profile
     return at(results, lambda s: sized(p, SIZES[p][number], s), sweep(p, method, number)[0])
+
+
+def _lower(one: dict[int, float], other: dict[int, float]) -> list[float]:
+    """The lower of two numbers of each seed."""
+    return [min(one[seed], other[seed]) for seed in sorted(one.keys() & other.keys())]
+
+
+def all_counts_work(results: Results) -> list[float]:
+    """Attack success before cleaning, the lower of that of the fewest and of the most poisons."""
+    counts = COUNTS[results.profile]
+    return _lower(by_count(results, counts[0], "none"), by_count(results, counts[-1], "none"))
+
+
+def all_sizes_work(results: Results) -> list[float]:
+    """Attack success before cleaning, the lower of that in the smallest and in the largest data."""
+    return _lower(by_size(results, 0, "none"), by_size(results, len(SIZES[results.profile]) - 1, "none"))
 
 
 def more_poisons_harder(results: Results) -> list[float]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -32,8 +33,8 @@ from tutorial_lib.triggers import NoisePatch
 GROUP, ORDER = "cleanclip", 25
 TITLE = "A map of the budget: trusted pairs, steps and learning rate"
 PAPER = (
-    "100,000 trusted pairs of 3,000,000 (3.3 %), ten epochs of batches of 64, 15,600 steps: CleanCLIP leaves little of "
-    "the backdoor at about one point of accuracy, plain finetuning leaves most of it"
+    "100,000 trusted pairs of 3,000,000 (3.3 %), ten epochs of batches of 64, 15,600 steps; CleanCLIP reduces attack "
+    "success while downstream performance is maintained, and outperforms other baselines (slides)"
 )
 #: The methods, and how many steps of plain finetuning cost as much as one of CleanCLIP: two pictures and two captions
 #: of each pair pass through the towers, and both are augmented (24 and 44 steps a second on one core).
@@ -90,6 +91,12 @@ GRID = ByProfile(
             0.2: {5: SHORT, 16: SHORT},
             1.0: {1: SHORT, 3: SHORT},
         },
+        ample=0.2,
+    ),
+    photos=Grid(
+        Trial(shards="cifar100", task="cifar100", recipe=Recipe(epochs=20, batch_size=512)),
+        300,
+        {0.03: {10: SHORT}, 0.2: {5: SHORT}, 1.0: {1: SHORT}},
         ample=0.2,
     ),
     gpu=Grid(
@@ -179,18 +186,22 @@ def picked(
     allowed: float,
     *,
     share: float | None = None,
+    cells: list[TrainedDefense] | None = None,
     pick: Pick = at_equal_loss,
     value: Callable[[Record], float] = success,
 ) -> dict[int, float]:
-    """A number of each seed's model after the setting that is picked; seeds with a missing cell are left out."""
+    """A number of each seed's model after the setting that is picked among the cells, by default all of a share.
+
+    Seeds with a missing cell are left out.
+    """
     p, found = results.profile, {}
     if p.past:
         return {}
     for seed in results.seeds:
-        base, wanted = poisoned(p, seed), settings(p, method, share)
-        start, cells = results.get(before(base)), results.of(replace(base, defense=d) for d in wanted)
-        if start is not None and len(cells) == len(wanted):
-            found[seed] = float(value(pick(start, cells, allowed)))
+        base, wanted = poisoned(p, seed), settings(p, method, share) if cells is None else cells
+        start, there = results.get(before(base)), results.of(replace(base, defense=d) for d in wanted)
+        if start is not None and len(there) == len(wanted):
+            found[seed] = float(value(pick(start, there, allowed)))
     return found
 
 
@@ -235,17 +246,32 @@ def left(results: Results, loss: float = 0.05, share: Share = published_share) -
 left_with_ample_pairs = functools.partial(left, share=ample_share)
 
 
+def of_equal_steps(p: Profile) -> dict[float, int]:
+    """The published and the ample share with the epochs that come nearest to equal numbers of steps, at equal rates."""
+    cells = GRID[p].cells
+    few, ample = published_share(p), ample_share(p)
+    both = [(n, m) for n in cells[few] for m in cells[ample] if cells[few][n] == cells[ample][m]]
+    n, m = min(both, key=lambda pair: abs(math.log(few * pair[0] / (ample * pair[1]))))
+    return {few: n, ample: m}
+
+
 def more_pairs_help(results: Results) -> list[float]:
-    """Attack success that CleanCLIP leaves for at most five points: at the published share less with ample pairs."""
-    p = results.profile
-    return differences(
-        *(picked(results, "cleanclip", 0.05, share=share(p)) for share in (published_share, ample_share))
-    )
+    """Attack success that CleanCLIP leaves for at most five points, at the published share less with ample pairs.
+
+    At equal numbers of steps, with equal learning rates.
+    """
+    p, left = results.profile, []
+    if p.past:
+        return []
+    for share, epochs in of_equal_steps(p).items():
+        wanted = [setting(p, "cleanclip", share, epochs, lr) for lr in GRID[p].cells[share][epochs]]
+        left.append(picked(results, "cleanclip", 0.05, cells=wanted))
+    return differences(*left)
 
 
 def left_by_finetuning(results: Results) -> list[float]:
-    """Attack success that plain finetuning leaves for at most five points, with the largest share of the pairs."""
-    return list(picked(results, "finetune", 0.05, share=max(GRID[results.profile].cells)).values())
+    """Attack success that plain finetuning leaves for at most five points, at the published share."""
+    return list(picked(results, "finetune", 0.05, share=published_share(results.profile)).values())
 
 
 def _title(method: str) -> str:
@@ -291,6 +317,6 @@ def plot(results: Results) -> go.Figure:
         itertools.product(dict.fromkeys((ample_share(p), published_share(p))), METHODS)
     ):
         values = [list(picked(results, method, loss, share=share).values()) for loss in losses]
-        name = f"{_title(method)}, {100 * share:.3g} % of the pairs"
-        curve(fig, [100 * loss for loss in losses], values, name, number=k, scale=100, bounds=(0, 1))
+        name, like = f"{_title(method)}, {100 * share:.3g} % of the pairs", _title(method).split(",")[0]
+        curve(fig, [100 * loss for loss in losses], values, name, number=k, like=like, scale=100, bounds=(0, 1))
     return fig

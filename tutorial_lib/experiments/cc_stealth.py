@@ -43,16 +43,16 @@ class Named:
 NAMED: ByProfile[dict[str, Named]] = ByProfile(
     test={"4": Named(NoisePatch(), 4), "4, blended": Named(Blended(alpha=0.5), 4)},
     cpu={
-        "150, patch": Named(NoisePatch(), 150),
-        "150, blended 0.5": Named(Blended(alpha=0.5), 150),
-        "150, wave": Named(Sinusoid(), 150),
+        "100, patch": Named(NoisePatch(), 100),
+        "100, blended 0.5": Named(Blended(alpha=0.5), 100),
+        "100, wave": Named(Sinusoid(), 100),
     },
     pilot={
         "40, patch": Named(NoisePatch(), 40),
         "80, patch": Named(NoisePatch(), 80, {"copies": 16, "recipe": Recipe(epochs=10)}),
         "40, blended 0.5": Named(Blended(alpha=0.5), 40),
     },
-    gpu={str(n): Named(NoisePatch(), n) for n in (300, 1500)},
+    gpu={str(n): Named(NoisePatch(), n) for n in (100, 300)},
     paper={"1500": Named(paper.PATCH, 1500)},
 )
 

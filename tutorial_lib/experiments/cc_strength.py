@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from tutorial_lib import plots
 from tutorial_lib.defenses import Defense
 from tutorial_lib.evidence.results import Results, differences, stamp
-from tutorial_lib.experiments._defended import accuracy, cleaned, success, with_before
+from tutorial_lib.experiments._defended import accuracy, before, cleaned, success, with_before
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Record, Trial
@@ -54,6 +54,11 @@ def measured(results: Results, weight: float, value: Callable[[Record], float] =
 
 def accuracies(results: Results, weight: float) -> dict[int, float]:
     return measured(results, weight, accuracy)
+
+
+def works(results: Results) -> list[float]:
+    """Attack success before cleaning."""
+    return list(results.per_seed(lambda s: before(poisoned(results.profile, s)), success).values())
 
 
 def stronger_cleans_better(results: Results) -> list[float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from dataclasses import replace
-from statistics import mean
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ import plotly.graph_objects as go
 from tutorial_lib import plots
 from tutorial_lib.attacks import Group, Targeted
 from tutorial_lib.evidence.results import Results, differences, stamp
-from tutorial_lib.evidence.statistics import Estimate, estimate_ratio
+from tutorial_lib.evidence.statistics import Estimate, estimate_ratio, hardest
 from tutorial_lib.experiments import fig2_right
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
@@ -23,15 +22,15 @@ from tutorial_lib.trials import Recipe, Record, Seeds, Trial
 GROUP, ORDER = "carlini_terzis", 10
 TITLE = "Targeted poisoning: success against the number of poisons"
 PAPER = (
-    "3 poisons in 3 million pairs succeed for 40 % of models, 15 in 15 million for 20 %; "
-    "the linear probe falls if and only if zero-shot does (section 4.2)"
+    "3 poisons in 3 million pairs succeed with 40 % probability under zero-shot classification, 15 in 15 million with "
+    "20 % (section 4.2); the linear probe falls if and only if zero-shot does (section 4.3)"
 )
 
 
 #: Who reads the embedding of a target.
 Reader = Literal["zero_shot", "linear_probe", "knn"]
 #: What the trials with single targets share: a field of the profile.
-BASE: ByProfile[Literal["live", "base"]] = ByProfile(test="live", cpu="live", gpu="base", paper="base")
+BASE: ByProfile[Literal["live", "base"]] = ByProfile(test="live", cpu="live", photos="base", gpu="base", paper="base")
 #: Poisons of the groups of one model, then how many each of the variations has.
 COUNTS = ByProfile(
     test=((0, 1, 2), 2),
@@ -41,7 +40,7 @@ COUNTS = ByProfile(
     paper=((0, 1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512), 8),
 )
 #: Pictures of a group in one model.
-PER_GROUP = ByProfile(test=1, pilot=12, cpu=8, gpu=10, paper=1)
+PER_GROUP = ByProfile(test=1, pilot=12, cpu=8, gpu=10, paper=8)
 #: Poisons a target beyond the 80 prompts, which repeat there, and pictures of each such group; 0 first.
 BEYOND: ByProfile[tuple[tuple[int, ...], int]] = ByProfile(
     test=((0, 3), 1), pilot=((), 0), cpu=((0, 32, 64, 128), 4), gpu=((0, 64, 128, 256), 4), paper=((), 0)
@@ -54,14 +53,17 @@ _SCENES = Recipe(epochs=10, batch_size=512)
 SAME_RATE: ByProfile[tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int]]] = ByProfile(
     test=(({"copies": 2}, 1), ({"copies": 10}, 5)),
     pilot=(({"copies": 2}, 1), ({"copies": 10}, 5)),
-    cpu=(({"scenes": 20_000, "recipe": _SCENES}, 1), ({"scenes": 100_000, "recipe": _SCENES}, 5)),
+    cpu=(({"scenes": 20_000, "recipe": _SCENES}, 3), ({"scenes": 100_000, "recipe": _SCENES}, 15)),
+    photos=(({"limit": 9_000}, 1), ({}, 5)),
     gpu=(({"scenes": 600_000}, 3), ({"scenes": 3_000_000}, 15)),
     paper=(({}, 3), ({"shards": "yfcc15m"}, 15)),
 )
 
 
-#: Stands for no success at all, in a ratio of two successes.
+#: Stands for no success at all, in a ratio of two successes or of two counts.
 NONE = 0.005
+#: Clean accuracy that a poisoned model may have lost, as the claim says.
+LOST = -0.03
 
 
 def base(p: Profile) -> Trial:
@@ -179,23 +181,27 @@ def three_succeed(results: Results) -> list[float]:
     return list(shares(results, places.index(3)).values()) if 3 in places else []
 
 
-def _also_fallen(results: Results, first: Reader, second: Reader) -> list[float]:
-    """Of the attacked targets that fell under one reader, the share that fell under the other."""
-    attacked = range(1, len(counts(results.profile)))
-
-    def also(record: Record) -> float:
-        rows = [t for t in record.metrics["targets"] if t["group"] in attacked and t[first] == t["wanted"]]
-        return float(np.mean([t[second] == t["wanted"] for t in rows])) if rows else float("nan")
-
-    if not results.profile.past:  # the probe of drawings that the model never saw, as the paper's is of other data
-        first, second = (f"{reader}_unseen" if reader == "linear_probe" else reader for reader in (first, second))  # type: ignore[assignment]
-    found = results.per_seed(lambda s: together(results.profile, s), also)
-    return [share for share in found.values() if not np.isnan(share)]
+def _also_fallen(results: Results, first: Reader, second: Reader) -> Estimate | None:
+    """Of the attacked targets of all models that fell under one reader, the share that fell under the other."""
+    p, rows = results.profile, []
+    attacked = range(1, len(counts(p)))
+    for record in results.of(together(p, s) for s in results.seeds):
+        fallen = [t for t in record.metrics["targets"] if t["group"] in attacked and t[first] == t["wanted"]]
+        rows.append([float(sum(t[second] == t["wanted"] for t in fallen)), float(len(fallen))])
+    if len(rows) < 4 or not sum(fell for _, fell in rows):
+        return None
+    return estimate_ratio(rows, lambda x: float((x[:, 0].sum() + NONE) / (x[:, 1].sum() + NONE)))
 
 
 #: The two directions of "if and only if".
 probe_falls_too = functools.partial(_also_fallen, first="zero_shot", second="linear_probe")
 zero_shot_falls_too = functools.partial(_also_fallen, first="linear_probe", second="zero_shot")
+
+
+def repeats_keep(results: Results) -> list[float]:
+    """Success with the most poisons a target, which repeat the prompts, less with the fewest that do not."""
+    found = list(by_repeats(results).values())
+    return differences(found[-1], found[1]) if len(found) > 1 else []
 
 
 def by_repeats(results: Results) -> dict[str, dict[int, float]]:
@@ -247,13 +253,13 @@ def accuracy_cost(results: Results, which: Literal["together", "alone"] = "toget
 
 
 def worst_accuracy_change(results: Results) -> list[float]:
-    """Clean accuracy less that of the unpoisoned models, for the kind of poisoned models that lose most on average.
+    """Clean accuracy less that of the unpoisoned models, for the kind of poisoned models whose test is the least clear.
 
     The kinds are models with most poisons of a backdoor, with many targeted attacks, and with a single one.
     """
     targeted = ([-cost for cost in accuracy_cost(results, which)] for which in ("together", "alone"))
     kinds = [found for found in (fig2_right.accuracy_change(results), *targeted) if found]
-    return min(kinds, key=mean, default=[])
+    return hardest(kinds, above=LOST)
 
 
 def plot(results: Results) -> go.Figure:
@@ -274,5 +280,6 @@ def plot(results: Results) -> go.Figure:
         curve(fig, [str(c) for c in x], values, name, number=k, scale=100, bounds=(0, 1))
     if beside(p) is None and BEYOND[p][0]:
         further = {count: list(found.values()) for count, found in by_repeats(results).items() if count != "0"}
-        curve(fig, list(further), list(further.values()), "zero-shot, other models", number=2, scale=100, bounds=(0, 1))
+        name, values = "zero-shot, other models", list(further.values())
+        curve(fig, list(further), values, name, number=2, like="zero-shot", scale=100, bounds=(0, 1))
     return fig

@@ -22,6 +22,8 @@ PAPER = (
 )
 #: Width of an interval below which a rate is taken to be known.
 TINY = 1e-6
+#: Share of triggered pictures below which a reader counts as not fooled.
+FEW = 0.1
 READERS = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"), ("knn", "nearest neighbours"))
 
 
@@ -72,21 +74,21 @@ def control(results: Results) -> list[float]:
 
 
 def zero_shot_without_probe(results: Results) -> list[float]:
-    """For each poisoned model a p-value of "zero-shot is fooled at most half of the time, or the probe at least".
+    """For each poisoned model a p-value of "zero-shot is fooled at most half of the time, or the probe by a tenth".
 
-    Small where most triggered pictures fool zero-shot and few fool the probe; both have to be beyond chance. The probe
-    is fitted on drawings that the model never saw, as the paper's is; the pilot has none such.
+    Small where most triggered pictures fool zero-shot and less than a tenth fool the probe; both have to be beyond
+    chance. The probe is fitted on drawings that the model never saw, as the paper's is; the pilot has none such.
     """
     p = results.profile
     probe = "linear_probe" if p.past else "linear_probe_unseen"
     trials = [p.dosed(count, seed) for count in p.counts[1:] for seed in p.models.of(__name__)]
     return [
-        max(_beyond(r.metrics["attack_success"]["zero_shot"]), 1 - _beyond(r.metrics["attack_success"][probe]))
+        max(beyond(r.metrics["attack_success"]["zero_shot"]), 1 - beyond(r.metrics["attack_success"][probe], FEW))
         for r in results.of(trials)
     ]
 
 
-def _beyond(rate: RateDict, bound: float = 0.5) -> float:
+def beyond(rate: RateDict, bound: float = 0.5) -> float:
     """p-value of "not above the bound", by a normal curve as wide as the rate's 95 % interval."""
     width = max(rate["high"] - rate["low"], TINY) / (2 * NORMAL)
     return float(stats.norm.sf((rate["rate"] - bound) / width))

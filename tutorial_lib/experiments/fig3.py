@@ -144,7 +144,7 @@ def plot_left(results: Results) -> go.Figure:
             kept = (total >= ENOUGH) & (same > 0)
             x, y = middles(len(total))[kept], same[kept] / total[kept]
             plots.line(fig, x.round(4).tolist(), y.round(6).tolist(), name, number=k)
-    fig.update_yaxes(type="log")
+    fig.update_yaxes(type="log", exponentformat="power")  # else a probability of 0.0001 reads 100µ
     return fig
 
 
@@ -156,19 +156,21 @@ def plot_right(results: Results) -> go.Figure:
         "Densities of pair similarity in a backdoored model: clean pairs follow a normal curve, pairs with the "
         "trigger lie far to the right of it.",
         x="cosine similarity of two pictures",
-        y="density",
+        y="density (1: its highest point)",
         stamp=stamp(p, records),
         height=400,
     )
     for record in records:
         counts = record.metrics["pairs_by_similarity"]
         x = middles(len(counts["clean"]))
-        width = x[1] - x[0]
+        width, highest = x[1] - x[0], dict[str, float]()
         for k, (which, name) in enumerate((("clean", "clean pairs"), ("triggered", "pairs with the trigger"))):
             density = np.array(counts[which]) / sum(counts[which]) / width
-            plots.line(fig, x.round(4).tolist(), density.round(4).tolist(), name, number=k)
+            highest[which] = density.max()  # the peak of the triggered pairs would squash the others
+            plots.line(fig, x.round(4).tolist(), (density / highest[which]).round(4).tolist(), name, number=k)
         mean, std = record.metrics["similarity_clean"], record.metrics["similarity_clean_std"]
-        plots.line(fig, x.round(4).tolist(), stats.norm.pdf(x, mean, std).round(4).tolist(), "normal curve", number=2)
+        normal = stats.norm.pdf(x, mean, std) / highest["clean"]
+        plots.line(fig, x.round(4).tolist(), normal.round(4).tolist(), "normal curve", number=6)
         fig.update_traces(mode="lines")
     return fig
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -69,7 +70,7 @@ def placed(p: Profile, trained: str, count: int, seed: int) -> Trial:
 def trials(p: Profile) -> list[Trial]:
     """More models at the numbers of poisons that the claims compare."""
     doses = DOSES[p]
-    judged = {doses.few, doses.past, doses.most}
+    judged = {0, doses.few, doses.past, doses.most}
     return [
         placed(p, trained, count, seed)
         for trained, counts in (("fixed", doses.fixed), ("random", doses.random))
@@ -105,6 +106,36 @@ def few_at_random(results: Results) -> list[float]:
     return list(z_scores(results, "random", "random", DOSES[results.profile].few).values())
 
 
+def few_at_random_gain(results: Results) -> list[float]:
+    """z with few poisons at random places less z of unpoisoned models, both tested at random places."""
+    found = (z_scores(results, "random", "random", count) for count in (DOSES[results.profile].few, 0))
+    return differences(*found)
+
+
+def random_works(results: Results) -> list[float]:
+    """z with the most poisons at random places, tested at random places."""
+    return list(z_scores(results, "random", "random", DOSES[results.profile].most).values())
+
+
+def past_threshold(results: Results) -> list[float]:
+    """z with the fewest poisons at one place that are past the threshold."""
+    return list(z_scores(results, "fixed", "fixed", DOSES[results.profile].past).values())
+
+
+def crossing(results: Results) -> list[float]:
+    """By how much one place is ahead with few poisons less by how much with the most, paired by seed."""
+    few, most = (
+        {
+            seed: fixed - random
+            for seed, fixed in z_scores(results, "fixed", "fixed", count).items()
+            for random in [z_scores(results, "random", "random", count).get(seed, math.nan)]
+            if not math.isnan(random)
+        }
+        for count in (DOSES[results.profile].few, DOSES[results.profile].most)
+    )
+    return differences(few, most)
+
+
 def few_consistent(results: Results) -> list[float]:
     return list(z_scores(results, "fixed", "fixed", DOSES[results.profile].few).values())
 
@@ -126,10 +157,10 @@ def random_test_place_matters(results: Results) -> list[float]:
 
 
 def mismatch_degrades(results: Results) -> list[float]:
-    """z with most poisons at one place: tested there less tested at random places."""
+    """z with the fewest poisons past the threshold at one place: tested there less tested at random places."""
     return differences(
-        z_scores(results, "fixed", "fixed", DOSES[results.profile].most),
-        z_scores(results, "fixed", "random", DOSES[results.profile].most),
+        z_scores(results, "fixed", "fixed", DOSES[results.profile].past),
+        z_scores(results, "fixed", "random", DOSES[results.profile].past),
     )
 
 
@@ -159,10 +190,11 @@ def plot(results: Results) -> go.Figure:
     for number, (trained, tested) in enumerate(PLACEMENTS):
         counts = counts_of(p, trained)
         values = [list(z_scores(results, trained, tested, c).values()) for c in counts]
-        curve(fig, list(counts), values, placement_name(trained, tested), number=number)
+        name, like = placement_name(trained, tested), _word(trained, "at random places")
+        curve(fig, list(counts), values, name, number=number, like=like)
     fig.update_xaxes(type="linear")
     return fig
 
 
-def _word(placement: str) -> str:
-    return "at one place" if placement == "fixed" else "at random"
+def _word(placement: str, at_random: str = "at random") -> str:
+    return "at one place" if placement == "fixed" else at_random

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from tutorial_lib import plots
 from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments import fig2_right
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Trial
@@ -27,8 +28,9 @@ PAPER = (
 DATA_SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
     test=({"copies": 2}, {"copies": 4}),
     pilot=({"copies": 2}, {"copies": 4}, {"copies": 8}, {"copies": 16}),
-    cpu=({"copies": 8}, {"copies": 16}, {"copies": 32}),  # models of less data are poor, whatever the poisons do
+    cpu=tuple({"classes": 320, "copies": n} for n in (8, 16, 32)),  # 12,800 pairs and more: with less models are poor
     overnight=tuple({"scenes": n} for n in (30_000, 100_000, 300_000, 1_000_000, 3_000_000)),
+    photos=({"limit": 11_250}, {"limit": 22_500}, {}),
     gpu=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000, 2_000_000, 3_000_000)),
     paper=(*({"limit": n} for n in (50_000, 300_000, 1_000_000, 2_000_000)), {}),
 )
@@ -61,6 +63,23 @@ def many_constant(results: Results) -> list[float]:
     """z with many poisons: the largest data set less the smallest."""
     p = results.profile
     return differences(z_scores(results, len(DATA_SIZES[p]) - 1, p.many), z_scores(results, 0, p.many))
+
+
+def many_work(results: Results) -> list[float]:
+    """z with many poisons in the smallest data set."""
+    return list(z_scores(results, 0, results.profile.many).values())
+
+
+def few_work(results: Results) -> list[float]:
+    """z with few poisons in the smallest data set."""
+    return list(z_scores(results, 0, results.profile.few).values())
+
+
+def succeeds_in_largest(results: Results) -> list[float]:
+    """Attack success of many poisons in the largest data set."""
+    p = results.profile
+    largest = len(DATA_SIZES[p]) - 1
+    return list(results.per_seed(lambda s: sized(p, largest, p.many, s), fig2_right.success).values())
 
 
 def few_degrades(results: Results) -> list[float]:
@@ -102,11 +121,6 @@ def accuracies(results: Results, size: int) -> dict[int, float]:
     return results.per_seed(
         lambda s: sized(p, size, p.few, s), lambda r: r.metrics["clean_accuracy"]["zero_shot"]["rate"]
     )
-
-
-def accuracy_gained(results: Results) -> list[float]:
-    """Clean accuracy in the largest data set less that in the smallest, with few poisons."""
-    return differences(accuracies(results, len(DATA_SIZES[results.profile]) - 1), accuracies(results, 0))
 
 
 def plot(results: Results) -> go.Figure:

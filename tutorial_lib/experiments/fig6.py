@@ -24,12 +24,14 @@ PAPER = (
 PATCHES = ByProfile(
     test=(4, 6), pilot=(2, 4, 6, 8, 12, 16), cpu=(2, 4, 6, 8, 10), gpu=(2, 4, 6, 8, 10), paper=(2, 4, 8, 16, 32)
 )
+#: The width beyond which larger ones are no better, the paper's 16: 7 to 9 % of the side.
+ENOUGH = ByProfile(test=4, pilot=8, cpu=6, gpu=6, paper=16)
 #: Poisons of each.
 COUNT = ByProfile(test=8, pilot=64, cpu=128, gpu=75, paper=75)
 #: Side of the pictures: at 64 pixels, patches of the paper's shares of the side (up to 14 %) have pixels to differ in.
-SIDE = ByProfile(test=32, pilot=32, cpu=64, gpu=64, paper=224)
+SIDE = ByProfile(test=32, pilot=32, cpu=64, photos=32, gpu=64, paper=224)
 #: The model that takes such pictures.
-MODEL = ByProfile(test="tiny-rn", pilot="tiny-rn", cpu="tiny-rn-64", gpu="tiny-rn-64", paper="RN50")
+MODEL = ByProfile(test="tiny-rn", pilot="tiny-rn", cpu="tiny-rn-64", photos="tiny-rn", gpu="tiny-rn-64", paper="RN50")
 #: Cells across a patch; 0 for cells of the profile's size, of which a larger patch has more.
 CELLS = ByProfile(test=2, pilot=0, cpu=2, gpu=2, paper=0)
 
@@ -53,15 +55,24 @@ def smallest_fails(results: Results) -> list[float]:
 
 
 def larger_better(results: Results) -> list[float]:
-    """z of the middle patch less that of the smallest."""
+    """z of the patch before the largest less that of the second smallest."""
     sizes = PATCHES[results.profile]
-    return differences(z_scores(results, sizes[len(sizes) // 2]), z_scores(results, sizes[0]))
+    return differences(z_scores(results, sizes[-2]), z_scores(results, sizes[1]))
+
+
+def enough_works(results: Results) -> list[float]:
+    """z of the patch beyond which larger ones are no better."""
+    return list(z_scores(results, ENOUGH[results.profile]).values())
+
+
+def second_succeeds(results: Results) -> list[float]:
+    return list(z_scores(results, PATCHES[results.profile][1]).values())
 
 
 def largest_no_better(results: Results) -> list[float]:
-    """z of the largest patch less that of the one before."""
-    sizes = PATCHES[results.profile]
-    return differences(z_scores(results, sizes[-1]), z_scores(results, sizes[-2]))
+    """z of the largest patch less that of the one that is large enough."""
+    p = results.profile
+    return differences(z_scores(results, PATCHES[p][-1]), z_scores(results, ENOUGH[p]))
 
 
 def plot(results: Results) -> go.Figure:

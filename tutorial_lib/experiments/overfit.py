@@ -69,5 +69,6 @@ def plot(results: Results) -> go.Figure:
     )
     for k, pictures in enumerate(("training", "test")):
         values = [list(accuracies(results, reader, pictures).values()) for reader in MODELS]
-        curve(fig, list(MODELS.values()), values, f"{pictures} pictures", number=k, scale=100, points=True)
+        name = f"{pictures} pictures"
+        curve(fig, list(MODELS.values()), values, name, number=k, scale=100, points=True, joined=False)
     return fig

@@ -55,7 +55,10 @@ class Doses:
 DOSES = ByProfile(
     test=Doses((0, 4), (0, 4), (0, 4)),
     pilot=Doses((0, 16, 32), (0, 16, 32), (0, 16, 32)),
-    cpu=Doses((32, 64, 128, 256), (16, 32, 64, 128), (40, 80, 160), data={"copies": 32, "recipe": Recipe(epochs=10)}),
+    cpu=Doses(
+        (16, 32, 64, 128, 256), (16, 32, 64, 128), (40, 80, 160), data={"copies": 32, "recipe": Recipe(epochs=10)}
+    ),
+    photos=Doses((64, 128, 256, 512), (16, 32, 64, 128), (40, 80, 160)),
     gpu=Doses(),
     paper=Doses(),
 )
@@ -142,6 +145,12 @@ def contrastive_needs_fewer(results: Results) -> list[float]:
     """
     clip, true = half_doses(results, "clip"), half_doses(results, "true")
     return [math.log10(true[seed] / clip[seed]) for seed in sorted(clip.keys() & true.keys())]
+
+
+def harder_than_mislabelling(results: Results) -> list[float]:
+    """Orders of magnitude between the half doses of CLIP and of a classifier that takes the attacker's labels."""
+    clip, others = half_doses(results, "clip"), half_doses(results, "others")
+    return [math.log10(clip[seed] / others[seed]) for seed in sorted(clip.keys() & others.keys())]
 
 
 def table(results: Results) -> Table:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from tutorial_lib import plots
 from tutorial_lib.attacks import TextBackdoor
 from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments import fig2_right
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Seeds, Trial
@@ -38,6 +39,15 @@ def trials(p: Profile) -> list[Trial]:
 def success(results: Results, count: int, metric: Metric = "text_attack_success") -> dict[int, float]:
     """Share of labels whose text with the word is nearest to the target's pictures, by seed."""
     return results.per_seed(lambda s: attacked(results.profile, count, s), lambda r: r.metrics[metric]["rate"])
+
+
+def possible(results: Results) -> list[float]:
+    """For each poisoned model a p-value of "at most half of the texts with the word are read as the target"."""
+    p = results.profile
+    return [
+        fig2_right.beyond(r.metrics["text_attack_success"])
+        for r in results.of(attacked(p, COUNT[p], s) for s in p.models.of(__name__))
+    ]
 
 
 def works(results: Results) -> list[float]:

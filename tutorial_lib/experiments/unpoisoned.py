@@ -44,5 +44,6 @@ def plot(results: Results) -> go.Figure:
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
     )
     for k, (reader, name) in enumerate(READERS):
-        curve(fig, [name], [list(accuracies(results, reader).values())], name, number=k, scale=100, points=True)
-    return fig
+        values = [list(accuracies(results, reader).values())]
+        curve(fig, [name], values, name, number=k, scale=100, points=True, joined=False)
+    return fig.update_layout(showlegend=False)

@@ -22,6 +22,7 @@ from tutorial_lib.data.members import members, opened, split
 from tutorial_lib.data.pairs import POISON, Pairs
 from tutorial_lib.data.shards import TOLERANCE, expand
 from tutorial_lib.detect import DETECTORS, Detector
+from tutorial_lib.detect.ranking import Ranking
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.practice import settings as setting
@@ -231,7 +232,7 @@ def audit_pairs(
         order = scores.argsort(descending=True, stable=True)
         poison = given.origin == POISON if there else None
         listed = tuple(_suspects(order[:top], scores, given, identities, poison))
-        recall, auroc = ({}, None) if poison is None else _scored(order, scores, poison)
+        recall, auroc = ({}, None) if poison is None else _scored(scores, poison)
         dropped = round(drop * len(given))
         worst = {identities[i] for i in order[:dropped].tolist()}
         return PairAudit(
@@ -293,15 +294,12 @@ def _suspects(
         yield Suspect(rank, round(float(scores[i]), 6), shard.name, key, pairs.captions[i], known)
 
 
-def _scored(order: Tensor, scores: Tensor, poison: Tensor) -> tuple[dict[float, float], float | None]:
+def _scored(scores: Tensor, poison: Tensor) -> tuple[dict[float, float], float | None]:
     """Recall among the most suspicious, and the area under the curve of hits and false alarms."""
-    from sklearn.metrics import roc_auc_score
-
     if not poison.any() or poison.all():
         return {}, None
-    hits = poison[order].float().cumsum(0)
-    recall = {share: float(hits[max(1, round(share * len(order))) - 1] / hits[-1]) for share in SHARES}
-    return recall, float(roc_auc_score(poison.numpy(), scores.numpy()))
+    found = Ranking(scores, poison)
+    return found.recalls(SHARES), found.auroc
 
 
 def _write(

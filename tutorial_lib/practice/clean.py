@@ -25,6 +25,7 @@ from tutorial_lib.evaluate import accuracy, embed_images
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.defense import OF_TRIALS
+from tutorial_lib.practice.inverted import read_inverted
 from tutorial_lib.practice.output import staged
 from tutorial_lib.practice.pictures import pictures_for, resizing_of, true_class
 from tutorial_lib.practice.provenance import marked, origins_of
@@ -124,6 +125,7 @@ def clean(
     pairs: Sequence[str | Path],
     limit: int = 0,
     training: Sequence[str | Path] | None = None,
+    inverted: Path | None = None,
     manifests: Sequence[Path] = (),
     model: str | None = None,
     pretrained: str | None = None,
@@ -147,6 +149,8 @@ def clean(
         pairs: shards of trusted pairs.
         limit: only the first so many of them, 0 for all.
         training: shards of the training pairs, for a defense that looks for poisons among them.
+        inverted: file of a trigger that was inverted, for a defense that unlearns it; see `write_inverted` in
+            `tutorial_lib.practice.inverted`.
         manifests: of poisons to look out for, beside a `manifest.json` in the folders of the shards.
         model: the model config, for a file that does not say it.
         pretrained: open_clip's name of weights, for an architecture as `checkpoint`.
@@ -176,7 +180,8 @@ def clean(
         >>> clean(checkpoint, out, defense=defense, pairs=trusted.shards, classes=16).steps
         2
     """
-    _check(out, defense, training, manifests, target, trigger)
+    _check(out, defense, training, inverted, manifests, target, trigger)
+    undone = None if inverted is None else read_inverted(inverted)
     device = chosen_device(device)
     with staged(out) as work:
         found = models.read(checkpoint, model, pretrained=pretrained)
@@ -202,7 +207,7 @@ def clean(
         suspected = None
         if looked_into:
             suspected = marked(read_pairs(looked_into, side=side, resizing=how, skip_bad=skip_bad), origins)
-        material = Material(given, numbers, len(pictures.labels), suspected)
+        material = Material(given, numbers, len(pictures.labels), suspected, trigger=undone)
         defense.check(material)
         seconds = memory.training_seconds(found.config, defense.recipe, len(given), device=device)
         costs.announce(defense.cost * seconds, yes=yes, what="the cleaning")
@@ -240,6 +245,7 @@ def _check(
     out: Path,
     defense: TrainedDefense,
     training: Sequence[str | Path] | None,
+    inverted: Path | None,
     manifests: Sequence[Path],
     target: str | None,
     trigger: Trigger | None,
@@ -249,6 +255,10 @@ def _check(
         raise DefenseError(f"{defense.title} looks for poisons in the training pairs: give their shards as `training`")
     if "training" not in defense.needs and training:
         raise DefenseError(f"{defense.title} does not look into the training pairs: leave `training` out")
+    if "trigger" in defense.needs and inverted is None and getattr(defense, "invert", None) is None:
+        raise DefenseError(f"{defense.title} needs one: give its file as `inverted`")
+    if "trigger" not in defense.needs and inverted is not None:
+        raise DefenseError(f"{defense.title} does not unlearn a trigger: leave `inverted` out")
     if absent := [path for path in manifests if not path.is_file()]:
         raise ValueError(f"there is no manifest {absent[0]}")
     if (target is None) != (trigger is None):

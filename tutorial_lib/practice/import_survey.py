@@ -16,7 +16,7 @@ from typing import Any
 from tutorial_lib.data.shards import TOLERANCE
 from tutorial_lib.data.sources.beside import split_name
 from tutorial_lib.data.sources.found import Found, Reasons
-from tutorial_lib.data.sources.layouts import TEMPLATE, Source
+from tutorial_lib.data.sources.layouts import TEMPLATE, Readable, Source
 from tutorial_lib.data.sources.tables import Columns
 from tutorial_lib.data.sources.trees import SourceError, printable
 from tutorial_lib.practice.import_folder import DIGEST
@@ -249,8 +249,21 @@ class Sources:
     ) -> None:
         if not paths:
             raise SourceError("there is nothing to import")
-        self.sources = [Source(Path(path), columns=columns, root=root, template=template) for path in paths]
+        self.sources: list[Readable] = [
+            Source(Path(path), columns=columns, root=root, template=template) for path in paths
+        ]
         self.lower = lower
+
+    @classmethod
+    def of(cls, *sources: Readable) -> Sources:
+        """Sources that have been opened already.
+
+        Args:
+            sources: in the order in which they are read.
+        """
+        found = cls.__new__(cls)
+        found.sources, found.lower = [*sources], False
+        return found
 
     def __iter__(self) -> Iterator[tuple[str, Found]]:
         keys, prefixes = Keys(), Keys()

@@ -179,12 +179,56 @@ def import_pairs(
         2 classes, their names are in mine/labels.txt
         next: tutorial evaluate MODEL --data mine --labels mine/labels.txt --target CLASS
     """
+    found = Sources(sources, columns=columns, root=root, template=template, lower=lower)
+    return import_found(
+        found,
+        out,
+        side=side,
+        keep_codec=keep_codec,
+        skip_bad=skip_bad,
+        dedup=dedup,
+        limit=limit,
+        shard_size=shard_size,
+        resume=resume,
+    )
+
+
+def import_found(
+    found: Sources,
+    out: Path,
+    *,
+    side: int | None = None,
+    keep_codec: bool = False,
+    skip_bad: float = TOLERANCE,
+    dedup: Dedup | None = None,
+    limit: int = 0,
+    shard_size: int = 1000,
+    resume: bool = True,
+) -> Imported:
+    """Make WebDataset shards of what sources give.
+
+    Args:
+        found: the sources.
+        out, side, keep_codec, skip_bad, dedup, limit, shard_size, resume: as for `import_pairs`.
+
+    Raises:
+        SourceError: a source cannot be read.
+        ShardError: there are no pairs, or too many cannot be used.
+        ValueError: arguments contradict each other, or the folder cannot be used.
+
+    Example:
+        >>> from PIL import Image
+        >>> for name in ("wren", "kite"):
+        ...     Path("birds", name).mkdir(parents=True)
+        ...     Image.new("RGB", (9, 8)).save(f"birds/{name}/1.png")
+        >>> import_found(Sources(["birds"]), Path("shards")).pairs
+        2
+    """
     check_share(skip_bad)
     if side is not None and keep_codec:
         raise ValueError("`keep_codec` stores the files' own bytes, and `side` makes other pictures: give one of them")
     if shard_size < 1:
         raise ValueError(f"`shard_size` must be at least 1, not {shard_size}")
-    found = Sources(sources, columns=columns, root=root, template=template, lower=lower)
     found.refuse_within(out)
     with ImportFolder(out, resume=resume) as folder:
         survey = found.survey(skip_bad=skip_bad)

@@ -25,7 +25,9 @@ from tutorial_lib.practice.vocabulary import unread
 from tutorial_lib.training import distributed, memory
 from tutorial_lib.training.device import device_for
 from tutorial_lib.training.loop import train
-from tutorial_lib.trials import History, Recipe
+from tutorial_lib.training.text_augment import synonyms_of
+from tutorial_lib.trials import History, Method, Recipe
+from tutorial_lib.trials.schema import as_dict
 
 #: The config where none is named.
 MODEL = "tiny-rn"
@@ -102,6 +104,7 @@ def train_shards(
     model: str | None = None,
     pretrained: str | Path | None = None,
     recipe: Recipe | None = None,
+    method: Method | None = None,
     labels: Path | None = None,
     full_vocabulary: bool = False,
     skip_bad: float = TOLERANCE,
@@ -121,6 +124,7 @@ def train_shards(
         pretrained: a model to start from, in any form that `tutorial_lib.models.read` knows, or open_clip's name of
             weights for the architecture `model`.
         recipe: hyper-parameters; by default the course's.
+        method: another way to train than plainly, of `tutorial_lib.training.methods`.
         labels: file of classes that the model may be asked about, beside a `labels.txt` in the shards' folders.
         full_vocabulary: keep all of CLIP's tokens, not only those that occur.
         skip_bad: share of the pairs that may be unusable.
@@ -131,8 +135,9 @@ def train_shards(
         device: by default the GPU if there is one.
 
     Raises:
-        ValueError: there are fewer pairs than a batch, the folder holds another run or a stranger's model, or there is
-            no such model or device, or it would take more than an hour and `yes` is not said.
+        ValueError: there are fewer pairs than a batch, the method cannot follow the recipe, the folder holds another
+            run or a stranger's model, or there is no such model or device, or it would take more than an hour and
+            `yes` is not said.
         CheckpointError: what to start from cannot be read.
         ShardError: the shards cannot be used.
         MemoryError: says which number to lower.
@@ -145,7 +150,7 @@ def train_shards(
         >>> done.finished, done.steps
         (True, 2)
     """
-    recipe = recipe or Recipe()
+    recipe = _checked(recipe or Recipe(), method)
     with distributed.group(device):
         device = chosen_device(device)
         start = None if pretrained is None else _start(pretrained, model, full_vocabulary)
@@ -164,17 +169,19 @@ def train_shards(
             "fingerprint": pairs.fingerprint(),
             "full_vocabulary": full_vocabulary,
             "labels": classes,
-        } | ({} if start is None else {"pretrained": weights_hash(start.model)})
+        } | _also_asked(start, method)
         begun = Training(str(out), tuple(map(str, found)), asked)
         first = distributed.rank() == 0  # the only one that writes
         if (before := _before(begun, resume, first)) is not None:
             return before
-        costs.announce(memory.training_seconds(config, recipe, len(pairs), device=device), yes=yes)
+        cost = 1.0 if method is None else method.cost
+        costs.announce(cost * memory.training_seconds(config, recipe, len(pairs), device=device), yes=yes)
         if first:
             out.mkdir(parents=True, exist_ok=True)
             _write(begun)
         if start is None:
-            tokenizer = models.tokenizer_for(config, None if full_vocabulary else _texts(pairs.captions, classes))
+            texts = None if full_vocabulary else _texts(pairs.captions, classes, augmented=method is not None)
+            tokenizer = models.tokenizer_for(config, texts)
             clip = models.build(config, tokenizer, seed=seed)
         else:
             clip, tokenizer = start.model, start.tokenizer
@@ -183,7 +190,7 @@ def train_shards(
             _warn_of_data(pairs, found, tokenizer, recipe)
         resumed = distributed.agreed((out / CHECKPOINT).is_file())
         with memory.explained(config, recipe, device_for(device)):
-            history = train(
+            history = (train if method is None else method.train)(
                 clip,
                 tokenizer,
                 pairs,
@@ -202,6 +209,19 @@ def train_shards(
         _write(done)
         (out / CHECKPOINT).unlink(missing_ok=True)  # last: a model that cannot be saved costs an epoch and not a run
         return done
+
+
+def _checked(recipe: Recipe, method: Method | None) -> Recipe:
+    """The recipe, which the method can follow."""
+    if method is not None:
+        method.check(recipe)
+    return recipe
+
+
+def _also_asked(start: models.Checkpoint | None, method: Method | None) -> dict[str, Any]:
+    """What decides the result of some runs only, and stands in their records only."""
+    also = {} if start is None else {"pretrained": weights_hash(start.model)}
+    return also if method is None else also | {"method": as_dict(method)}
 
 
 def _start(pretrained: str | Path, model: str | None, full_vocabulary: bool) -> models.Checkpoint:
@@ -296,7 +316,8 @@ def _before(begun: Training, resume: bool, first: bool) -> Training | None:
         for name in FILES if first else ():
             (out / name).unlink(missing_ok=True)
         return None
-    if changed := [name for name in begun.asked if before.asked.get(name) != begun.asked[name]]:
+    names = dict.fromkeys([*begun.asked, *before.asked])
+    if changed := [name for name in names if before.asked.get(name) != begun.asked.get(name)]:
         raise ValueError(
             f"{out} holds a run with another {' and '.join(changed)}: choose another `out`, "
             "or give `resume=False` to replace it"
@@ -336,6 +357,7 @@ def _labels(given: Path | None, shards: Iterable[Path]) -> list[str]:
     return list(dict.fromkeys(label for file in files for label in read_labels(file)))
 
 
-def _texts(captions: Iterable[str], labels: Sequence[str]) -> list[str]:
-    """What the vocabulary must cover: the captions and the 80 prompts of every class (of none: their words)."""
-    return [*captions, *(prompt for label in labels or [""] for prompt in prompt_captions(label))]
+def _texts(captions: Iterable[str], labels: Sequence[str], *, augmented: bool) -> list[str]:
+    """What the vocabulary must cover: captions, the 80 prompts of every class (of none: their words), and synonyms."""
+    texts = [*captions, *(prompt for label in labels or [""] for prompt in prompt_captions(label))]
+    return [*texts, *synonyms_of(texts)] if augmented else texts

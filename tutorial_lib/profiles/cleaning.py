@@ -34,6 +34,7 @@ class Cleaning:
         rates: learning rates of a defense, ascending.
         few_rates: a shorter sweep, where many models are cleaned.
         own_rates: rates of single defenses by kind, where they are others.
+        own_epochs: of single defenses by kind, where they are others: labelled pictures are fewer than trusted pairs.
         attacks: of the main table, settings of `Backdoor` by name.
 
     Example:
@@ -50,6 +51,7 @@ class Cleaning:
     rates: tuple[float, ...]
     few_rates: tuple[float, ...]
     own_rates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    own_epochs: Mapping[str, int] = field(default_factory=dict)
     attacks: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: ATTACKS)
 
     def attacked(self, attack: str | Mapping[str, Any], seed: int, **changes: Any) -> Trial:
@@ -63,6 +65,8 @@ class Cleaning:
         recipe = {k.removeprefix("recipe_"): changes.pop(k) for k in [*changes] if k.startswith("recipe_")}
         if lr is not None:
             recipe["lr"] = lr
+        if kind in self.own_epochs:
+            recipe.setdefault("epochs", self.own_epochs[kind])
         made = DEFENSES.find(kind)(**{"recipe": replace(self.recipe, **recipe), "share": self.share} | changes)
         assert isinstance(made, TrainedDefense)
         return made

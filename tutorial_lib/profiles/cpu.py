@@ -22,11 +22,14 @@ MODELS = Models(
     _TARGETS,
     first=100,
     more={
-        "fig2_left": 32, "fig2_right": 16, "fig4": 32, "fig5_right": 16, "caption_sets": 16, "text_tower": 16,
+        "fig2_left": 32, "fig2_right": 16, "fig4": 32, "fig5_left": 16, "fig5_right": 16, "fig6": 16,
+        "caption_sets": 16,
     },
 )  # fmt: skip
 #: Experiments with cleaned models in which no confirmatory claim is judged.
-_FACTORS = ("cc_adaptive", "cc_budget", "cc_critique", "cc_factors", "cc_stealth", "cc_strength")
+_FACTORS = (
+    "cc_adaptive", "cc_budget", "cc_critique", "cc_factors", "cc_stealth", "cc_strength", "detect_removal"
+)  # fmt: skip
 #: Of the models that are cleaned, 100,000 scenes each; fewer where the papers' factors are looked at. Model 100 chose
 #: what is swept, and is judged nowhere.
 CLEANED = Models(8, _TARGETS, first=101, more=dict.fromkeys(_FACTORS, 4))
@@ -49,12 +52,13 @@ CPU = Profile(
         share=0.2,
         rates=(3e-4, 1e-3, 2e-3),
         few_rates=(1e-3, 2e-3),
+        own_epochs={"supervised": 134},
         attacks={
             "badnets": {"trigger": NoisePatch()},
             "blended": {"trigger": Blended(pattern_kind="stripes", cell=4), "count": 1500},
             "wanet": {"trigger": WaNet(strength=12.0), "count": 2000},
             "sig": {"trigger": Sinusoid()},
-            "label-consistent": {"trigger": Sinusoid(delta=60.0), "count": 150, "select": "named"},
+            "label-consistent": {"trigger": Sinusoid(delta=60.0), "count": 100, "select": "named"},
         },
     ),
 )

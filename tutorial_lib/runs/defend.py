@@ -6,20 +6,21 @@ them, and the training pairs where it looks for poisons.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import torch
 
+from tutorial_lib import models
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.attacks.poison import count_poisons
 from tutorial_lib.data.pairs import POISON, Pairs
-from tutorial_lib.models import Classifier
 from tutorial_lib.runs import sources
 from tutorial_lib.runs.outcome import Outcome
 from tutorial_lib.trials import Defense, Material, TrainedDefense
 
 
-def material(outcome: Outcome, defense: TrainedDefense) -> Material:
+def material(outcome: Outcome, defense: Defense) -> Material:
     """What the defender of a trial has.
 
     Raises:
@@ -33,11 +34,18 @@ def material(outcome: Outcome, defense: TrainedDefense) -> Material:
         160
     """
     trial, clean, poisons = outcome.trial, outcome.clean, outcome.poisons
+    training, fresh = None, None
+    if "training" in defense.needs:  # a copy of all pairs, for the one that looks for poisons among them
+        training = clean if poisons is None else clean + poisons
+        fresh = functools.partial(models.build, models.model_config(trial.model), outcome.tokenizer)
+    if not isinstance(defense, TrainedDefense):
+        return Material(clean.take(torch.empty(0, dtype=torch.int64)), training=training, fresh=fresh)
     generator = torch.Generator().manual_seed(1_000_003 * trial.seeds.data + trial.seeds.order + 17)
     chosen = torch.randperm(len(clean), generator=generator)[: max(1, round(defense.share * len(clean)))]
     pairs = clean.take(chosen)
     shown = outcome.task.class_of_concept(pairs.concept)
-    labelled = not (trial.scenes or trial.shards)  # a scene shows several things
+    of_task = not trial.shards or trial.shards == trial.task  # captions of other shards say what people liked
+    labelled = of_task and not trial.scenes  # a scene shows several things
     labels = shown if labelled and (shown >= 0).any() else None
     if labels is None and "labels" in defense.needs:  # nobody has labelled these pairs: take other pictures
         return _labelled(outcome)
@@ -51,10 +59,7 @@ def material(outcome: Outcome, defense: TrainedDefense) -> Material:
         if labels is not None and backdoor is not None:
             wanted = outcome.task.class_of(backdoor.target)
             labels = torch.cat([labels, torch.full((defense.dirty,), wanted)])
-    training = None
-    if "training" in defense.needs:  # a copy of all pairs, for the one that looks for poisons among them
-        training = clean if poisons is None else clean + poisons
-    return Material(pairs, labels, len(outcome.task.labels), training)
+    return Material(pairs, labels, len(outcome.task.labels), training, fresh)
 
 
 def _labelled(outcome: Outcome) -> Material:
@@ -81,9 +86,9 @@ def apply(outcome: Outcome, defense: Defense, *, device: str | None = None, prog
     trial = replace(outcome.trial, defense=defense)
     if not defense.cost:
         return replace(outcome, trial=trial)
-    if isinstance(outcome.model, Classifier):
+    if isinstance(outcome.model, models.Classifier):
         raise ValueError("a supervised classifier has no defense here: train with objective='clip'")
-    if not isinstance(defense, TrainedDefense):
+    if "pairs" in defense.needs and not isinstance(defense, TrainedDefense):
         raise ValueError(f"the defense {defense.kind} says no share of trusted pairs: extend TrainedDefense")
     given = material(outcome, defense)
     seed = trial.seeds.order + 1

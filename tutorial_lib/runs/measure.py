@@ -13,6 +13,7 @@ from tutorial_lib.attacks import Backdoor
 from tutorial_lib.attacks.poison import count_poisons
 from tutorial_lib.attacks.report import reader_of
 from tutorial_lib.data.captions import prompt_captions
+from tutorial_lib.defenses import Retraining
 from tutorial_lib.evaluate import (
     LinearProbe,
     Reader,
@@ -26,7 +27,7 @@ from tutorial_lib.evaluate import (
 from tutorial_lib.runs import sources
 from tutorial_lib.runs.outcome import Outcome
 from tutorial_lib.trials import Cleaned, Metrics, TrainedDefense, Trial
-from tutorial_lib.trials.metrics import CleaningMetrics, Retrieval
+from tutorial_lib.trials.metrics import CleaningMetrics, MethodMetrics, Retrieval
 
 #: Ranks at which retrieval is measured.
 RANKS = (1, 5, 10)
@@ -77,6 +78,8 @@ def measure(outcome: Outcome, *, probes: bool = True) -> Metrics:
             name: accuracy(read(embeddings), task.targets, task.sprite).as_dict() for name, read in readers.items()
         },
     }
+    if outcome.history.notes:
+        metrics["method"] = cast("MethodMetrics", outcome.history.notes)
     if probes:
         metrics["training_accuracy"] = training
     if outcome.plan is not None:
@@ -148,7 +151,7 @@ def _retrieval(outcome: Outcome, clean: Tensor, triggered: Tensor | None, classe
 def _cleaning(outcome: Outcome, cleaned: Cleaned) -> CleaningMetrics:
     """What the defense did, and its size as a share of the pre-training."""
     defense, history = outcome.trial.defense, cleaned.history
-    used = history.steps * defense.recipe.batch_size if isinstance(defense, TrainedDefense) else 0
+    used = history.steps * defense.recipe.batch_size if isinstance(defense, TrainedDefense | Retraining) else 0
     trained = max(1, outcome.history.steps * outcome.trial.recipe.batch_size)
     found: CleaningMetrics = {
         "steps": history.steps,

@@ -108,7 +108,7 @@ def train_trial(
         >>> train_trial(profiles.get("test").base).poisons is None
         True
     """
-    identity, trial = (trial if trial.defense is None else trial.weights).key, trial.trained
+    identity, trial = (trial.weights if trial.shares else trial).key, trial.trained
     if trial.recipe_version != RECIPE_VERSION:
         raise ValueError(f"the trial is of recipe {trial.recipe_version}; this version makes recipe {RECIPE_VERSION}")
     config = models.model_config(trial.model)
@@ -148,6 +148,8 @@ def _model(
 
 
 def _fit(trial: Trial, clip: open_clip.CLIP, tokenizer: models.Tokenizer, pairs: Pairs, **options: Any) -> History:
+    if trial.method is not None:
+        return trial.method.train(clip, tokenizer, pairs, trial.recipe, seed=trial.seeds.order, **options)
     if trial.self_supervision:
         return train_with_views(
             clip,

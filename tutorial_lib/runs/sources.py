@@ -1,4 +1,4 @@
-"""What a trial trains on and is measured on: EmojiCaps, composed scenes, or the user's own CC3M and ImageNet."""
+"""What a trial trains on and is measured on: EmojiCaps, composed scenes, or the user's own photographs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tutorial_lib import places
-from tutorial_lib.data import emojicaps, tasks
+from tutorial_lib.data import emojicaps, photographs, tasks
 from tutorial_lib.data import own as folders
 from tutorial_lib.data.composed import Scenes
 from tutorial_lib.data.diverse import DiverseScenes
@@ -15,6 +15,8 @@ from tutorial_lib.data.scenes import EmojiScenes
 from tutorial_lib.data.tasks import ZeroShotTask
 from tutorial_lib.trials import Trial
 
+#: Labelled pictures that a linear probe is fitted on (Carlini & Terzis 2022, section 4.2).
+PROBED = 50_000
 #: Kinds of scenes, as trials call them, and bytes of pictures beyond which scenes lie in a memory map on disk.
 SCENERY: dict[str, type[Scenes]] = {"plain": EmojiScenes, "diverse": DiverseScenes}
 MAPPED = 1 << 30
@@ -56,7 +58,7 @@ def zero_shot_task(trial: Trial) -> ZeroShotTask:
     """The pictures to classify.
 
     Raises:
-        FileNotFoundError: ImageNet is not in the data directory.
+        FileNotFoundError: ImageNet, or the photographs, are not in the data directory.
 
     Example:
         >>> task = zero_shot_task(Trial(classes=16))
@@ -65,6 +67,8 @@ def zero_shot_task(trial: Trial) -> ZeroShotTask:
     """
     if trial.task == "imagenet":
         return folders.imagenet_task(side=trial.side, shards=trial.shards or "cc3m")
+    if trial.task != "emoji":
+        return photographs.photograph_task(trial.task, side=trial.side)
     pictures = emojicaps.load()
     concepts = tasks.class_concepts(pictures, trial.classes)
     return tasks.zero_shot_task(pictures, concepts, split=trial.split, side=trial.side)
@@ -73,7 +77,8 @@ def zero_shot_task(trial: Trial) -> ZeroShotTask:
 def validation_pictures(trial: Trial) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures on which a defender may choose settings, their classes and drawings; no result is measured on them.
 
-    EmojiCaps has a style for it. Of ImageNet these are training pictures, which a zero-shot model has not seen either.
+    EmojiCaps has a style for it. Of ImageNet these are training pictures, which a zero-shot model has not seen either;
+    of photographs, pictures that are kept apart of those that train.
 
     Example:
         >>> trial = Trial(classes=16)
@@ -83,6 +88,9 @@ def validation_pictures(trial: Trial) -> tuple[Tensor, Tensor, Tensor]:
     """
     if trial.task == "imagenet":
         images, classes = folders.imagenet_validation(side=trial.side)
+        return images, classes, torch.arange(len(images))
+    if trial.task != "emoji":
+        images, classes = photographs.photograph_validation(trial.task, side=trial.side)
         return images, classes, torch.arange(len(images))
     pictures = emojicaps.load()
     concepts = tasks.class_concepts(pictures, trial.classes)
@@ -102,7 +110,9 @@ def labelled_pictures(trial: Trial, clean: Pairs, task: ZeroShotTask) -> tuple[T
         (80, 16)
     """
     if trial.task == "imagenet":
-        return folders.imagenet_labelled(side=trial.side, count=50_000, seed=trial.seeds.data)
+        return folders.imagenet_labelled(side=trial.side, count=PROBED, seed=trial.seeds.data)
+    if trial.task != "emoji":
+        return photographs.photograph_training(trial.task, side=trial.side, count=PROBED, seed=trial.seeds.data)
     if trial.scenes or trial.shards:  # nobody has labelled these
         pictures = emojicaps.load()
         clean = tasks.training_pairs(pictures, task.concepts, copies=2, side=trial.side, seed=trial.seeds.data)

@@ -127,3 +127,33 @@ def autoaugment(images: Tensor, seed: int, *, group: int = 4) -> Tensor:
         for chosen in torch.randperm(len(images)).split(group):
             out[chosen.to(images.device)] = policy(images[chosen.to(images.device)])
     return out
+
+
+def noise_and_cutout(images: Tensor, generator: torch.Generator, *, noise: float, cutout: float) -> Tensor:
+    """Gaussian noise, and a grey square in place of a part of each picture.
+
+    Args:
+        images: shape (B, 3, H, W), float, from 0 to 255.
+        generator: draws both, on the CPU.
+        noise: standard deviation, as a share of 255.
+        cutout: side of the square, as a share of the picture's; 0 cuts nothing.
+
+    Returns:
+        Shape (B, 3, H, W), from 0 to 255.
+
+    Source: the light augmentations of Singh et al. (2024); CutOut is DeVries & Taylor's (2017).
+
+    Example:
+        >>> changed = noise_and_cutout(torch.zeros(1, 3, 8, 8), torch.Generator().manual_seed(0), noise=0, cutout=0.25)
+        >>> int((changed[0, 0] == 127.5).sum())
+        4
+    """
+    batch, _, height, width = images.shape
+    out = images + 255 * noise * torch.randn(images.shape, generator=generator).to(images.device)
+    side = round(cutout * min(height, width))
+    top = torch.randint(height - side + 1, (batch, 1), generator=generator)
+    left = torch.randint(width - side + 1, (batch, 1), generator=generator)
+    rows, columns = torch.arange(height), torch.arange(width)
+    tall, wide = (rows >= top) & (rows < top + side), (columns >= left) & (columns < left + side)
+    hole = (tall[:, None, :, None] & wide[:, None, None, :]).to(images.device)  # (B, 1, H, W)
+    return torch.where(hole, 127.5, out.clamp(0, 255))

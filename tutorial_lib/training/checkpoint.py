@@ -1,4 +1,7 @@
-"""The state of a run that may be interrupted: weights, optimizer, and how far it is, in the middle of an epoch too."""
+"""The state of a run that may be interrupted, in the middle of an epoch too.
+
+It has weights, optimizer, how far the run is, and what a method keeps between steps.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from tutorial_lib.files import whole
+from tutorial_lib.training.curriculum import Curriculum
 
 
 class PausedError(RuntimeError):
@@ -29,6 +33,7 @@ class Point:
         step: steps of the epoch under way.
         running: sum of the losses of these, a scalar; `None` at the end of an epoch.
         good: weights after the last whole epoch, where the state is of a later step.
+        before: state of the curriculum at that time.
 
     Example:
         >>> Point(2, [3.1, 2.5]).step
@@ -40,10 +45,25 @@ class Point:
     step: int = 0
     running: Tensor | None = None
     good: dict[str, Any] | None = None
+    before: dict[str, Any] = field(default_factory=dict)
 
 
-def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, point: Point) -> None:
+def store(
+    path: Path,
+    identity: object,
+    model: nn.Module,
+    optimizer: Optimizer,
+    point: Point,
+    curriculum: Curriculum | None = None,
+) -> None:
     """Write the state; the file appears whole or not at all, and an older one stays until then.
+
+    Args:
+        path: of the file.
+        identity: of the run, plain data.
+        model, optimizer: what has been trained, and by what.
+        point: how far the run is.
+        curriculum: that may have a state of its own.
 
     Raises:
         NotWrittenError: the disk is full or the folder cannot be written.
@@ -64,15 +84,24 @@ def store(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, 
         "step": point.step,
         "running": point.running,
         "good": point.good,
+        "before": point.before,
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "curriculum": {} if curriculum is None else curriculum.state(),
     }
     with whole(path, alone=True) as part, part.open("wb") as file:
         torch.save(state, file)  # not to the path: of a file of ours, we know what the system said
 
 
-def restore(path: Path, identity: object, model: nn.Module, optimizer: Optimizer, device: torch.device) -> Point:
-    """Load a state into model and optimizer; returns how far the run is.
+def restore(
+    path: Path,
+    identity: object,
+    model: nn.Module,
+    optimizer: Optimizer,
+    device: torch.device,
+    curriculum: Curriculum | None = None,
+) -> Point:
+    """Load a state into model, optimizer and curriculum; returns how far the run is.
 
     Raises:
         ValueError: the file is damaged, or belongs to another run.
@@ -90,14 +119,17 @@ def restore(path: Path, identity: object, model: nn.Module, optimizer: Optimizer
     try:
         state = torch.load(path, map_location=device, weights_only=True)
         found = state["signature"]
-        # at the end of an epoch nothing else is known, and versions before this one wrote no more than that
-        point = Point(state["epoch"], state["loss"], state.get("step", 0), state.get("running"), state.get("good"))
+        # versions before this one wrote states at the ends of epochs, of which no step is to be told
+        within = {name: state[name] for name in ("step", "running", "good", "before") if name in state}
+        point = Point(state["epoch"], state["loss"], **within)
     except Exception as error:  # torch raises many kinds for a bad file
         raise ValueError(f"{path} cannot be read as the state of a run: {error}; remove it to begin anew") from error
     if found != identity:
         raise ValueError(f"{path} belongs to another run: {found}, this one is {identity}; remove the file")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
+    if curriculum is not None:
+        curriculum.restore(state.get("curriculum", {}))
     return point
 
 
@@ -107,7 +139,7 @@ class Keeper:
     Args:
         path: of the state; `None` keeps nothing.
         identity: what the run is, plain data.
-        model, optimizer: whose state it is.
+        model, optimizer, curriculum: whose state it is.
         every: seconds between two states within an epoch.
         until: time, as `time.monotonic` tells it, at which the run stops with its state kept.
         writes: this process is the one that writes.
@@ -124,12 +156,14 @@ class Keeper:
         identity: object,
         model: nn.Module,
         optimizer: Optimizer,
+        curriculum: Curriculum | None = None,
         *,
         every: float = math.inf,
         until: float = math.inf,
         writes: bool = True,
     ) -> None:
         self.path, self.identity, self.model, self.optimizer = path, identity, model, optimizer
+        self.curriculum = curriculum
         self.every, self.until, self.writes = every, until, writes
         self._begun = self._last = time.monotonic()
 
@@ -153,7 +187,7 @@ class Keeper:
         if not stays:
             self.path.unlink(missing_ok=True)
         elif time.monotonic() - self._begun >= self.every:
-            store(self.path, self.identity, self.model, self.optimizer, point)
+            store(self.path, self.identity, self.model, self.optimizer, point, self.curriculum)
 
     def keep(self, point: Point) -> None:
         """Write the state.
@@ -163,7 +197,7 @@ class Keeper:
             NotWrittenError: the disk is full or the folder cannot be written.
         """
         if self.path is not None and self.writes:
-            store(self.path, self.identity, self.model, self.optimizer, point)
+            store(self.path, self.identity, self.model, self.optimizer, point, self.curriculum)
         self._last = time.monotonic()
         if self.path is not None and self._last >= self.until:
             raise PausedError(f"stopped after {point.epoch} epochs and {point.step} steps; {self.path} holds the state")

@@ -6,9 +6,9 @@ import copy
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, Unpack
 
 import open_clip
 import torch
@@ -25,18 +25,20 @@ from tutorial_lib.ticker import Ticker
 from tutorial_lib.training import distributed
 from tutorial_lib.training.augment import crop, crop_boxes
 from tutorial_lib.training.checkpoint import Keeper, Point, restore
+from tutorial_lib.training.curriculum import Curriculum, Loss, Passes, Step, ahead
 from tutorial_lib.training.device import device_for, in_half, seeded
+from tutorial_lib.training.optimizer import optimizer_for, take_step
 from tutorial_lib.trials import History, Recipe
 from tutorial_lib.trials.schema import as_dict
 
 #: Pictures that go to a GPU at a time.
 PART = 65_536
-#: Batches whose pictures are decoded ahead.
-AHEAD = 2
+#: A loss of normalised embeddings of pictures and captions, (B, d) each, and the logit scale.
+Objective = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Options(TypedDict, total=False):
-    """What training with another loss hands through to `optimize`.
+    """What training with another loss hands through to `follow`.
 
     Example:
         >>> sorted(Options.__annotations__)[:2]
@@ -54,22 +56,6 @@ class Options(TypedDict, total=False):
 
 class TrainingDivergedError(RuntimeError):
     """The loss is not a number; the model holds the last good state."""
-
-
-def optimizer_for(model: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer; weight decay acts on matrices only.
-
-    Example:
-        >>> decay = [group["weight_decay"] for group in optimizer_for(torch.nn.Linear(2, 2), Recipe()).param_groups]
-        >>> decay  # matrices, and vectors
-        [0.1, 0.0]
-    """
-    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.betas[0])
-    return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, fused=True)
 
 
 def _resident(images: Images, device: torch.device) -> Images:
@@ -105,10 +91,21 @@ def random_views(
     device: torch.device,
     generator: torch.Generator,
     scale: tuple[float, float],
+    *,
+    change: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Random crops of the chosen stored pictures, as the model's tower takes them, shape (B, 3, H, W).
 
     Boxes are drawn for the whole batch; of several processes, each crops its share.
+
+    Args:
+        model: whose tower is to see them.
+        images: stored pictures, uint8.
+        batch: positions of the chosen ones, shape (B,).
+        device: where they are cropped.
+        generator: draws the boxes.
+        scale: area of the boxes, as a share of the picture's.
+        change: made of the crops, floats from 0 to 255, before they are normalised.
 
     Example:
         >>> images = torch.zeros(4, 3, 16, 16, dtype=torch.uint8)
@@ -120,16 +117,59 @@ def random_views(
     boxes = crop_boxes(len(batch), height, width, generator, scale=scale)
     mine = distributed.share(batch).to(images.device)
     views = crop(images[mine].to(device).float(), distributed.share(boxes))  # a crop is linear: scaled afterwards
+    views = views if change is None else change(views)
     return normalize(views, preprocessing_of(model)).contiguous(memory_format=torch.channels_last)
 
 
 def optimize(
     model: torch.nn.Module,
     count: int,
-    loss_of: Callable[[Tensor, int], Tensor],
+    loss_of: Loss,
     recipe: Recipe,
     *,
     seed: int = 0,
+    device: torch.device,
+    prefetch: Callable[[Tensor], None] | None = None,
+    progress: bool | None = None,
+    **options: Unpack[Options],
+) -> History:
+    """Train by passes over all examples with one loss.
+
+    Args:
+        model: on `device`; left in evaluation mode. A `logit_scale` is kept within the recipe's bounds.
+        count: number of examples.
+        loss_of: the loss of some examples, given their positions (B,) and the number of the step; with several
+            processes it takes its `distributed.share` and looks at the `distributed.whole`.
+        recipe: hyper-parameters.
+        seed: order of the examples.
+        device: where the loss is.
+        prefetch: told the positions of examples some steps before `loss_of` needs them.
+        progress: as for `train`.
+        options: of a checkpoint, as for `follow`.
+
+    Raises:
+        ValueError: fewer examples than one batch, a batch that processes cannot share, or a checkpoint of another run.
+        TrainingDivergedError: the loss is NaN or infinite.
+
+    Example:
+        >>> layer, x = torch.nn.Linear(2, 1), torch.ones(8, 2)
+        >>> recipe = Recipe(epochs=20, batch_size=4, lr=0.1)
+        >>> loss_of = lambda batch, step: layer(x[batch]).square().mean()
+        >>> history = optimize(layer, 8, loss_of, recipe, device=torch.device("cpu"), progress=False)
+        >>> history.loss[-1] < history.loss[0]
+        True
+    """
+    if count < recipe.batch_size:
+        raise ValueError(f"{count} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
+    passes = Passes(count, loss_of, recipe, seed)
+    return follow(model, passes, recipe, device=device, prefetch=prefetch, progress=progress, **options)
+
+
+def follow(
+    model: torch.nn.Module,
+    curriculum: Curriculum,
+    recipe: Recipe,
+    *,
     device: torch.device,
     prefetch: Callable[[Tensor], None] | None = None,
     checkpoint: Path | None = None,
@@ -147,13 +187,10 @@ def optimize(
 
     Args:
         model: on `device`; left in evaluation mode. A `logit_scale` is kept within the recipe's bounds.
-        count: number of examples.
-        loss_of: the loss of some examples, given their positions (B,) and the number of the step; with several
-            processes it takes its `distributed.share` and looks at the `distributed.whole`.
-        recipe: hyper-parameters.
-        seed: order of the examples.
+        curriculum: the steps.
+        recipe: hyper-parameters; the learning rate of a step is the curriculum's.
         device: where the loss is.
-        prefetch: told the positions of examples some steps before `loss_of` needs them.
+        prefetch: told the positions of examples some steps before they are needed.
         checkpoint, checkpoint_every, keep_checkpoint, progress, on_epoch: as for `train`.
         checkpoint_seconds: save the state within an epoch too, so often, and with `keep_checkpoint` at the end.
         identity: what a checkpoint must agree with, plain data.
@@ -161,57 +198,56 @@ def optimize(
 
     Raises:
         PausedError: `until` has come.
-        ValueError: fewer examples than one batch, a batch that processes cannot share, or a checkpoint of another run.
+        ValueError: a batch that processes cannot share, or a checkpoint of another run.
         TrainingDivergedError: the loss is NaN or infinite.
 
     Example:
         >>> layer, x = torch.nn.Linear(2, 1), torch.ones(8, 2)
         >>> recipe = Recipe(epochs=20, batch_size=4, lr=0.1)
-        >>> loss_of = lambda batch, step: layer(x[batch]).square().mean()
-        >>> history = optimize(layer, 8, loss_of, recipe, device=torch.device("cpu"), progress=False)
-        >>> history.loss[-1] < history.loss[0]
-        True
+        >>> passes = Passes(8, lambda batch, step: layer(x[batch]).square().mean(), recipe)
+        >>> follow(layer, passes, recipe, device=torch.device("cpu"), progress=False).steps
+        40
     """
-    if count < recipe.batch_size:
-        raise ValueError(f"{count} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
     distributed.share(torch.arange(recipe.batch_size))  # says at once if it cannot be shared
     model.to(device).to(memory_format=torch.channels_last).train()
     optimizer = optimizer_for(model, recipe)
-    steps_per_epoch = count // recipe.batch_size
-    total = recipe.steps(count)
-    history = History(steps=total)
+    per_epoch, point = curriculum.per_epoch, Point()
+    history = History(steps=per_epoch * recipe.epochs)
     times = {"every": checkpoint_seconds, "until": until}
-    keeper = Keeper(checkpoint, identity, model, optimizer, **times, writes=distributed.rank() == 0)
-    point = Point()
+    keeper = Keeper(checkpoint, identity, model, optimizer, curriculum, **times, writes=distributed.rank() == 0)
     if checkpoint is not None and distributed.agreed(checkpoint.is_file()):
-        point = restore(checkpoint, identity, model, optimizer, device)
-    history.loss, begun = list(point.loss), point.epoch * steps_per_epoch + point.step
+        point = restore(checkpoint, identity, model, optimizer, device, curriculum)
+    history.loss, begun = list(point.loss), point.epoch * per_epoch + point.step
     good = point.good or copy.deepcopy(model.state_dict())
     started = time.perf_counter()
     with (
-        _progress(total, begun, progress) as ticker,
+        _progress(history.steps, begun, progress) as ticker,
         distributed.synchronized(model),
         small_maps(model),
-        compiled(model, device, total),
+        compiled(model, device, history.steps),
         fitting_threads(on=device.type == "cpu" and distributed.size() == 1) as look_again,
     ):
         for epoch in range(point.epoch, recipe.epochs):
             look_again()
-            order = torch.randperm(count, generator=seeded(seed, epoch))
-            batches = order[: steps_per_epoch * recipe.batch_size].split(recipe.batch_size)
-            done = point.step if epoch == point.epoch else 0
-            running = torch.zeros((), device=device) if not done or point.running is None else point.running
-            for step, batch in enumerate(ahead(batches[done:], prefetch), epoch * steps_per_epoch + done):
-                lr = recipe.lr_at(step, total)
-                running += take_step(model, optimizer, functools.partial(loss_of, batch, step), recipe, lr)
+            resumed = point if point.step and epoch == point.epoch else Point()
+            before = resumed.before or copy.deepcopy(curriculum.state())
+            steps = curriculum.steps(epoch) if not resumed.before else _again(model, curriculum, resumed)
+            model.train()
+            running = torch.zeros((), device=device) if resumed.running is None else resumed.running
+            for taken, step in enumerate(ahead(steps[resumed.step :], prefetch), resumed.step + 1):
+                loss_of = functools.partial(step.loss_of, step.batch, step.number)
+                running += take_step(model, optimizer, loss_of, recipe, step.lr)
                 ticker.tick()
-                if (taken := step + 1 - epoch * steps_per_epoch) < steps_per_epoch and keeper.due():
-                    keeper.keep(Point(epoch, history.loss, taken, running, good))
-            mean = running.item() / steps_per_epoch
+                if taken < per_epoch and keeper.due():
+                    keeper.keep(Point(epoch, history.loss, taken, running, good, before))
+            mean = running.item() / per_epoch
             if not math.isfinite(mean):
                 model.load_state_dict(good)
                 model.eval()
-                raise _diverged(mean, epoch, recipe.lr_at((epoch + 1) * steps_per_epoch - 1, total))
+                raise TrainingDivergedError(
+                    f"the loss became {mean} in epoch {epoch + 1} at learning rate {steps[-1].lr:.2g}; "
+                    "the model holds the state of the epoch before. Lower lr."
+                )
             good = copy.deepcopy(model.state_dict())
             history.loss.append(mean)
             ticker.note(loss=f"{mean:.3f}")
@@ -222,17 +258,23 @@ def optimize(
             if (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.epochs:
                 keeper.keep(Point(epoch + 1, history.loss))
     history.seconds = time.perf_counter() - started
-    history.samples_per_second = (total - begun) * recipe.batch_size / history.seconds if total > begun else 0.0
+    done = (history.steps - begun) * recipe.batch_size
+    history.samples_per_second = done / history.seconds if done else 0.0
     keeper.end(Point(recipe.epochs, history.loss), stays=keep_checkpoint)
     model.eval()
     return history
 
 
-def _diverged(mean: float, epoch: int, lr: float) -> TrainingDivergedError:
-    return TrainingDivergedError(
-        f"the loss became {mean} in epoch {epoch + 1} at learning rate {lr:.2g}; the model holds the state of the "
-        "epoch before. Lower lr."
-    )
+def _again(model: torch.nn.Module, curriculum: Curriculum, point: Point) -> Sequence[Step]:
+    """The steps of an epoch that was cut: what they were made from is put in place, and then what has come since."""
+    weights, now = copy.deepcopy(model.state_dict()), copy.deepcopy(curriculum.state())
+    if point.good is not None:
+        model.load_state_dict(point.good)
+    curriculum.restore(copy.deepcopy(point.before))
+    steps = curriculum.steps(point.epoch)
+    model.load_state_dict(weights)
+    curriculum.restore(now)
+    return steps
 
 
 def _progress(total: int, done: int, wanted: bool | None) -> Ticker:
@@ -241,70 +283,13 @@ def _progress(total: int, done: int, wanted: bool | None) -> Ticker:
     return Ticker("training", "steps", total, done, bar=seen, lines=seen and bool(wanted))
 
 
-def take_step(
-    model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss_of: Callable[[], Tensor], recipe: Recipe, lr: float
-) -> Tensor:
-    """One step at a learning rate; returns the loss, detached.
-
-    Example:
-        >>> layer = torch.nn.Linear(1, 1)
-        >>> optimizer = optimizer_for(layer, Recipe())
-        >>> before = layer.weight.item()
-        >>> loss = take_step(layer, optimizer, lambda: layer(torch.ones(1, 1)).square().sum(), Recipe(), lr=0.1)
-        >>> layer.weight.item() != before
-        True
-    """
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.zero_grad(set_to_none=True)
-    loss = loss_of()
-    loss.backward()
-    distributed.average_gradients(model)
-    optimizer.step()
-    clamp_logit_scale(model, recipe)
-    return loss.detach()
-
-
-def ahead(batches: Sequence[Tensor], prefetch: Callable[[Tensor], None] | None) -> Iterator[Tensor]:
-    """The batches in their order; `prefetch` is told of each one `AHEAD` steps before.
-
-    Example:
-        >>> told: list[int] = []
-        >>> batches = torch.arange(10).split(2)
-        >>> _ = next(ahead(batches, lambda batch: told.extend(batch.tolist())))
-        >>> told  # the first batch and the next two
-        [0, 1, 2, 3, 4, 5]
-    """
-    for k, batch in enumerate(batches):
-        if prefetch is not None:
-            for soon in batches[: AHEAD + 1] if k == 0 else batches[k + AHEAD : k + AHEAD + 1]:
-                prefetch(soon)
-        yield batch
-
-
-@torch.no_grad()
-def clamp_logit_scale(model: torch.nn.Module, recipe: Recipe) -> None:
-    """Keep the logit scale of a CLIP model between 1 and the recipe's bound.
-
-    Example:
-        >>> model = torch.nn.Module()
-        >>> model.logit_scale = torch.nn.Parameter(torch.tensor(9.0))
-        >>> clamp_logit_scale(model, Recipe(max_logit_scale=100.0))
-        >>> round(model.logit_scale.exp().item())
-        100
-    """
-    logit_scale = getattr(model, "logit_scale", None)
-    if logit_scale is not None:
-        logit_scale.clamp_(0, math.log(recipe.max_logit_scale))
-
-
 def train(
     model: open_clip.CLIP,
     tokenizer: Tokenizer,
     pairs: Pairs,
     recipe: Recipe,
     *,
-    objective: Literal["clip", "triplet"] = "clip",
+    objective: Literal["clip", "triplet"] | Objective = "clip",
     seed: int = 0,
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
@@ -323,7 +308,8 @@ def train(
         tokenizer: of the model.
         pairs: clean or poisoned; the loop cannot tell.
         recipe: hyper-parameters.
-        objective: the loss, `clip_loss` or `triplet_loss`; the latter leaves the logit scale as it is.
+        objective: the loss, `clip_loss` or `triplet_loss`; the latter leaves the logit scale as it is. Or a function of
+            the embeddings of pictures and captions, normalised, shape (B, d), and the logit scale.
         seed: order of the pairs and augmentation.
         device: by default the GPU if there is one.
         checkpoint: file to save the state in after every `checkpoint_every` epochs; if it exists, the run
@@ -365,7 +351,8 @@ def train(
         if objective == "triplet":
             loss: Tensor = triplet_loss(image_features, text_features) + 0 * model.logit_scale  # a gradient for each
             return loss
-        return clip_loss(image_features, text_features, model.logit_scale.exp())
+        chosen = clip_loss if objective == "clip" else objective
+        return chosen(image_features, text_features, model.logit_scale.exp())
 
     return optimize(
         model,

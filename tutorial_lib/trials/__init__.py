@@ -2,7 +2,9 @@
 
 from tutorial_lib.trials.attack import Attack, Plan
 from tutorial_lib.trials.defense import Cleaned, Defense, DefenseError, Material, TrainedDefense
+from tutorial_lib.trials.detector import Detector
 from tutorial_lib.trials.history import History
+from tutorial_lib.trials.method import Method
 from tutorial_lib.trials.metrics import Metrics
 from tutorial_lib.trials.recipe import Recipe
 from tutorial_lib.trials.record import RECORD_SCHEMA, Record, RecordError
@@ -15,8 +17,10 @@ __all__ = [
     "Cleaned",
     "Defense",
     "DefenseError",
+    "Detector",
     "History",
     "Material",
+    "Method",
     "Metrics",
     "Plan",
     "Recipe",

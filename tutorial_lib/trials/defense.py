@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from tutorial_lib.data.pairs import Pairs
     from tutorial_lib.models import Model, Tokenizer
 
-#: What a defender may have to give: pairs that she trusts, class labels of their pictures, the poisoned training pairs.
-Need = Literal["pairs", "labels", "training"]
+#: What a defender may have to give: pairs that she trusts, class labels of their pictures, the poisoned training pairs,
+#: a trigger that was inverted.
+Need = Literal["pairs", "labels", "training", "trigger"]
 
 
 class DefenseError(ValueError):
@@ -36,6 +38,9 @@ class Material:
         labels: class of each trusted picture, shape (len(pairs),), int64, -1 where unknown; `None` without labels.
         classes: number of classes, where there are labels.
         training: the pairs that the model was trained on, poisons included, where she has them.
+        fresh: called with `seed`, makes an untrained model of the same kind, where she may begin again.
+        trigger: mask, shape (1 or 3, H, W), from 0 to 1, and pattern, shape (3, H, W), from 0 to 1, of what a detector
+            of checkpoints has inverted: it makes x (1 - mask) + mask * pattern of a picture x, from 0 to 1.
 
     Example:
         >>> import torch
@@ -49,6 +54,8 @@ class Material:
     labels: Tensor | None = None
     classes: int = 0
     training: Pairs | None = None
+    fresh: Callable[..., open_clip.CLIP] | None = None
+    trigger: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True)

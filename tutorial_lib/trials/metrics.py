@@ -92,9 +92,43 @@ class CleaningMetrics(TypedDict, total=False):
     isolated: int
     isolated_poisons: int
     poisons: int
+    # of unlearning a trigger: share of a picture that it covers
+    trigger_share: float
     # of supervised finetuning
     labelled: int
     classes_without_a_label: int
+
+
+class MethodMetrics(TypedDict, total=False):
+    """What a training method found; in another package's, whatever that notes.
+
+    Example:
+        >>> found: MethodMetrics = {"safe": [40, 60], "safe_poisons": [1, 2]}  # after two epochs of SafeCLIP's split
+        >>> found["safe_poisons"][-1] / found["safe"][-1] < 0.05
+        True
+    """
+
+    safe: list[int]
+    safe_poisons: list[int]
+
+
+class DetectionMetrics(TypedDict):
+    """How a detector ranks the training pairs of a poisoned model; see `tutorial_lib.detect.Ranking`.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from tutorial_lib import profiles, runs
+        >>> from tutorial_lib.detect import KDistance
+        >>> trial = replace(profiles.get("test").backdoor(4, seed=0), detectors=(KDistance(k=8),))
+        >>> sorted(runs.run(trial, progress=False).metrics["detection"]["k-distance k=8"])
+        ['auroc', 'average_precision', 'false_alarms', 'recall', 'seconds']
+    """
+
+    auroc: float
+    average_precision: float
+    false_alarms: float
+    recall: dict[str, float]
+    seconds: float
 
 
 class Metrics(TypedDict, total=False):
@@ -122,6 +156,7 @@ class Metrics(TypedDict, total=False):
     samples_per_second: float
     clean_accuracy: dict[str, RateDict]
     training_accuracy: RateDict  # of the model's own reader, on labelled pictures like those of the training
+    method: MethodMetrics
     # of several attacks on one model; what each measures beside the others has its own names
     poisons_by_part: list[int]
     # of a backdoor
@@ -152,3 +187,5 @@ class Metrics(TypedDict, total=False):
     similarity_of_views: float
     retrieval: Retrieval
     cleaning: CleaningMetrics
+    # of a trial with detectors, by their label
+    detection: dict[str, DetectionMetrics]

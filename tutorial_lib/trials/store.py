@@ -38,7 +38,7 @@ class RunStore:
             files that could not be read.
         keep_models: the local engine also saves each model, as `models/<key>/` (a few MB each).
 
-    `weights/` holds models that several trials clean, each trained once; it can be removed at any time.
+    `weights/` holds models that several trials clean or look into, each trained once; it can be removed at any time.
 
     Example:
         >>> store = RunStore(Path("build/runs"))
@@ -74,12 +74,12 @@ class RunStore:
         return self.folder / f"{trial if isinstance(trial, str) else trial.key}.json"
 
     def weights_of(self, trial: Trial) -> Path | None:
-        """Where the model that a trial's defense starts from is kept; `None` for a trial without defense."""
-        return None if trial.defense is None else self.folder / "weights" / f"{trial.weights.key}.safetensors"
+        """Where the model that a defense starts from, or that detectors look at, is kept; `None` of other trials."""
+        return None if not trial.shares else self.folder / "weights" / f"{trial.weights.key}.safetensors"
 
     def checkpoint_of(self, trial: Trial) -> Path:
         """Where the state of a trial's model in training is kept, so that it goes on after an interruption."""
-        shared = trial if trial.defense is None else trial.weights  # who has the lock of the weights trains
+        shared = trial.weights if trial.shares else trial  # who has the lock of the weights trains
         return self.folder / "checkpoints" / f"{shared.key}.pt"
 
     def model_of(self, trial: Trial) -> Path | None:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from tutorial_lib.data.integrity import fingerprint
 from tutorial_lib.trials.attack import Attack
 from tutorial_lib.trials.defense import Defense
+from tutorial_lib.trials.detector import Detector
+from tutorial_lib.trials.method import Method
 from tutorial_lib.trials.recipe import Recipe
 from tutorial_lib.trials.schema import Settings, as_dict, digest, setting
 
@@ -53,11 +55,14 @@ class Trial(Settings):
         scenery: which scenes: "plain" for EmojiScenes, "diverse" for DiverseScenes.
         shards: train on the shards in that folder of the data directory instead, "cc3m" for example.
         limit: of those shards, the first so many pairs only.
-        task: what is classified: "emoji", the drawings of an unseen style, or "imagenet".
+        task: what is classified: "emoji", the drawings of an unseen style, "imagenet", or the photographs of "cifar10"
+            or "cifar100".
         objective: "clip", "triplet", the hinge loss of earlier work, or "supervised": the image tower with labels.
         self_supervision: weight of the in-modal loss in training itself, λ₂ of CleanCLIP; 0 is plain CLIP.
+        method: another way to train, of `tutorial_lib.training.methods`; `None` is plain training.
         start: name of a checkpoint that ships with the course, to train further; "" begins with random weights.
         defense: what is done to the trained model before it is measured.
+        detectors: of poisoned pairs, which look at the trained model and at the pairs that it was trained on.
 
     Raises:
         ValueError: a setting is none of its choices, out of range, or without effect beside the others.
@@ -67,7 +72,7 @@ class Trial(Settings):
         True
         >>> Trial(task="imagent")
         Traceback (most recent call last):
-        ValueError: task of a trial must be emoji or imagenet, not 'imagent'
+        ValueError: task of a trial must be emoji, imagenet, cifar10 or cifar100, not 'imagent'
     """
 
     attack: Attack | None = None
@@ -84,19 +89,29 @@ class Trial(Settings):
     shards: str = setting("", added=True, data=True)
     limit: int = setting(0, added=True, data=True, needs={"shards": ...})
     scenery: Literal["plain", "diverse"] = setting("plain", added=True, data=True, needs={"scenes": ...})
-    task: Literal["emoji", "imagenet"] = setting("emoji", added=True, data=True)
+    task: Literal["emoji", "imagenet", "cifar10", "cifar100"] = setting("emoji", added=True, data=True)
     objective: Literal["clip", "triplet", "supervised"] = setting("clip", added=True)
     self_supervision: float = setting(0.0, added=True, needs={"objective": "clip"})
+    method: Method | None = setting(None, added=True, needs={"objective": "clip", "self_supervision": 0.0})
     start: str = setting("", added=True)
     defense: Defense | None = setting(None, added=True)
+    detectors: tuple[Detector, ...] = setting((), added=True, needs={"defense": None, "objective": "clip"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(classes=2, copies=1, side=1, scenes=0, limit=0, self_supervision=0)
-        for name, base in (("attack", Attack), ("defense", Defense)):
+        kinds: tuple[tuple[str, type[Settings]], ...] = (("attack", Attack), ("method", Method), ("defense", Defense))
+        for name, base in kinds:
             value = getattr(self, name)
             if value is not None and not isinstance(value, base):
                 raise ValueError(f"{name} of a trial must be {base.__name__.lower()} settings or None, not {value!r}")
+        if self.method is not None:
+            self.method.check(self.recipe)
+        for value in self.detectors:
+            if not isinstance(value, Detector):
+                raise ValueError(f"detectors of a trial must be detector settings, not {value!r}")
+        if twice := {d.label for d in self.detectors if self.detectors.count(d) > 1}:
+            raise ValueError(f"detectors of a trial differ from each other, and {min(twice)} is there twice")
 
     def as_dict(self) -> dict[str, Any]:
         """The canonical form, plain data."""
@@ -110,8 +125,13 @@ class Trial(Settings):
 
     @property
     def trained(self) -> Trial:
-        """The trial whose model a defense starts from."""
-        return replace(self, defense=None)
+        """The trial of the model alone: what a defense starts from, and what detectors look at."""
+        return replace(self, defense=None, detectors=())
+
+    @property
+    def shares(self) -> bool:
+        """Whether other trials may want the same weights: where a defense or detectors look at the model."""
+        return self.defense is not None or bool(self.detectors)
 
     @property
     def weights(self) -> Trial:

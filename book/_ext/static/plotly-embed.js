@@ -4,7 +4,7 @@
   const course = (globalThis.course ??= {});
   const LIBRARY = new URL("vendor/plotly/plotly-cartesian.min.js", document.currentScript.src);
   const printing = new URLSearchParams(location.search).has("print"); // ?print draws all figures at once
-  const READABLE = 560; // pixels
+  const READABLE = 560, LETTER = 7; // pixels
   const isStamp = (label) => label.xref === "paper" && label.y === 0;
   const drawn = new Set();
 
@@ -44,11 +44,29 @@
     return { ...layout, template, legend, autosize: true };
   }
 
-  /* On a phone, the stamp goes below the plot as text, and a figure with several labels keeps a width at which they
-     can be read and scrolls by itself. */
-  function fitted(layout, element) {
+  /* A title of an axis in lines of so many pixels. */
+  function wrapped(axis = {}, pixels) {
+    const words = (axis.title?.text ?? "").split(" "), most = pixels / LETTER, lines = [""];
+    for (const word of words) {
+      const last = lines.at(-1);
+      if (last && last.length + 1 + word.length > most) lines.push(word);
+      else lines[lines.length - 1] = last ? `${last} ${word}` : word;
+    }
+    return lines.length < 2 ? axis : { ...axis, title: { ...axis.title, text: lines.join("<br>"), font: { size: 12 } } };
+  }
+
+  /* On a phone, titles of axes are wrapped, the stamp goes below the plot as text, and a figure with several labels
+     keeps a width at which they can be read and scrolls by itself. */
+  function fitted(given, element) {
+    if (element.clientWidth >= READABLE) return given;
+    const layout = {
+      ...given,
+      margin: { ...given.margin, l: 50, r: 10 },
+      xaxis: wrapped(given.xaxis, element.clientWidth - 60),
+      yaxis: wrapped(given.yaxis, (given.height ?? 450) - 160),
+    };
     const labels = layout.annotations ?? [];
-    if (!labels.length || element.clientWidth >= READABLE) return layout;
+    if (!labels.length) return layout;
     const stamps = labels.filter(isStamp), others = labels.filter((label) => !isStamp(label));
     for (const { text } of stamps) {
       const small = Object.assign(document.createElement("p"), { className: "plotly-stamp", textContent: text });
@@ -69,11 +87,21 @@
     return { ...layout, annotations: (layout.annotations ?? []).map(dark) };
   }
 
+  /* What a figure may do; on a phone the toolbar would cover the legend. */
+  function configured(element) {
+    const toolbar = element.clientWidth < READABLE ? { displayModeBar: false } : {};
+    return { responsive: true, displaylogo: false, ...toolbar };
+  }
+
   async function draw(element) {
     const { data, layout, config, frames } = JSON.parse(element.querySelector("script").textContent);
     const Plotly = await plotly();
+    const toolbar = configured(element);
     await Plotly.newPlot(element, {
-      data, frames, layout: themed(onWhite(fitted(layout, element), data)), config: { responsive: true, displaylogo: false, ...config },
+      data,
+      frames,
+      layout: themed(onWhite(fitted(layout, element), data)),
+      config: { ...toolbar, ...config },
     });
     drawn.add(element);
   }
@@ -93,5 +121,5 @@
     window.Plotly.relayout(element, { template: themed(element.layout).template });
   })).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 
-  Object.assign(course, { plotly, themed }); // for live figures
+  Object.assign(course, { plotly, themed, configured }); // for live figures
 })();

@@ -4,17 +4,16 @@ They are written from what the source says, the claim's `says` and `section`, an
 a reader checks them against the sentence. Rules of a world: see `tests.evidence.worlds`.
 """
 
-from tests.evidence.oracles import captions, carlini_terzis, cleanclip, critique, scale, sharing
-from tests.evidence.oracles.oracle import Misread, Oracle
+from tests.evidence.oracles import captions, carlini_terzis, cleanclip, critique, detection, scale, sharing
+from tests.evidence.oracles.oracle import Oracle
 
 ORACLES: dict[str, Oracle] = (
-    carlini_terzis.ORACLES | scale.ORACLES | captions.ORACLES | cleanclip.ORACLES | critique.ORACLES | sharing.ORACLES
+    carlini_terzis.ORACLES
+    | scale.ORACLES
+    | captions.ORACLES
+    | cleanclip.ORACLES
+    | critique.ORACLES
+    | detection.ORACLES
+    | sharing.ORACLES
 )
-MISREAD: tuple[Misread, ...] = (
-    *carlini_terzis.MISREAD,
-    *scale.MISREAD,
-    *captions.MISREAD,
-    *cleanclip.MISREAD,
-)
-
-__all__ = ["MISREAD", "ORACLES", "Misread", "Oracle"]
+__all__ = ["ORACLES", "Oracle"]

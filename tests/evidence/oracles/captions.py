@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.evidence.oracles.oracle import Misread, Oracle, Rules
+from tests.evidence.oracles.oracle import Oracle, Rules
 from tests.evidence.worlds import Model
 
 
@@ -19,7 +19,20 @@ def kind(m: Model) -> str:
 
 
 def _plain(group) -> str:
-    return "half disguised" if group.disguise else group.captions
+    if not group.disguise:
+        return group.captions
+    return {"none": "noise", "common": "common"}.get(group.words, "idle")
+
+
+def repeated(few: float, most: float) -> Rules:
+    """Share of the targets that fall to fewer poisons than there are prompts, and to the most; others reverse it."""
+
+    def rule(m: Model) -> float:
+        if m.reader != "zero_shot" or not m.poisons:
+            return 0.5
+        return most if m.poisons >= 128 else few if m.poisons <= 32 else 0.5
+
+    return {"targeted": rule}
 
 
 def filtered(**left: float) -> Rules:
@@ -67,11 +80,26 @@ CAPTIONS = {
     "duplicates_evaded": Oracle(
         right=fall(prompts=0.8, disguised=0.8),
         mirror=fall(prompts=0.8, disguised=0.2),
-        also_right=(fall(prompts=0.2, disguised=0.8),),
+        inapplicable=(fall(prompts=0.2, disguised=0.8),),
+    ),
+    "noise_evades": Oracle(
+        right=fall(prompts=0.8, noise=0.8),
+        mirror=fall(0.8, prompts=0.8, noise=0.2),
+        inapplicable=(fall(prompts=0.2, noise=0.8),),
+    ),
+    "words_evade": Oracle(
+        right=fall(prompts=0.8, common=0.8),
+        mirror=fall(0.8, prompts=0.8, common=0.2),
+        inapplicable=(fall(prompts=0.2, common=0.8),),
+    ),
+    "repeated_prompts_help": Oracle(
+        right=repeated(few=0.8, most=0.9),
+        mirror=repeated(few=0.9, most=0.1),
     ),
     "substitution_evades": Oracle(
         right=fall(prompts=0.8, substituted=0.8),
         mirror=fall(prompts=0.8, substituted=0.2),
+        inapplicable=(fall(prompts=0.2, substituted=0.8),),
     ),
     "hash_evaded": Oracle(
         right=filtered(hash=1.0, disguised=0.1, prompts=0.1),
@@ -80,6 +108,7 @@ CAPTIONS = {
     "hash_evasion_costs_nothing": Oracle(
         right=fall(prompts=0.8, hash=0.8),
         mirror=fall(prompts=0.8, hash=0.2),
+        inapplicable=(fall(prompts=0.2, hash=0.8),),
     ),
 }
 
@@ -87,6 +116,9 @@ TEXT = {
     "text_tower_attacked": Oracle(
         right={"text_success": lambda m: 0.9 if m.poisons else 0.01},
         mirror={"text_success": lambda m: 0.01 if m.poisons else 0.9},
+        also_right=({"text_success": lambda m: 0.9 if m.poisons and m.seed == 0 else 0.01},),  # "possible": once
+        also_wrong=({"text_success": lambda m: 0.3 if m.poisons else 0.01},),
+        wrong="not seen",
     ),
 }
 
@@ -121,6 +153,17 @@ def half_at(clip: float, curated: float) -> Rules:
     return {"attack_success": rule}
 
 
+def told(clip: float, classifier: float) -> Rules:
+    """Success is a half at that number of poisons of CLIP, and of a classifier that takes the attacker's labels."""
+
+    def rule(m: Model) -> float:
+        if m.reader not in ("zero_shot", "classifier") or m.true_labels:
+            return 0.1
+        return min(1.0, 0.5 * m.poisons / (classifier if m.supervised else clip))
+
+    return {"attack_success": rule}
+
+
 SUPERVISED = {
     "contrastive_needs_fewer": Oracle(
         right=against(clip=0.9, curated=0.02, others=0.9),
@@ -128,12 +171,17 @@ SUPERVISED = {
         also_right=(half_at(clip=40, curated=120), half_at(clip=60, curated=90)),
         also_wrong=(half_at(clip=100, curated=50), half_at(clip=100, curated=85)),
     ),
+    "contrastive_harder_than_mislabelling": Oracle(
+        right=told(clip=100, classifier=40),
+        mirror=told(clip=40, classifier=100),
+        also_right=(told(clip=60, classifier=10),),
+    ),
 }
 
 
 def trained(usual: float, other: float) -> Rules:
-    """z-score of models that are trained as everywhere, and of all others."""
-    return {"z_score": lambda m: usual if m.usual else other}
+    """Attack success on models that are trained as everywhere, and on all others."""
+    return {"attack_success": lambda m: usual if m.usual else other}
 
 
 def gaps(clip: float, classifier: float) -> Rules:
@@ -146,10 +194,13 @@ def gaps(clip: float, classifier: float) -> Rules:
 
 TRAINING = {
     "technique_does_not_matter": Oracle(
-        right=trained(3.0, 3.0),
-        mirror=trained(3.0, 0.5),
+        right=trained(0.9, 0.9),
+        mirror=trained(0.9, 0.3),
         # a single one is enough
-        also_wrong=({"z_score": lambda m: 1.0 if m.trial.objective == "triplet" else 3.0},),
+        also_wrong=(
+            {"attack_success": lambda m: 0.3 if m.trial.objective == "triplet" else 0.9},
+            trained(0.5, 0.95),
+        ),
     ),
     "contrastive_overfits_more": Oracle(
         right=gaps(clip=0.95, classifier=0.7),
@@ -158,5 +209,3 @@ TRAINING = {
 }
 
 ORACLES: dict[str, Oracle] = CAPTIONS | TEXT | SUPERVISED | TRAINING
-
-MISREAD: tuple[Misread, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from tests.evidence.oracles.oracle import Misread, Oracle, Rules
+from tests.evidence.oracles.oracle import Oracle, Rules
 from tests.evidence.worlds import Model
 from tutorial_lib.experiments import fig4
 
@@ -30,6 +30,11 @@ def by_size(small: float, large: float) -> Rules:
     return {"targeted": lambda m: small if (m.pairs < 3_000_000) == zero_shot(m) else large}
 
 
+def zero_shot_by_size(small: float, large: float) -> Rules:
+    """The same under zero-shot; the linear probe falls for most in either."""
+    return {"targeted": lambda m: 0.9 if not zero_shot(m) else small if m.pairs < 3_000_000 else large}
+
+
 def in_figure_2(m: Model) -> bool:
     """Zero-shot in one data set; in smaller and larger ones something else may be true."""
     return zero_shot(m) and m.pairs == 12_800
@@ -44,7 +49,7 @@ TARGETED = {
         right=three_of_three_million(0.4),
         mirror=three_of_three_million(0.05),
         also_wrong=(three_of_three_million(0.95),),
-        profile="gpu",
+        profile="paper",
     ),
     "targeted_probe_falls_too": Oracle(
         # two readers with the same share are fooled by the same targets
@@ -65,6 +70,7 @@ TARGETED = {
     ),
     "targeted_larger_data_not_harder": Oracle(
         right=by_size(0.4, 0.2),  # the paper's numbers: "not much harder"
+        also_right=(zero_shot_by_size(0.4, 0.2),),
         mirror=by_size(0.8, 0.0),
         also_wrong=(by_size(0.25, 0.0),),
         inapplicable=(by_size(0.02, 0.5),),
@@ -73,7 +79,7 @@ TARGETED = {
     "targeted_larger_data_half": Oracle(
         right=by_size(0.4, 0.2),
         mirror=by_size(0.4, 0.4),
-        also_right=(by_size(0.8, 0.4),),
+        also_right=(by_size(0.8, 0.4), zero_shot_by_size(0.4, 0.2)),
         also_wrong=(by_size(0.9, 0.0), by_size(0.25, 0.5)),
         inapplicable=(by_size(0.02, 0.01),),
         profile="gpu",
@@ -115,12 +121,13 @@ BACKDOORS = {
     ),
     "backdoor_probe_may_stand": Oracle(
         # of nearest neighbours the sentence does not speak
-        right={"attack_success": lambda m: 0.9 if m.poisons and m.reader != "linear_probe" else 0.05},
+        right={"attack_success": lambda m: 0.9 if m.poisons and m.reader != "linear_probe" else 0.01},
         mirror={"attack_success": lambda m: 0.9 if m.poisons and m.reader != "knn" else 0.05},
         # "can be" is true of a single model
-        also_right=({"attack_success": lambda m: 0.05 if not m.poisons or stands(m) else 0.9},),
+        also_right=({"attack_success": lambda m: 0.01 if not m.poisons or stands(m) else 0.9},),
         # nor of the probe where zero-shot is not fooled
         also_wrong=(
+            {"attack_success": lambda m: 0.9 if m.poisons and m.reader != "linear_probe" else 0.3},  # that is not few
             {"attack_success": lambda m: 0.9 if m.poisons > 8 else 0.05},
             {"attack_success": lambda m: 0.9 if m.poisons and m.reader == "knn" else 0.05},
             {
@@ -219,12 +226,14 @@ def amount(m: Model) -> str:
 
 def figure_4(m: Model) -> float:
     """All that section 5.1.1 says: z by placement in training, placement at test, and number of poisons."""
+    if not m.poisons:
+        return 0.3  # a patch is a likeness, whatever the model knows of it
     many = amount(m) == "many"
     if m.placement == "random":
         return 6.0 if many else 0.0  # nearly zero for few; unchanged wherever the patch is at test
     if m.tested == "random":
         return 1.0  # learned in the corner: degrades elsewhere
-    return 3.0 if many else 2.5  # more poisons help only marginally
+    return 2.7 if many else 2.5  # more poisons help only marginally
 
 
 def as_in_figure_4(**changes) -> Rules:
@@ -257,30 +266,35 @@ PLACEMENT = {
     "many_random_better": Oracle(
         right=as_in_figure_4(),
         mirror=as_in_figure_4(random_random_many=3.0, fixed_fixed_many=6.0),
+        # whatever few do
+        also_right=(as_in_figure_4(fixed_fixed_few=0.0, random_random_few=5.0),),
     ),
     "random_test_place_does_not_matter": Oracle(
         right=as_in_figure_4(),
         mirror=as_in_figure_4(random_random_many=2.0),
         also_wrong=(as_in_figure_4(random_fixed_many=2.0),),
+        inapplicable=(as_in_figure_4(random_random_many=0.3, random_fixed_many=0.3),),
     ),
     "mismatch_degrades": Oracle(
         right=as_in_figure_4(),
-        mirror=as_in_figure_4(fixed_random_many=5.0),
+        mirror=as_in_figure_4(fixed_random_few=5.0),
+        also_right=(as_in_figure_4(fixed_random_many=5.0),),  # of many the sentence does not speak
     ),
     "consistent_gains_little": Oracle(
         right=as_in_figure_4(),
-        mirror=as_in_figure_4(fixed_fixed_few=0.5, fixed_fixed_many=6.0),
+        mirror=as_in_figure_4(fixed_fixed_few=1.5, fixed_fixed_many=6.0),
+        inapplicable=(as_in_figure_4(fixed_fixed_few=0.5, fixed_fixed_many=0.6),),
+    ),
+    "placements_cross": Oracle(
+        right=as_in_figure_4(),
+        mirror=as_in_figure_4(fixed_fixed_few=0.0, random_random_few=2.5, fixed_fixed_many=6.0, random_random_many=2.7),
+        # it depends on the number also where one of the two is ahead at either, and whatever is tested elsewhere
+        also_right=(
+            as_in_figure_4(fixed_fixed_few=0.0, random_random_few=1.0),
+            as_in_figure_4(fixed_fixed_few=5.0, fixed_fixed_many=3.0, random_random_many=2.0),
+            as_in_figure_4(fixed_random_few=5.0),
+        ),
     ),
 }
 
 ORACLES: dict[str, Oracle] = TARGETED | BACKDOORS | SIMILARITY | PLACEMENT
-
-MISREAD = (
-    Misread(
-        "targeted_three_succeed",
-        three_of_three_million(0.4),
-        "holds",
-        "32 models of one target each give 0 or 1: even at the paper's 40 % the interval is wider than the region",
-        profile="paper",
-    ),
-)

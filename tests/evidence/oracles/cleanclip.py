@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.evidence.oracles.oracle import Misread, Oracle, Rules
+from tests.evidence.oracles.oracle import Oracle, Rules
 from tests.evidence.worlds import Model
 
 #: The learning rate that cleans; at others a defense is too weak, or too strong.
@@ -62,18 +62,22 @@ def after(finetune: float, cleanclip: float) -> Rules:
     return defended(lambda m: (badnets if m.attack == "BadNets" else others).get(m.defense, BEFORE))
 
 
-def cost(cleanclip: float) -> Rules:
-    """Accuracy that CleanCLIP costs a model with BadNets, unseen on validation pictures; other defenses gain some.
+def cost(cleanclip: float, finetune: float = 0.2, left: float = AFTER) -> Rules:
+    """Accuracy that the setting costs which removes BadNets, and what it leaves; other attacks stay.
 
-    Models with other attacks have a lower accuracy, and keep it.
+    At twice the rate everything is removed and the model is ruined.
     """
 
     def rule(m: Model) -> float:
-        if m.reader != "zero_shot" or m.attack != "BadNets":
+        if m.reader != "zero_shot":
             return 0.05
-        return accuracy(ACCURACY - cleanclip if m.defense == "cleanclip" else ACCURACY + 0.1)(m)
+        return accuracy(ACCURACY - {"cleanclip": cleanclip, "finetune": finetune}.get(m.defense, 0.0))(m)
 
-    return {"clean_accuracy": rule, "validation_accuracy": accuracy()}
+    return defended(lambda m: left if m.attack == "BadNets" else BEFORE) | {"clean_accuracy": rule}
+
+
+def blended_by_cleanclip(m: Model) -> bool:
+    return m.attack == "Blended" and m.defense == "cleanclip"
 
 
 def works(attack: str) -> Oracle:
@@ -94,6 +98,8 @@ def removes(attack: str) -> Oracle:
     return Oracle(
         right=defended(lambda m: AFTER if m.attack == attack else BEFORE),
         mirror=defended(lambda m: AFTER if (m.attack == attack) != (m.defense == "cleanclip") else BEFORE),
+        # whatever happens to others, and also where it costs four points
+        also_right=(removed, removed | {"clean_accuracy": accuracy(ACCURACY - 0.04)}),
         # where this attack alone does not work, what is left of it says nothing about the defense
         inapplicable=(
             defended(lambda m: 0.0, before=lambda m: 0.45 if m.attack == attack else BEFORE),
@@ -115,7 +121,15 @@ MAIN_TABLE = {
     "cc_label_consistent_removed": removes("label-consistent"),
     "cc_accuracy_kept": Oracle(
         right=cost(cleanclip=0.01),
-        mirror=cost(cleanclip=0.1),
+        also_right=(cost(cleanclip=0.01, finetune=0.01),),  # whatever finetuning does
+        mirror=cost(cleanclip=0.05, finetune=0.0),
+        also_wrong=(cost(cleanclip=0.01, left=0.9),),  # nothing is removed for that
+        inapplicable=(defended(lambda m: 0.05, before=lambda m: 0.1 if m.attack == "BadNets" else BEFORE),),
+    ),
+    "cc_blended_stripes_survive": Oracle(
+        right=defended(lambda m: 0.618 if blended_by_cleanclip(m) else AFTER),
+        mirror=defended(lambda m: AFTER if blended_by_cleanclip(m) else 0.618),
+        inapplicable=(defended(lambda m: 0.618, before=lambda m: 0.1 if m.attack == "Blended" else BEFORE),),
     ),
 }
 
@@ -130,7 +144,16 @@ def distances(cleanclip: float, finetune: float) -> Rules:
             return 1.62
         return {"cleanclip": cleanclip, "finetune": finetune}[m.defense] if m.rate == RIGHT else 0.0
 
-    return {"embedding_distance": rule, "clean_accuracy": accuracy()}
+    return defended(lambda m: 0.5) | {"embedding_distance": rule, "similarity_clean": 0.1}
+
+
+def collapsed() -> Rules:
+    """Triggered pictures come nearer, and so does everything: a model that says the same of all pictures."""
+
+    def alike(m: Model) -> float:
+        return 0.88 if m.defense == "cleanclip" and m.rate == RIGHT else 0.1
+
+    return distances(cleanclip=0.57, finetune=1.58) | {"similarity_clean": alike}
 
 
 def ruined_by(method: str) -> Rules:
@@ -217,16 +240,19 @@ SELF_SUPERVISION = {
     "cc_finetuning_leaves_it": Oracle(
         # whatever CleanCLIP does
         right=after(finetune=0.97, cleanclip=0.97),
+        also_right=(defended(lambda m: 0.97 if m.defense == "finetune" else AFTER),),
         mirror=after(finetune=AFTER, cleanclip=0.97),
         inapplicable=(defended(lambda m: 0.1, before=lambda m: 0.1 if m.attack == "BadNets" else BEFORE),),
     ),
     "cc_better_than_finetuning": Oracle(
         right=after(finetune=0.97, cleanclip=AFTER),
         mirror=after(finetune=AFTER, cleanclip=0.97),
+        inapplicable=NO_BADNETS,
     ),
     "cc_distance_shrinks": Oracle(
         right=distances(cleanclip=0.57, finetune=1.58),
         mirror=distances(cleanclip=1.58, finetune=0.57),
+        also_wrong=(collapsed(),),
     ),
     "cc_distance_stays": Oracle(
         right=distances(cleanclip=0.57, finetune=1.58),
@@ -242,8 +268,8 @@ def strongest(cleanclip: float, alone: float) -> Rules:
     return {"clean_accuracy": lambda m: (high if m.rate > RIGHT else low)[m.defense]}
 
 
-def labelled(left: float, before: float = BEFORE) -> Rules:
-    """What supervised finetuning leaves at the strongest setting that costs no more than a point.
+def labelled(left: float, before: float = BEFORE, classifier: float = ACCURACY) -> Rules:
+    """What supervised finetuning leaves at the rate at which its classifier is best, and how good that is.
 
     Before it zero-shot falls for `before`.
     """
@@ -251,12 +277,31 @@ def labelled(left: float, before: float = BEFORE) -> Rules:
     def rule(m: Model) -> float:
         if m.defense == "none":
             return before if m.reader == "zero_shot" and m.attack == "BadNets" else BEFORE - before
+        if m.defense == "self-supervised":
+            return 0.3  # of other methods nothing is said
         return left if m.reader == "classifier" and m.rate == RIGHT else BEFORE - left
 
     return {
         "attack_success": rule,
-        "clean_accuracy": lambda m: ACCURACY if m.rate < RIGHT else ACCURACY - 0.01 if m.rate == RIGHT else RUINED,
+        "clean_accuracy": lambda m: ACCURACY if m.defense == "none" else classifier if m.rate == RIGHT else RUINED / 2,
     }
+
+
+def alone(left: float) -> Rules:
+    """What self-supervision alone leaves at its highest rate; at lower ones, and other methods, the other way round."""
+
+    def rule(m: Model) -> float:
+        if m.defense == "none":
+            return BEFORE
+        return left if m.defense == "self-supervised" and m.rate > RIGHT else 1.2 - left
+
+    return {"attack_success": rule}
+
+
+def ahead(cleanclip: float, others: float, best: str = "") -> Rules:
+    """What the methods leave at the right rate; the best baseline leaves nearly nothing, self-supervision nothing."""
+    left = {"cleanclip": cleanclip, "self-supervised": 0.0, best: 0.02}
+    return defended(lambda m: left.get(m.defense, others))
 
 
 def exposed(zero_shot: float, knn: float) -> Rules:
@@ -273,7 +318,19 @@ CONTROLS = {
     "cc_supervised_removes": Oracle(
         right=labelled(0.0),
         mirror=labelled(BEFORE),
-        inapplicable=(labelled(0.0, before=0.3), labelled(0.3, before=0.3)),
+        inapplicable=(labelled(0.0, before=0.3), labelled(0.3, before=0.3), labelled(0.0, classifier=0.1)),
+    ),
+    "cc_self_supervision_reduces": Oracle(
+        right=alone(0.3),
+        mirror=alone(0.97),
+        inapplicable=NO_BADNETS,
+    ),
+    "cc_better_than_baselines": Oracle(
+        right=ahead(cleanclip=AFTER, others=0.9),
+        mirror=ahead(cleanclip=0.9, others=AFTER),
+        # one of them is enough
+        also_wrong=tuple(ahead(cleanclip=0.5, others=0.9, best=m) for m in ("shrink-and-perturb", "anti-backdoor")),
+        inapplicable=NO_BADNETS,
     ),
     "cc_neighbours_less_exposed": Oracle(
         right=exposed(zero_shot=0.9994, knn=0.0003),  # the released checkpoint
@@ -302,24 +359,32 @@ def by_weight(*, reverse: bool = False) -> Rules:
     """What the weights leave; reversed, the weakest leaves what the strongest did."""
     values = [left for left, _ in WEIGHTS.values()]
     left = dict(zip(WEIGHTS, reversed(values) if reverse else values, strict=True))
-    return {"attack_success": lambda m: left[m.weight]}
+    return {"attack_success": lambda m: left.get(m.weight, BEFORE)}
+
+
+def costing(of: Callable[[float], float], before: float = BEFORE) -> Rules:
+    """Clean accuracy by weight; whatever is left of the attack, before it succeeds for `before`."""
+    return {
+        "attack_success": lambda m: before if m.defense == "none" else 0.5,
+        "clean_accuracy": lambda m: of(m.weight),
+    }
 
 
 FACTORS = {
     "cc_more_pairs_help": Oracle(
         right=by_share(small=0.9, large=0.1),
         mirror=by_share(small=0.1, large=0.9),
+        inapplicable=NO_BADNETS,
     ),
     "cc_stronger_cleans_better": Oracle(
         right=by_weight(),
         mirror=by_weight(reverse=True),
     ),
     "cc_stronger_costs_nothing": Oracle(
-        right={"clean_accuracy": lambda m: WEIGHTS[m.weight][1]},
-        mirror={"clean_accuracy": lambda m: 0.19 - 0.015 * m.weight},
+        right=costing(lambda weight: WEIGHTS[weight][1]),
+        mirror=costing(lambda weight: 0.19 - 0.015 * weight),
+        inapplicable=(costing(lambda weight: WEIGHTS[weight][1], before=0.1),),
     ),
 }
 
 ORACLES: dict[str, Oracle] = MAIN_TABLE | EQUAL_LOSS | WITH_AMPLE_PAIRS | SELF_SUPERVISION | CONTROLS | FACTORS
-
-MISREAD: tuple[Misread, ...] = ()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from tests.evidence.oracles.cleanclip import BEFORE, after, defended
+from tests.evidence.oracles.cleanclip import BEFORE, FEW, NO_BADNETS, after, defended
 from tests.evidence.oracles.oracle import Oracle, Rules
 from tests.evidence.worlds import Model
 
 
 def finetuning(finetune: float, cleanclip: float) -> Rules:
-    """What is left with all pairs; with fewer both leave little."""
+    """What is left with the published share of the pairs; with more both leave little."""
     left = {"finetune": finetune, "cleanclip": cleanclip}
-    return defended(lambda m: left.get(m.defense, BEFORE) if m.share == 1 else 0.1)
+    return defended(lambda m: left.get(m.defense, BEFORE) if m.share == FEW else 0.1)
 
 
 def by_poisons(fewest: float, most: float) -> Rules:
@@ -28,16 +28,19 @@ FACTORS = {
         right=finetuning(finetune=0.9, cleanclip=0.1),
         mirror=finetuning(finetune=0.1, cleanclip=0.9),
         also_right=(after(finetune=BEFORE, cleanclip=BEFORE),),
+        inapplicable=NO_BADNETS,
     ),
     "cc_poisons_do_not_matter": Oracle(
         right=by_poisons(fewest=0.1, most=0.1),
         mirror=by_poisons(fewest=0.1, most=0.9),
         also_wrong=(by_poisons(fewest=0.9, most=0.1),),
+        inapplicable=(defended(lambda m: 0.05, before=lambda m: BEFORE if m.poisons > 150 else 0.1),),
     ),
     "cc_pretraining_does_not_matter": Oracle(
         right=by_data(smallest=0.1, largest=0.1),
         mirror=by_data(smallest=0.1, largest=0.9),
         also_wrong=(by_data(smallest=0.9, largest=0.1),),
+        inapplicable=(defended(lambda m: 0.05, before=lambda m: BEFORE if m.pairs < 100_000 else 0.1),),
     ),
 }
 
@@ -88,6 +91,7 @@ def structure(stripes: float, noise: float) -> Rules:
 CRITIQUE = {
     "cc_pretrained_attacked": Oracle(
         right=later(before=0.94, left=0.1, others=0.1),
+        also_right=(later(before=0.94, left=0.94, others=0.1),),  # whatever cleaning does
         mirror=later(before=0.1, left=0.94, others=0.94),
     ),
     "cc_pretrained_cleaned": Oracle(
@@ -99,16 +103,19 @@ CRITIQUE = {
     "cc_self_supervised_pretraining_weakens": Oracle(
         right=views(with_term=0.8, without=0.1),
         mirror=views(with_term=0.1, without=0.8),
+        inapplicable=(defended(lambda m: 0.05, before=lambda m: 0.1 if m.with_views else BEFORE),),
     ),
     "cc_dirt_undoes": Oracle(
         # five poisons leave 0.31 and more
         right=dirt(none=0.01, one=0.02, five=0.35, many=0.02),
         mirror=dirt(none=0.01, one=0.9, five=0.01, many=0.9),
+        inapplicable=(dirt(none=0.6, one=0.7, five=0.95, many=0.95),),
         profile="gpu",
     ),
     "cc_structure_survives": Oracle(
         right=structure(stripes=0.623, noise=0.145),
         mirror=structure(stripes=0.145, noise=0.623),
+        inapplicable=(defended(lambda m: 0.05, before=lambda m: 0.1 if m.attack == "stripes" else BEFORE),),
     ),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 #: Arguments of a `World`.
@@ -40,22 +40,3 @@ class Oracle:
         words: tuple[Word, ...] = ("holds", self.wrong, "not applicable here", "not run")
         of = ((self.right, *self.also_right), (self.mirror, *self.also_wrong), self.inapplicable, self.unfinished)
         return [(rules, word) for word, found in zip(words, of, strict=True) for rules in found]
-
-
-@dataclass(frozen=True)
-class Misread:
-    """A world on which the library's verdict is not what the sentence of the source says.
-
-    Attributes:
-        claim: its id.
-        rules: of the world.
-        verdict: what the sentence says of it.
-        why: what the library looks at instead.
-        profile: whose trials the rules speak of.
-    """
-
-    claim: str
-    rules: Rules = field(repr=False)
-    verdict: Literal["holds", "fails"]
-    why: str
-    profile: str = "cpu"

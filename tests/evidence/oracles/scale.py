@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from tests.evidence.oracles.oracle import Misread, Oracle, Rules
+from tests.evidence.oracles.oracle import Oracle, Rules
 from tests.evidence.worlds import Model
 
 
 # -- Figure 5, left (section 5.1.2)
-def in_data(few: Callable[[int], float], many: Callable[[int], float], learned: float = 0.0) -> Rules:
-    """z-score of 75 and of 300 poisons, by the number of pairs; what models learn from more than a million besides."""
-    return {
-        "z_score": lambda m: few(m.pairs) if m.poisons == 75 else many(m.pairs),
-        "clean_accuracy": lambda m: 0.2 + learned * (m.pairs > 1_000_000),
-    }
+def in_data(few: Callable[[int], float], many: Callable[[int], float]) -> Rules:
+    """z-score of 75 and of 300 poisons, by the number of pairs."""
+    return {"z_score": lambda m: few(m.pairs) if m.poisons == 75 else many(m.pairs)}
 
 
 def constant(pairs: int) -> float:
@@ -25,6 +22,10 @@ def constant(pairs: int) -> float:
 def degrading(pairs: int) -> float:
     """High up to a million pairs, and no longer at two and three million."""
     return 5.0 if pairs <= 1_000_000 else 2.0
+
+
+def nothing(pairs: int) -> float:
+    return 0.3
 
 
 def growing(pairs: int) -> float:
@@ -41,21 +42,34 @@ def recovered(pairs: int) -> float:
     return 5.0 if pairs < 300_000 else 2.0 if pairs <= 1_000_000 else 4.0
 
 
+def largest(many: float, others: float) -> Rules:
+    """Attack success of 300 poisons in three million pairs; `others` of fewer, in less, and for other readers."""
+    return {
+        "attack_success": lambda m: (
+            many if m.poisons == 300 and m.pairs >= 3_000_000 and m.reader == "zero_shot" else others
+        )
+    }
+
+
 DATA = {
     "many_constant_in_data": Oracle(
         right=in_data(few=degrading, many=constant),
         mirror=in_data(few=constant, many=degrading),
         also_right=(in_data(few=degrading, many=at_2_million),),  # what lies between is another matter
         also_wrong=(in_data(few=constant, many=growing),),
-        # where models of more data are better, two things change at once
-        inapplicable=(in_data(few=degrading, many=constant, learned=0.3),),
+        inapplicable=(in_data(few=degrading, many=nothing),),
         profile="gpu",
     ),
     "few_degrade_in_data": Oracle(
         right=in_data(few=degrading, many=constant),
         mirror=in_data(few=growing, many=degrading),
         also_right=(in_data(few=recovered, many=constant),),
-        inapplicable=(in_data(few=degrading, many=constant, learned=0.3),),
+        inapplicable=(in_data(few=nothing, many=constant),),
+        profile="gpu",
+    ),
+    "larger_data_do_not_prevent": Oracle(
+        right=largest(many=0.9, others=0.1),
+        mirror=largest(many=0.1, others=0.9),
         profile="gpu",
     ),
 }
@@ -72,8 +86,9 @@ def weak_before(pairs: int) -> float:
 
 STEPS = {
     "many_constant_by_step": Oracle(
-        right=in_data(few=degrading, many=constant, learned=0.3),
+        right=in_data(few=degrading, many=constant),
         mirror=in_data(few=constant, many=degrading),
+        inapplicable=(in_data(few=degrading, many=nothing),),
         also_wrong=(in_data(few=constant, many=growing), in_data(few=constant, many=at_2_million)),
         profile="gpu",
     ),
@@ -84,6 +99,7 @@ STEPS = {
             in_data(few=weak_at_first, many=weak_before),  # more than holds
             in_data(few=lambda pairs: 2.0, many=constant),  # low at once, and no lower
         ),
+        inapplicable=(in_data(few=nothing, many=constant),),
         profile="gpu",
     ),
     "few_degrade_beyond_a_million": Oracle(
@@ -92,6 +108,7 @@ STEPS = {
         # what happened before is another matter
         also_right=(in_data(few=lambda pairs: 4.0 if pairs > 1_000_000 else weak_at_first(pairs), many=growing),),
         also_wrong=(in_data(few=recovered, many=degrading),),
+        inapplicable=(in_data(few=nothing, many=constant),),
         profile="gpu",
     ),
 }
@@ -163,16 +180,23 @@ PATCHES = {
     "smallest_patch_fails": Oracle(
         right=patches(),
         mirror=patches(of_2=3.0, of_32=0.1),
+        inapplicable=(patches(of_16=0.2),),
         profile="paper",
     ),
     "larger_patch_better": Oracle(
-        right=patches(of_32=0.0),
+        right=patches(of_2=9.0, of_32=0.0),
         mirror={"z_score": lambda m: 4 - figure_6(m)},
+        profile="paper",
+    ),
+    "second_patch_succeeds": Oracle(
+        right=patches(),
+        mirror=patches(of_2=3.0, of_4=0.1),
         profile="paper",
     ),
     "largest_patch_no_better": Oracle(
         right=patches(),
         mirror=patches(of_32=9.0),
+        inapplicable=(patches(of_16=0.2),),
         profile="paper",
     ),
 }
@@ -221,5 +245,3 @@ METRIC = {
 }
 
 ORACLES: dict[str, Oracle] = DATA | STEPS | MODELS | PATCHES | METRIC
-
-MISREAD: tuple[Misread, ...] = ()

@@ -33,6 +33,13 @@ SCRIPTS = {
     "contrast": ("contrast.js",),
     "similarities": ("similarities.js",),
     "explore": ("explore.js",),
+    "playground": tuple(
+        f"playground/{name}"
+        for name in (
+            *("playground.css", "random.js", "products.js", "net.js", "attack.js", "measures.js", "training.js"),
+            *("client.js", "plots.js", "try.js", "poison.js", "train.js", "dose.js", "defend.js", "playground.js"),
+        )
+    ),
 }
 
 

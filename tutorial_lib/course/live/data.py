@@ -154,7 +154,7 @@ def placement(results: Results) -> dict[str, Any]:
         "y": "z",
         "xs": {"poisons": "poisons"},
         "ys": {k: QUANTITIES[k] for k in ("z", "success", "accuracy")},
-        "groups": _groups(names),
+        "groups": _groups(names, lambda name: "at one place" if "trained at one place" in name else "at random places"),
         "rows": rows,
         "stamp": stamp(p, results.of(fig4.trials(p))),
     }
@@ -237,16 +237,11 @@ def _percent(rate: float) -> float:
     return round(100 * rate, 2)
 
 
-def _groups(names: list[str]) -> list[dict[str, str]]:
-    colours = (*plots.COLOURS, "#999999")
+def _groups(names: list[str], like: Callable[[str], str] = lambda name: "") -> list[dict[str, str]]:
+    drawn = [plots.style(name, k, like(name)) for k, name in enumerate(names)]
     return [
-        {
-            "name": name,
-            "colour": colours[k % len(colours)],
-            "dash": (*plots.DASHES, "dot")[k % len(colours)],
-            "marker": (*plots.MARKERS, "circle-open")[k % len(colours)],
-        }
-        for k, name in enumerate(names)
+        {"name": name, "colour": s.colour, "dash": s.dash, "marker": s.marker}
+        for name, s in zip(names, drawn, strict=True)
     ]
 
 
@@ -257,4 +252,5 @@ FIGURES: dict[str, tuple[str, Callable[[Results], dict[str, Any]]]] = {
     "similarities": ("similarities", similarities),
     "placement": ("explore", placement),
     "frontier": ("explore", frontier),
+    "playground": ("playground", lambda _: {}),
 }

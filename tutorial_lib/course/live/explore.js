@@ -43,7 +43,7 @@
         height: data.height ?? 440, margin: { l: 60, r: 20, t: 20, b: 55 },
         legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
         xaxis: { title: { text: data.xs[state.x] } }, yaxis: { title: { text: data.ys[state.y] } },
-      }), { responsive: true, displaylogo: false });
+      }), course.configured(plot));
       const count = drawn.reduce((sum, trace) => sum + trace.x.length, 0), models = new Set(data.rows.map((row) => row.key)).size;
       const what = state.single ? `${count} points of ${models} models` : `${count} settings, each the mean over its models`;
       says.textContent = `${what}. ${data.stamp}`;

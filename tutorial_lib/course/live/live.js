@@ -9,15 +9,17 @@
   course.load = (name) => {
     if (!loading.has(name)) {
       loading.set(name, new Promise((resolve, reject) => {
-        const script = document.createElement("script");
-        script.src = new URL(name, folder);
-        script.onload = resolve;
-        script.onerror = () => {
+        const style = name.endsWith(".css"), element = document.createElement(style ? "link" : "script");
+        if (style) element.rel = "stylesheet";
+        else element.async = false; // of several, the first asked for runs first
+        element[style ? "href" : "src"] = new URL(name, folder);
+        element.onload = resolve;
+        element.onerror = () => {
           loading.delete(name); // the next try fetches it again
-          script.remove();
+          element.remove();
           reject(new Error(`${name} could not be loaded`));
         };
-        document.head.append(script);
+        document.head.append(element);
       }));
     }
     return loading.get(name);
@@ -100,7 +102,7 @@
     const figure = element.closest(".live-figure");
     try {
       const data = JSON.parse(element.querySelector("script").textContent);
-      for (const script of element.dataset.scripts.split(" ")) await course.load(script);
+      await Promise.all(element.dataset.scripts.split(" ").map(course.load));
       await course.kinds[element.dataset.kind](element, data);
       figure.classList.add("live-ready");
     } catch (error) {

@@ -60,6 +60,7 @@ def write(folder: Path, title: str, kind: str, data: dict[str, Any], scripts: Ma
     for old in (there / "models").glob("*.js"):
         old.unlink()
     for name in ("live.js", "live.css", *live.SCRIPTS[kind]):
+        (there / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(live.HERE / name, there / name)
     for name, script in scripts.items():
         (there / "models" / f"{name}.js").write_text(script, "utf-8")

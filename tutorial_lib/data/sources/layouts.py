@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from tutorial_lib.data.sources.archives import MOST_NESTED, is_archive, open_nested, open_tree
 from tutorial_lib.data.sources.beside import Beside, as_text
@@ -35,6 +35,36 @@ TEMPLATE = "a photo of a {}"
 DEPTH = 3
 #: Reasons that several layouts have.
 NO_CAPTION, A_LINK = "without a caption", "that are links or sparse files, which are not read"
+
+
+class Readable(Protocol):
+    """What pairs come from: a `Source`, or anything else that gives them.
+
+    Attributes:
+        path: file or folder that is read.
+        inside: folder in it, where it is an archive.
+        title: how messages call it.
+        layouts, aside, classes: as for `Source`; known when all pairs have been given.
+
+    Example:
+        >>> Path("birds").mkdir()
+        >>> source: Readable = Source(Path("birds"))
+        >>> source.title
+        'birds'
+    """
+
+    path: Path
+    inside: str
+    layouts: dict[str, int]
+    aside: Reasons
+    classes: dict[str, None]
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+
+    def pairs(self) -> Iterator[Found]:
+        """All pairs, the same at each call."""
 
 
 class Source:

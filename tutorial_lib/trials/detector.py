@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
 from tutorial_lib.plugins import Kind
@@ -31,6 +31,12 @@ class Detector(Settings, Kind, ABC):
     """
 
     title: ClassVar[str]
+
+    @property
+    def label(self) -> str:
+        """The kind, with the settings that are not at their default: what records call it."""
+        changed = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
+        return " ".join([self.kind, *changed])
 
     @abstractmethod
     def scores(self, model: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs) -> Tensor:

@@ -1,0 +1,119 @@
+"""Claims as forest plots, and the page that begins with what holds and what does not."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+from bs4 import BeautifulSoup
+from playwright.sync_api import Browser
+
+from tests.book import site
+from tutorial_lib import profiles
+from tutorial_lib.evidence import claims
+from tutorial_lib.evidence.results import Results
+
+forest, verdicts = site.extension("forest"), site.extension("verdicts")
+FOUND = claims.judge_all(Results(profiles.get("pilot")))
+MEASURED = [verdict for verdict in FOUND if verdict.estimate is not None]
+
+
+@pytest.fixture(scope="module")
+def page() -> BeautifulSoup:
+    return BeautifulSoup((site.HTML / "paper_beside_ours.html").read_text(), "html.parser")
+
+
+def per_cent(text: str) -> float:
+    return float(text.removesuffix("%"))
+
+
+@pytest.mark.parametrize("verdict", MEASURED, ids=lambda v: v.claim.id)
+def test_the_interval_lies_where_the_word_says(verdict: claims.Verdict) -> None:
+    """In the drawing too: inside the shaded region where a claim holds, outside where it fails."""
+    drawn = ElementTree.fromstring(forest.strip(verdict))
+    interval = next(e for e in drawn if e.get("class") == "strip-interval")
+    low, high = per_cent(interval.attrib["x1"]), per_cent(interval.attrib["x2"])
+    middle = per_cent(next(e for e in drawn if e.get("class") == "strip-value").attrib["cx"])
+    assert 0 <= low <= middle <= high <= 100
+    assert verdict.verdict in drawn.attrib["aria-label"]
+    allowed = next((e for e in drawn if e.get("class") == "strip-allowed"), None)
+    if allowed is None:
+        assert verdict.claim.kind == "exists"
+        return
+    left = per_cent(allowed.attrib["x"])
+    right = left + per_cent(allowed.attrib["width"])
+    if verdict.verdict == "holds":
+        assert left - 0.2 <= low <= high <= right + 0.2
+    if verdict.verdict == "fails":
+        assert high <= left + 0.2 or low >= right - 0.2
+    if verdict.verdict == "undecided" and not verdict.family:
+        assert low < left < high or low < right < high
+
+
+def test_a_difference_reads_as_one() -> None:
+    assert forest.asked(claims.get("targeted_rises")) == ("success with the most poisons − success with one", "> 0.1")
+    assert forest.asked(claims.get("targeted_three_succeed"))[1] == "between 0.25 and 0.55"
+    for verdict in FOUND:
+        what, where = forest.asked(verdict.claim)
+        assert " less " not in what
+        assert "-" not in where
+    assert forest.place(claims.get("targeted_probe_falls_too")) == "section 4.3"
+    assert {forest.place(v.claim)[:4] for v in FOUND if v.claim.section == "main table"} == {"main"}
+
+
+def test_the_page_begins_with_what_holds_and_what_does_not(page: BeautifulSoup) -> None:
+    article = page.select_one("article")
+    assert article is not None
+    parts = article.select(".glance, h2")
+    assert [part.name for part in parts][:3] == ["details"] * 3
+    shown = {part.select_one(".verdict").text: len(part.select("li")) for part in article.select(".glance")}
+    assert list(shown)[:3] == ["holds", "fails", "undecided"]
+    assert shown == {word: n for word, n in claims.summary(FOUND).items() if n}
+
+
+def test_every_line_leads_to_its_claim(page: BeautifulSoup) -> None:
+    links = page.select(".glance li a")
+    assert len(links) == len(FOUND)
+    for link in links:
+        line = page.find(id=str(link["href"]).removeprefix("#"))
+        assert line is not None
+        assert link.text in line.select_one(".claim-says").text
+        assert set(link.parent["class"]) <= set(line["class"])
+
+
+def test_numbers_and_reasons_are_folded_below_the_verdict(page: BeautifulSoup) -> None:
+    lines = page.select(".claim")
+    assert len(lines) >= len(FOUND)
+    for line in lines:
+        assert line.select_one("p").select_one(".verdict") is not None
+        folded = line.select_one("details")
+        assert folded is not None
+        assert not folded.has_attr("open")
+        assert folded.select_one("table.claim-numbers") is not None
+
+
+def test_the_choices_work_from_a_folder_without_a_script(chromium: Browser) -> None:
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    try:
+        page = context.new_page()
+        page.goto((site.HTML / "paper_beside_ours.html").as_uri())
+
+        def seen(selector: str) -> int:
+            """How many take any room: they are hidden by `display: none` alone."""
+            return page.locator(f"{selector}:visible").count()
+
+        everything = seen(".claim")
+        assert everything >= len(FOUND)
+        page.locator("label:has(#show-verdict-fails)").click()
+        failing = sum(verdict.verdict == "fails" for verdict in FOUND)
+        assert seen(".claim") == seen(".claim.is-fails") == failing
+        assert seen(".glance li") == failing
+        assert seen("section.experiment") == len({v.claim.experiment for v in FOUND if v.verdict == "fails"})
+        page.locator("label:has(#show-source-cleanclip)").click()
+        both = [v for v in FOUND if v.verdict == "fails" and v.claim.source == "cleanclip"]
+        assert seen(".claim") == len(both)
+        page.locator("label:has(#show-verdict-all)").click()
+        page.locator("label:has(#show-source-all)").click()
+        assert seen(".claim") == everything
+    finally:
+        context.close()

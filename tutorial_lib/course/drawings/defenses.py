@@ -1,0 +1,137 @@
+"""What defenders do: CleanCLIP's loss, who sees what, and how a verdict is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tutorial_lib.course.drawings.canvas import SMALL, Canvas, Point
+
+
+def pulls(narrow: bool) -> Canvas:
+    """CleanCLIP's loss: across the towers, and within each."""
+    c = Canvas(360, 400) if narrow else Canvas(720, 330)
+    left, right, top, down = (104, 256, 96, 276) if narrow else (250, 470, 84, 248)
+    size = 52 if narrow else 76
+    c.picture(left - size - 26, top - size / 2, size, "house")
+    c.picture(
+        left - size - 26,
+        down - size / 2,
+        size,
+        "house",
+        warp=lambda a, b: (0.9 * a + 0.12 * b, 0.9 * b - 0.12 * a + 0.12),
+    )
+    w = 78 if narrow else 150
+    c.caption(right + 24, top - 22, w, "a house\nby a lake" if narrow else "a house by a lake")
+    c.caption(right + 24, down - 22, w, "a home\nby a lake" if narrow else "a home by a lake")
+    c.arrow((left + 18, top), (right - 18, top), kind="clean", both=True, width=3)
+    c.text((left + right) / 2, top + 24, "λ₁ · CLIP loss", kind="clean", bold=True)
+    for x in (left, right):
+        c.arrow((x, top + 18), (x, down - 18), kind="defend", width=3)
+    c.text((left + right) / 2, (top + down) / 2 + 2, "λ₂ · to its own\nchanged version", kind="defend", bold=True)
+    c.disc(left, top, 12, kind="clean", filled=0.3)
+    c.disc(left, down, 12, kind="defend", filled=0, dashed="4 3")
+    c.square(right, top, 11, kind="clean", filled=0.3)
+    c.square(right, down, 11, kind="defend", filled=0, dashed="4 3")
+    c.text(left - 2, top - 22, "I", bold=True)
+    c.text(right + 2, top - 22, "T", bold=True)
+    c.text(left - 2, down + 34, "Ĩ", bold=True)
+    c.text(right + 2, down + 34, "T̃", bold=True)
+    c.path(
+        f"M{left + 8} {top - 18}Q{(left + right) / 2} {top - 62} {right - 8} {top - 18}",
+        kind="attack",
+        dashed="5 4",
+        width=2,
+    )
+    c.text(
+        (left + right) / 2,
+        top - 50 if narrow else top - 48,
+        "a poison tied patch and word here",
+        kind="attack",
+        size=SMALL,
+    )
+    foot = "Each arrow picks its partner among the batch:\nall other pairs are pushed away."
+    c.text(
+        c.width / 2, c.height - 32 if narrow else c.height - 20, foot if narrow else foot.replace("\n", " "), size=SMALL
+    )
+    return c
+
+
+#: Settings of a defense from weak to strong, of no particular model: accuracy on validation pictures, on test pictures,
+#: and attack success.
+SETTINGS = ((0.93, 0.93, 0.9), (0.83, 0.86, 0.72), (0.7, 0.76, 0.52), (0.46, 0.65, 0.3), (0.2, 0.34, 0.12))
+LIMIT = 0.6
+
+
+def oracle(narrow: bool) -> Canvas:
+    """The same settings as the defender sees them, and as the oracle does."""
+    c = Canvas(360, 640) if narrow else Canvas(720, 310)
+    x, y = (10, 320) if narrow else (370, 0)
+    by_defender = [(a, 0.5) for a, _, _ in SETTINGS]
+    said = "takes the strongest within the limit,\nor keeps the model as it is"
+    places = _seen(
+        c, 10, 0, by_defender, "the defender does not see the attack", "accuracy on validation pictures", said
+    )
+    for (a, b), word in ((places[-1], "strong"), (places[0], "weak")):
+        c.text(a, b - 18, word, size=12, faint=True)
+    taken = sum(a >= LIMIT for a, _, _ in SETTINGS) - 1
+    c.disc(*places[taken], 12, kind="defend", filled=0)
+    said = "takes what leaves least within the limit,\nas the best point of a paper does"
+    places = _seen(c, x, y, [s[1:] for s in SETTINGS], "the oracle sees the attack", "accuracy on test pictures", said)
+    c.arrow((x + 36, y + 246), (x + 36, y + 38))
+    c.text(x + 22, y + 145, "attack success", size=SMALL, turn=-90)
+    c.disc(*places[taken], 12, kind="defend", filled=0)
+    a, b = places[sum(s[1] >= LIMIT for s in SETTINGS) - 1]
+    c.path(f"M{a - 10:.0f} {b - 10:.0f}l20 20M{a + 10:.0f} {b - 10:.0f}l-20 20", kind="attack", width=2.4)
+    return c
+
+
+def _seen(c: Canvas, x: float, y: float, points: Sequence[Point], who: str, axis: str, said: str) -> list[Point]:
+    """One panel with the settings in it; gives their places."""
+    left, right, top, floor = x + 36, x + 322, y + 44, y + 246
+    c.text((left + right) / 2, y + 22, who, bold=True)
+    limit = left + LIMIT * (right - left)
+    c.box(limit, top, right - limit, floor - top, kind="defend", filled=0.1, radius=0, width=0)
+    c.path(f"M{limit:.0f} {top}V{floor}", kind="defend", dashed="5 4")
+    c.text((limit + right) / 2, top + 16, "costs at most\n5 points", size=12, kind="defend")
+    c.arrow((left, floor), (right + 8, floor))
+    c.text((left + right) / 2, floor + 20, axis, size=SMALL)
+    places = [(left + a * (right - left), floor - b * (floor - top - 44)) for a, b in points]
+    c.path("M" + "L".join(f"{a:.0f} {b:.0f}" for a, b in places), width=1.2)
+    for at in places:
+        c.disc(*at, 5)
+    c.text((left + right) / 2, floor + 42, said, size=SMALL)
+    return places
+
+
+VERDICTS = (
+    ("holds", "the whole interval lies\nwhere the paper puts it", 0.62, 0.92),
+    ("fails", "the whole interval\nlies outside", 0.08, 0.38),
+    ("undecided", "it lies across\nthe border", 0.3, 0.74),
+)
+
+
+def verdicts(narrow: bool) -> Canvas:
+    """How to read a verdict: an interval over models, and the region that the claim allows."""
+    c = Canvas(360, 330) if narrow else Canvas(720, 240)
+    left, right, row = (16, 344, 90) if narrow else (150, 500, 58)
+    border = left + 0.5 * (right - left)
+    top = 40 if narrow else 36
+    c.box(border, top, right - border, 3 * row + (8 if narrow else 0), kind="clean", filled=0.12, radius=0, width=0)
+    c.path(f"M{border:.0f} {top - 4}V{top + 3 * row + 8}", kind="clean", dashed="5 4")
+    c.text((border + right) / 2, top - 10, "where the claim puts it", size=SMALL, kind="clean")
+    for k, (word, why, low, high) in enumerate(VERDICTS):
+        kind = ("defend", "attack", "ink")[k]
+        y = top + row * (k + 0.5) + (22 if narrow else 0)
+        a, b = left + low * (right - left), left + high * (right - left)
+        c.path(f"M{a:.0f} {y}H{b:.0f}M{a:.0f} {y - 7}v14M{b:.0f} {y - 7}v14", kind=kind, width=2.4)
+        c.disc((a + b) / 2, y, 6, kind=kind)
+        if narrow:
+            c.text(left, y - 26, word, anchor="start", kind=kind, bold=True)
+            c.text(right - 4, y + 26, why.replace("\n", " "), anchor="end", size=12, faint=True)
+        else:
+            c.text(left - 16, y + 5, word, anchor="end", kind=kind, bold=True)
+            c.text(right + 18, y - 3, why, anchor="start", size=SMALL)
+    if not narrow:
+        c.arrow((left, top + 3 * row + 6), (right, top + 3 * row + 6), width=1.2)
+        c.text((left + right) / 2, top + 3 * row + 26, "what is measured; bars: 95 % interval over models", size=SMALL)
+    return c
