@@ -20,6 +20,7 @@ from torch import Tensor
 from tutorial_lib.data import integrity, picture_map
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.texts import Texts
+from tutorial_lib.machine import usable_cores
 
 #: Scenes whose captions are strings at a time, and pixels that are drawn at a time: what a CPU's caches like.
 CAPTIONED, DRAWN, DRAWN_BY_GPU = 1 << 14, 1 << 20, 1 << 25
@@ -110,7 +111,9 @@ class Scenes(ABC):
         Raises:
             IndexError: there is no such scene.
         """
-        index = self.numbers(indices)
+        return self._rendered(self.numbers(indices), torch.get_num_threads())
+
+    def _rendered(self, index: Tensor, workers: int) -> Tensor:
         out = torch.empty(len(index), 3, self.size, self.size, dtype=torch.uint8, device=self.device)
         on_cpu = out.device.type == "cpu"
         part = max(1, (DRAWN if on_cpu else DRAWN_BY_GPU) // self.size**2)
@@ -118,21 +121,22 @@ class Scenes(ABC):
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # many small steps: several scenes at a time, not several pixels
         try:
-            if min(threads, len(parts)) < 2 or not on_cpu:
+            if min(workers, len(parts)) < 2 or not on_cpu:
                 for one in parts:
                     self.draw(*one)
             else:
                 self.draw(*parts[0])  # what all need is made once
-                with ThreadPoolExecutor(threads, "render") as pool:
+                with ThreadPoolExecutor(workers, "render") as pool:
                     list(pool.map(lambda one: self.draw(*one), parts[1:]))
         finally:
             torch.set_num_threads(threads)
         return out
 
     def stored(self, folder: Path) -> Tensor:
-        """All pictures in a memory map on disk, drawn once: shape (n, 3, size, size), uint8.
+        """All pictures in a memory map on disk, drawn once, on every core: shape (n, 3, size, size), uint8.
 
-        A map of more scenes serves a data set of fewer, and one of fewer is continued.
+        Who else needs the map waits for it, so that no other model is kept from its core. A map of more scenes serves a
+        data set of fewer, and one of fewer is continued.
 
         Args:
             folder: made if it is not there.
@@ -142,9 +146,11 @@ class Scenes(ABC):
             ValueError: the folder holds a map of other pictures under that name.
         """
         unbounded = replace(self, n=1 << 62)  # a block is drawn to its end
-        return picture_map.mapped(
-            self.map_in(folder), self.n, self.size, self._made(), lambda these: unbounded.render(these).cpu()
-        )
+
+        def draw(these: range) -> Tensor:
+            return unbounded._rendered(unbounded.numbers(these), usable_cores()).cpu()
+
+        return picture_map.mapped(self.map_in(folder), self.n, self.size, self._made(), draw)
 
     def map_in(self, folder: Path) -> Path:
         """Where in a folder the memory map of these scenes lies, however many there are."""

@@ -61,6 +61,12 @@ def diversity(pairs: Pairs, *, looked_at: int = LOOKED_AT, seed: int = 0) -> Div
 
     Raises:
         ValueError: there is only one pair, or none.
+
+    Example:
+        >>> from tutorial_lib.data.scenes import EmojiScenes
+        >>> found = diversity(EmojiScenes(64).pairs(), looked_at=8)
+        >>> found.pairs, found.distinct_captions > 0.9
+        (64, True)
     """
     if len(pairs) < 2:
         raise ValueError(f"diversity is between pairs, and there is {len(pairs)}")
