@@ -17,7 +17,7 @@ CODE = """
 import json, sys
 from tutorial_lib import places
 from tutorial_lib.trials.store import RunStore
-names = ("book", "results", "store", "built", "data", "table_of_contents", "checkout")
+names = ("book", "results", "store", "built", "scenes", "data", "table_of_contents", "checkout")
 found = {name: str(getattr(places, name)()) for name in names}
 print(json.dumps(found | {"package": str(places.PACKAGE), "runs": str(RunStore().folder),
     "heavy": sorted({"torch", "numpy", "open_clip"} & sys.modules.keys())}))
@@ -56,6 +56,7 @@ def test_an_installed_copy_keeps_what_it_makes_in_the_current_folder(site, here)
     assert found["checkout"] == "None"
     assert found["store"] == found["runs"] == str(here / "build" / "runs")
     assert (found["built"], found["data"]) == (str(here / "build"), str(here / "data"))
+    assert found["scenes"] == str(here / "build" / "scenes")
     assert found["book"] == str(site / "tutorial_lib" / "book")
     assert found["results"] == str(site / "tutorial_lib" / "book" / "results")
     assert found["table_of_contents"] == str(site / "tutorial_lib" / "book" / "_toc.yml")

@@ -172,7 +172,7 @@ def test_classes_of_another_package_are_found_by_their_kinds_without_torch(tmp_p
         "near-duplicates", "slof", "spectral-signatures", "cosine-mixture", "early-loss",
     }  # fmt: skip
     assert set(found["listed"]["method"]) == {"brief", "roclip", "safeclip"}
-    assert set(found["listed"]["attack"]) == {"backdoor", "targeted", "text-backdoor", "twice"}
+    assert set(found["listed"]["attack"]) == {"backdoor", "targeted", "text-backdoor", "together", "twice"}
     assert found["grey"] == 9
     assert len(set(found["keys"])) == 6
     assert found["kinds"] == [{"kind": "sticker", "grey": 9}, "halve", "twice"]

@@ -78,6 +78,20 @@ def built() -> Path:
     return (checkout() or Path.cwd()) / "build"
 
 
+def scenes() -> Path:
+    """Where memory maps of large sets of scenes lie: `$TUTORIAL_SCENES`, or `build/scenes`; they can be made again.
+
+    Example:
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, TUTORIAL_SCENES="elsewhere"):
+        ...     str(scenes())
+        'elsewhere'
+    """
+    if chosen := os.environ.get("TUTORIAL_SCENES"):
+        return Path(chosen)
+    return built() / "scenes"
+
+
 def data() -> Path:
     """The user's own data sets: `$TUTORIAL_DATA`, or `data` of the checkout or the current folder.
 

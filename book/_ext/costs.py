@@ -41,7 +41,7 @@ class WhatItCosts(SphinxDirective):
             measured = sum(record.seconds for record in found.of(module.trials(found.profile)))
             cells, numbers = [duration(measured) if measured else "–"], [measured]
             for profile, (gpu, together) in PLANNED.items():
-                trials = module.trials(profiles.get(profile))
+                trials = registry.planned(name, profiles.get(profile))
                 if not trials:
                     cells += ["–", "–"]
                     numbers += [0.0, 0.0]

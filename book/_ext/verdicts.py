@@ -218,7 +218,7 @@ class PaperBesideOurs(SphinxDirective):
             told = False
             for profile in profiles.NAMES:
                 found = results(profile)
-                wanted = module.trials(found.profile)
+                wanted = registry.planned(name, found.profile)
                 if profiles.get(profile).reference or profile == "test" or not wanted:
                     continue
                 if len(found.of(wanted)) < len(wanted):

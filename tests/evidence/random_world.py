@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tests.evidence.worlds import MadeUp, readers
-from tutorial_lib.attacks import Backdoor, Targeted, TextBackdoor
+from tutorial_lib.attacks import Backdoor, Targeted, TextBackdoor, Together
 from tutorial_lib.attacks.backdoor import BINS
 from tutorial_lib.costs.seconds import pairs
 from tutorial_lib.defenses import Retraining
@@ -47,6 +48,8 @@ class RandomWorld(MadeUp):
     def metrics(self, trial: Trial) -> dict[str, Any]:
         random = np.random.default_rng([self.number, int(trial.key, 16)])
         attack = trial.attack
+        if isinstance(attack, Together):
+            return self._shared(trial, attack)
         if isinstance(attack, Targeted):
             right = 0.5 + 0.2 * (self.level[39] - 0.5) + float(random.normal(0, 0.003))
             return {
@@ -68,11 +71,24 @@ class RandomWorld(MadeUp):
             }
         return self._backdoor(trial, attack, random)
 
+    def _shared(self, trial: Trial, attack: Together) -> dict[str, Any]:
+        """What each attack measures alone, and what the others do to it."""
+        found = {k: v for part in attack.parts for k, v in self.metrics(replace(trial, attack=part)).items()}
+        found["z_score"] += 0.5 * self.effect[11]
+        found["attack_success"] = {
+            r: rate(of["rate"] + 0.2 * self.effect[12]) for r, of in found["attack_success"].items()
+        }
+        found["clean_accuracy"] = {
+            r: {"rate": of["rate"] + 0.03 * self.effect[13]} for r, of in found["clean_accuracy"].items()
+        }
+        found["targets"] = [t | {"zero_shot": int(self.effect[14] < 0.5 and t["zero_shot"])} for t in found["targets"]]
+        return found
+
     def _backdoor(self, trial: Trial, attack: Backdoor, random: np.random.Generator) -> dict[str, Any]:
         e, level, trigger = self.effect, self.level, attack.trigger
         assert isinstance(trigger, Patch)
         count, scattered = math.log2(1 + attack.count) / 8, trigger.placement == "random"
-        large, models = math.log2(pairs(trial) / 4000), fig5_right.MODELS[self.profile]
+        large, models = math.log2(pairs(trial) / 4000), self._models()
         width = models.index(trial.model) - 2 if trial.model in models else 0
 
         def z(tested_at_random: bool) -> float:
@@ -99,6 +115,9 @@ class RandomWorld(MadeUp):
             "attack_success": {r: rate(value) for r, value in success.items()},
             "clean_accuracy": {r: {"rate": right + float(random.normal(0, 0.003))} for r in CLIP_READERS},
         }
+
+    def _models(self) -> tuple[str, ...]:
+        return fig5_right.MODELS[self.profile] if self.profile.asks(fig5_right.__name__) else ()
 
     def _other(self, trial: Trial) -> float:
         """The effect of whatever else a trial says: of its recipe, its task, its objective."""

@@ -61,6 +61,7 @@ def test_without_a_profile_the_text_counts_only(capsys, tmp_path):
         "pilot",
         "laptop",
         "cpu",
+        "overnight",
         "photos",
         "gpu",
         "paper",

@@ -36,6 +36,13 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         "by_size(results, 0, 'cleanclip'), by_size(results, last, 'cleanclip'))",
         "technique.least_clear: arguments: changes = [differences("
         "successes(results, USUAL), successes(results, name)) for name in VARIANTS[results.profile]]",
+        "fig5_left.largest_step: arguments: steps = ["
+        "differences(smaller, larger) for smaller, larger in pairwise(found)]",
+        "sharing._changes: arguments: found = [differences("
+        "results.per_seed(lambda s, c=count: other(p, c, s), value), "
+        "results.per_seed(lambda s, c=count: shared(p, c, s), value)) for count in PLANS[p].counts]",
+        "sharing.fallen: comparison: return mean("
+        "(t['zero_shot'] != t['wanted'] for t in record.metrics['targets'] if t['count']))",
     ),
     "an absolute value is taken of the difference": (
         "fig3.distance_from_normal: operands: return float(np.abs(normal - measured).max())",

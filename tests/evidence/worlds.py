@@ -29,12 +29,12 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tutorial_lib import profiles
-from tutorial_lib.attacks import Backdoor, Group, Targeted, TextBackdoor
+from tutorial_lib.attacks import Attack, Backdoor, Group, Targeted, TextBackdoor, Together
 from tutorial_lib.attacks.backdoor import BINS
 from tutorial_lib.costs.seconds import pairs
 from tutorial_lib.evidence import registry
@@ -46,8 +46,8 @@ from tutorial_lib.trials import Record, TrainedDefense, Trial
 #: Millions of parameters of the image towers; a test counts them.
 MILLIONS = {
     "rn-0.4m": 0.4, "rn-0.8m": 0.8, "tiny-rn": 1.4, "tiny-rn-64": 1.4, "rn-3m": 3.0, "rn-5m": 5.3, "rn-9m": 9.2,
-    "rn-20m": 20.5, "rn-28m": 27.9, "rn50-w8": 0.8, "rn50-w24": 5.9, "rn50-w32": 10.1, "rn50-w48": 22.0,
-    "rn50-w56": 29.6,
+    "tiny-rn-long": 1.4, "rn-20m": 20.5, "rn-28m": 27.9, "rn50-w8": 0.8, "rn50-w24": 5.9, "rn50-w32": 10.1,
+    "rn50-w48": 22.0, "rn50-w56": 29.6,
 }  # fmt: skip
 #: Pairs of pictures that are compared for figure 3.
 COMPARED = 3_000_000
@@ -74,6 +74,7 @@ NOISE = {
     "poisons_found": 0.003,
 }
 Rule = float | Callable[["Model"], float]
+A = TypeVar("A", bound=Attack)
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,24 @@ class Model:
 
     @property
     def poisons(self) -> int:
-        """Of each target under a targeted attack, else of the model."""
-        return self.group.count if self.group else getattr(self.trial.attack, "count", 0)
+        """Of each target under a targeted attack, else of the model's backdoor."""
+        return self.group.count if self.group else getattr(self._own, "count", 0)
+
+    @property
+    def _own(self) -> Any:
+        """The attack of the model, where it carries several its backdoor."""
+        attack = self.trial.attack
+        return attack.find(Backdoor) if isinstance(attack, Together) else attack
+
+    @property
+    def of_backdoor(self) -> int:
+        """Poisons of the model's backdoor, whatever is asked."""
+        return getattr(self._own, "count", 0)
+
+    @property
+    def shared(self) -> bool:
+        """The model carries several attacks."""
+        return isinstance(self.trial.attack, Together)
 
     @property
     def few(self) -> bool:
@@ -126,7 +143,7 @@ class Model:
 
     @property
     def trigger(self) -> Any:
-        return getattr(self.trial.attack, "trigger", None)
+        return getattr(self._own, "trigger", None)
 
     @property
     def placement(self) -> str:
@@ -141,7 +158,7 @@ class Model:
     @property
     def attack(self) -> str:
         """A name of CleanCLIP's main table, or the kind of the trigger."""
-        if getattr(self.trial.attack, "select", "") == "named":
+        if getattr(self._own, "select", "") == "named":
             return "label-consistent"
         kind = getattr(self.trigger, "kind", "")
         return {"noise-patch": "BadNets", "blended": "Blended", "wanet": "WaNet", "sig": "SIG"}.get(kind, kind)
@@ -149,7 +166,7 @@ class Model:
     @property
     def true_labels(self) -> bool:
         """The poisons pass a human check: pictures of the target with true captions."""
-        return getattr(self.trial.attack, "select", "") == "label-consistent"
+        return getattr(self._own, "select", "") == "label-consistent"
 
     @property
     def usual(self) -> bool:
@@ -159,7 +176,7 @@ class Model:
     @property
     def rehearsed(self) -> bool:
         """The poisons have passed the defender's augmentation."""
-        return getattr(self.trial.attack, "rehearsed", False)
+        return getattr(self._own, "rehearsed", False)
 
     @property
     def pairs(self) -> int:
@@ -232,7 +249,7 @@ class Model:
 def whole(profile: str) -> frozenset[Trial]:
     """All trials that the experiments of a profile have, with the models that claims hang on."""
     p = profiles.get(profile)
-    return frozenset(t for name in registry.names(explanations=True) for t in registry.load(name).trials(p))
+    return frozenset(t for name in registry.names(explanations=True) for t in registry.planned(name, p))
 
 
 def small(profile: str) -> Profile:
@@ -246,7 +263,7 @@ def small(profile: str) -> Profile:
 def planned(profile: str) -> frozenset[Trial]:
     """The trials that the experiments of a profile have."""
     p = small(profile)
-    return frozenset(t for name in registry.names(explanations=True) for t in registry.load(name).trials(p))
+    return frozenset(t for name in registry.names(explanations=True) for t in registry.planned(name, p))
 
 
 def readers(trial: Trial) -> tuple[str, ...]:
@@ -368,8 +385,18 @@ class _Measured(dict[str, Any]):
         return self["tested"][self._own_placement()]["z_score"]
 
     def _own_placement(self) -> str:
-        assert isinstance(self.trial.attack, Backdoor)
-        return getattr(self.trial.attack.trigger, "placement", "fixed")
+        return getattr(self._part(Backdoor).trigger, "placement", "fixed")
+
+    def _part(self, kind: type[A]) -> A:
+        """The attack of that kind.
+
+        Raises:
+            LookupError: the model has none.
+        """
+        found = self.trial.attack.find(kind) if self.trial.attack else None
+        if found is None:
+            raise LookupError(f"a made-up record has nothing of a {kind.kind} that the model lacks")
+        return found
 
     def _tested(self) -> dict[str, dict[str, float]]:
         return {place: {"z_score": self.says("z_score", tested=place)} for place in ("fixed", "random")}
@@ -405,8 +432,7 @@ class _Measured(dict[str, Any]):
 
     def _targets(self) -> list[dict[str, float]]:
         """The k-th target of a group falls for a reader if its own threshold lies below the reader's share."""
-        attack = self.trial.attack
-        assert isinstance(attack, Targeted)
+        attack = self._part(Targeted)
         rows = []
         for number, group in enumerate(attack.groups):
             shares = {reader: self.says("targeted", group=group, reader=reader) for reader in _TARGETED}

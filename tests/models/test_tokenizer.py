@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tutorial_lib import models
+from tutorial_lib.models import tokenizer as module
 from tutorial_lib.models.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer, _encode
 
 TEXTS = [
@@ -69,6 +70,16 @@ def test_a_long_text_is_cut_and_still_ends() -> None:
     tokens = tokenizer([TEXTS[-1]])[0]
     assert tokens.argmax() == 5
     assert tokens[5] == tokenizer.vocab_size - 1
+
+
+@pytest.mark.parametrize("vocab", ["pruned", "full"])
+def test_a_table_holds_the_same_ids_in_fewer_bytes(monkeypatch, vocab: str) -> None:
+    monkeypatch.setattr(module, "PART", 3)  # seven texts: two whole parts and one text more
+    tokenizer = Tokenizer(16) if vocab == "full" else Tokenizer.for_texts(TEXTS, context_length=16)
+    table = tokenizer.table(TEXTS)
+    assert table.dtype == (torch.int32 if vocab == "full" else torch.int16)
+    assert torch.equal(table.long(), torch.cat([tokenizer(text) for text in TEXTS]))
+    assert tokenizer.table([]).shape == (0, 16)
 
 
 def test_tokens_word_by_word_are_those_of_the_whole_text() -> None:

@@ -62,7 +62,7 @@ def test_a_busy_gpu_is_slow_and_can_run(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(doctor, "machine", lambda: machine)
     monkeypatch.setattr(doctor, "gpu_trouble", lambda: "another program uses it")
     found = examine()
-    assert found.ready == ("test", "demo", "laptop", "cpu", "gpu", "paper")
+    assert found.ready == ("test", "demo", "laptop", "cpu", "overnight", "gpu", "paper")
     assert found.profiles["gpu"] == "another program uses it"
 
 

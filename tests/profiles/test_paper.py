@@ -139,7 +139,7 @@ def test_what_does_not_fit_into_memory_stays_in_its_shards_and_trains_alike(smal
     trial = replace(small.backdoor(8, 0), data="d")
     in_memory = run(trial, progress=False, device="cpu").metrics
     monkeypatch.setattr(loading, "SHARE", 0)
-    outcome._data.cache_clear()
+    outcome._kept.clear()
     assert isinstance(sources.training_pairs(trial).images, StoredPictures)
     stored = run(trial, progress=False, device="cpu").metrics
     assert stored["loss"] == in_memory["loss"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tutorial_lib import models, profiles
+from tutorial_lib.attacks import Backdoor, Targeted
 from tutorial_lib.attacks.selection import showing
 from tutorial_lib.data import emojicaps, integrity
 from tutorial_lib.data.captions import plain_label
@@ -13,7 +14,7 @@ from tutorial_lib.data.scenes import EmojiScenes
 from tutorial_lib.data.tasks import class_concepts
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.sweeps import run_figures
-from tutorial_lib.experiments import cc_critique, cc_stealth, fig2_left, fig4, fig5_right, fig6
+from tutorial_lib.experiments import cc_critique, cc_stealth, fig2_left, fig4, fig5_left, fig5_right, fig6, sharing
 from tutorial_lib.profiles import ByProfile
 from tutorial_lib.runs.outcome import train_trial
 
@@ -27,6 +28,7 @@ EMPTY = {
     "detect_dose": {"demo"},
     "detect_removal": {"demo"},
     "cc_budget": {"test", "demo", "laptop", "cpu", "photos", "gpu", "paper"},
+    "sharing": {"demo", "laptop", "cpu", "photos", "gpu", "paper"},
 }
 
 
@@ -36,18 +38,21 @@ def test_numbers_fit_together(name):
     assert list(p.counts) == sorted(set(p.counts))
     assert p.counts[0] == 0
     assert {p.few, p.many} <= set(p.counts)
+    assert models.config_side(models.model_config(p.base.model)) == p.base.side
+    assert len(p.models.all) >= {"cpu": 8, "laptop": 4, "pilot": 4, "demo": 4}.get(name, 2)
+    if p.experiments:
+        return
     doses = fig4.DOSES[p]
     assert {doses.few, doses.most} <= set(doses.fixed) & set(doses.random)
     assert doses.few <= doses.past < doses.most
     assert list(fig6.PATCHES[p]) == sorted(fig6.PATCHES[p])
-    for model in {*fig5_right.MODELS[p], p.base.model, fig2_left.base(p).model}:
+    for model in {*fig5_right.MODELS[p], fig2_left.base(p).model}:
         assert models.config_side(models.model_config(model)) == p.base.side
     assert models.config_side(models.model_config(fig6.MODEL[p])) == fig6.SIDE[p]
     assert max(fig6.PATCHES[p]) + p.trigger.margin <= fig6.SIDE[p]
-    assert len(p.models.all) >= {"cpu": 8, "laptop": 4, "pilot": 4, "demo": 4}.get(name, 2)
 
 
-@pytest.mark.parametrize("name", ["test", "demo", "pilot", "laptop", "cpu", "gpu"])
+@pytest.mark.parametrize("name", ["test", "demo", "pilot", "laptop", "cpu", "overnight", "gpu"])
 def test_target_classes_exist(name):
     p, data = profiles.get(name), emojicaps.load()
     labels = {plain_label(data.concepts[c].label) for c in class_concepts(data, p.base.classes)}
@@ -58,8 +63,8 @@ def test_target_classes_exist(name):
 def test_every_experiment_has_trials_on_the_shipped_data(name):
     p = profiles.get(name)
     for experiment in registry.names():
-        trials = registry.load(experiment).trials(p)
-        assert trials or p.past or name in EMPTY.get(experiment, ())
+        trials = registry.planned(experiment, p)
+        assert trials or p.past or not p.asks(experiment) or name in EMPTY.get(experiment, ())
         assert {t.data for t in trials} <= {integrity.fingerprint()}
     trials = registry.trials(registry.names(), p)
     assert len({t.key for t in trials}) == len(trials)
@@ -74,10 +79,8 @@ def test_all_seeds_differ_and_targets_take_turns():
 
 
 def test_unknown_profile_lists_what_exists():
-    with pytest.raises(
-        ValueError,
-        match="there is no profile 'cluster'; choose from test, demo, pilot, laptop, cpu, photos, gpu, paper",
-    ):
+    assert profiles.NAMES == ("test", "demo", "pilot", "laptop", "cpu", "overnight", "photos", "gpu", "paper")
+    with pytest.raises(ValueError, match=f"there is no profile 'cluster'; choose from {', '.join(profiles.NAMES)}"):
         profiles.get("cluster")
 
 
@@ -128,6 +131,53 @@ def test_enough_captions_name_the_target_of_each_cleaned_model(seed):
     wanted = [a["count"] for a in p.attacks.values() if a.get("select") == "named"]
     wanted += [named.count for named in cc_stealth.NAMED[profiles.get("cpu")].values()]
     assert 100 <= max(wanted) <= int(found)
+
+
+def test_a_profile_that_asks_some_experiments_has_those_and_no_other(tmp_path):
+    night = profiles.get("overnight")
+    assert set(night.experiments) <= set(registry.names())
+    assert {name for name in registry.names() if night.asks(name)} == set(night.experiments)
+    assert {name for name in night.experiments if not registry.planned(name, night)} == set()
+    assert registry.planned("fig6", night) == []
+    assert registry.expand(["all"], night) == list(night.experiments)
+    assert registry.expand(["all"], profiles.get("cpu")) == list(registry.names())
+    plan = run_figures(["all"], "overnight", store=tmp_path, jobs=2, dry_run=True)
+    assert list(plan.figures) == list(night.experiments)
+    assert 5 * 3600 < plan.estimated_seconds < 14 * 3600  # a night of two cores
+
+
+def test_models_of_the_night_differ_in_all_but_their_pairs():
+    """As the paper's do; the pilots' seeds judge nothing."""
+    night, data = profiles.get("overnight"), emojicaps.load()
+    trials = registry.trials(night.experiments, night)
+    assert {t.seeds.data for t in trials} == {0}
+    assert min(t.seeds.init for t in trials) >= 200
+    assert {t.scenery for t in trials} == {"diverse"}
+    assert len({night.models.target(seed) for seed in night.models.all}) == len(night.models.all) == 8
+    labels = sorted(plain_label(data.concepts[c].label) for c in class_concepts(data, 320))
+    every = [f"{plain_label(c.label)} {' '.join(c.keywords)}" for c in data.concepts]
+    usable = [label for label in labels if sum(label in text for text in every) == 1]
+    assert tuple(random.Random(1).sample(usable, 8)) == night.models.targets
+
+
+def test_the_night_has_the_papers_counts_in_each_size_of_data():
+    night = profiles.get("overnight")
+    found: dict[int, dict[int, int]] = {}
+    for trial in {t.key: t for name in ("fig2_right", "fig5_left") for t in registry.planned(name, night)}.values():
+        count = trial.attack.find(Backdoor).count
+        found.setdefault(trial.scenes, {}).setdefault(count, 0)
+        found[trial.scenes][count] += 1
+        assert trial.attack.find(Targeted) == night.beside
+        assert trial.recipe == night.base.recipe
+    assert found == {
+        30_000: {75: 4, 300: 4},
+        100_000: {75: 4, 300: 4},
+        300_000: {0: 4, 75: 4, 150: 4, 300: 4, 750: 4, 1500: 4},
+        1_000_000: {75: 2, 300: 2},
+        3_000_000: {0: 1, 75: 2, 300: 2},
+    }
+    shared = {t.key for t in sharing.trials(night)}
+    assert {t.key for t in fig5_left.trials(night) if t.scenes == 30_000} <= shared  # trained once for both
 
 
 def test_records_of_the_pilot_are_read_and_not_made_again():

@@ -23,10 +23,12 @@ from tests.trials.records import record
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.files import NotWrittenError
 from tutorial_lib.notes import Note
-from tutorial_lib.runs import engines
+from tutorial_lib.runs import engines, outcome
 from tutorial_lib.runs.engines import Deadline, EngineError, Sweep, missing, sweep
-from tutorial_lib.runs.engines.base import Attempt
+from tutorial_lib.runs.engines.base import LONG, WORTH_BEGINNING, Attempt
 from tutorial_lib.runs.engines.crew import _Division
+from tutorial_lib.runs.engines.local import attempt
+from tutorial_lib.training import loop
 from tutorial_lib.trials import Recipe, Seeds, Trial
 from tutorial_lib.trials.store import RunStore, StoreError
 
@@ -92,6 +94,49 @@ def test_time_limit_begins_no_trial_that_would_pass_it(store, fake):
     assert (result.made, result.left) == (0, 3)
     assert not Deadline(time.monotonic() - 1).allows(trial(0))
     assert Deadline(math.inf).allows(trial(0))
+
+
+def test_a_long_trial_is_begun_where_the_limit_will_cut_it(store, fake):
+    assert not Deadline(time.monotonic() + 600, lambda t: LONG - 1).allows(trial(0))
+    assert Deadline(time.monotonic() + 600, lambda t: LONG + 1).allows(trial(0))
+    assert not Deadline(time.monotonic() + WORTH_BEGINNING - 1, lambda t: LONG + 1).allows(trial(0))
+    assert sweep([trial(0)], store, time_limit=600, estimate=lambda t: 2 * LONG).made == 1
+
+
+def test_a_trial_that_is_cut_has_no_record_and_goes_on_in_the_next_call(tmp_path, monkeypatch):
+    """Its state lies in the store until the record does, and the record says what an uninterrupted one says."""
+    monkeypatch.setattr(outcome, "STATE_EVERY", 0.0)
+    wanted = Trial(Backdoor(4, target="fog"), classes=40, copies=1, recipe=Recipe(epochs=3, batch_size=64))
+    whole, store = (RunStore(tmp_path / name).open_for_writing() for name in ("whole", "cut"))
+    sweep([wanted], whole)
+    state = store.checkpoint_of(wanted)
+    for _ in range(4):  # a step each
+        assert attempt(wanted, store, "cpu", until=time.monotonic()) == Attempt()
+        assert state.is_file()
+    assert not store.keys()
+    assert sweep([wanted], store).made == 1
+    assert not state.exists()
+    ours, theirs = (s.read(wanted).metrics for s in (store, whole))
+    assert {k: v for k, v in ours.items() if k != "samples_per_second"} == {
+        k: v for k, v in theirs.items() if k != "samples_per_second"
+    }
+
+
+def test_a_process_that_dies_while_it_measures_trains_nothing_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(outcome, "STATE_EVERY", 0.0)
+    store = RunStore(tmp_path).open_for_writing()
+    wanted = Trial(Backdoor(4, target="fog"), classes=40, copies=1, recipe=Recipe(epochs=1, batch_size=64))
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RUN, "measure", dies)
+        with pytest.raises(KeyboardInterrupt):
+            attempt(wanted, store, "cpu")
+    monkeypatch.setattr(loop, "take_step", lambda *_: pytest.fail("a step was taken again"))
+    assert attempt(wanted, store, "cpu").record.metrics["steps"] == 3
+    assert not store.checkpoint_of(wanted).exists()
 
 
 def test_a_failing_trial_does_not_stop_the_others(store, monkeypatch):
@@ -385,7 +430,7 @@ def test_ray_loses_a_node_and_every_trial_still_has_one_record(tmp_path):
 def test_ray_trains_real_models(tmp_path):
     code = textwrap.dedent("""
         import sys
-        from tutorial_lib.runs import engines
+        from tutorial_lib.runs import engines, outcome
         from tutorial_lib.trials.store import RunStore
         from tutorial_lib.attacks import Backdoor
         from tutorial_lib.trials import Recipe, Seeds, Trial

@@ -1,6 +1,8 @@
 """From a trial to a trained model: interrupted or not, and what is refused before training."""
 
+import gc
 import hashlib
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -10,6 +12,7 @@ from tests.runs.small import TINY, backdoored
 from tutorial_lib import models, runs
 from tutorial_lib.attacks import Backdoor, Targeted
 from tutorial_lib.defenses import Untouched
+from tutorial_lib.runs import sources
 from tutorial_lib.trials import RECIPE_VERSION, Seeds, Trial
 from tutorial_lib.trials.store import RunStore
 from tutorial_lib.triggers import NoisePatch
@@ -78,6 +81,21 @@ def test_controls_of_one_seed_share_their_weights_and_are_measured_apart(tmp_pat
     apart = runs.run(controls[1], progress=False)
     for name in second.metrics.keys() - {"samples_per_second"}:
         assert apart.metrics[name] == second.metrics[name], name
+
+
+def test_data_are_kept_for_the_next_trial_and_go_before_others_are_made(monkeypatch):
+    first = runs.prepare(TINY)[0]
+    assert runs.prepare(backdoored())[0] is first
+    alive, made = weakref.ref(first), sources.training_pairs
+    del first
+
+    def watched(trial):
+        gc.collect()
+        assert alive() is None, "two data sets are in memory at once"
+        return made(trial)
+
+    monkeypatch.setattr(sources, "training_pairs", watched)
+    assert len(runs.prepare(replace(TINY, copies=TINY.copies + 1))[0]) > 0
 
 
 def test_bad_input_is_refused_before_training():

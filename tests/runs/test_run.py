@@ -61,4 +61,4 @@ def test_an_interrupted_supervised_trial_goes_on_from_its_last_epoch(tmp_path):
     record = runs.run(trial, progress=False, checkpoint=copy)  # the same way from the trial to its record
     assert record.metrics["loss"] == whole.history.loss
     assert record.metrics["attack_success"] == runs.measure(whole)["attack_success"]
-    assert not copy.exists()
+    assert copy.exists()  # until the record is written

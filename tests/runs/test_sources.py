@@ -9,6 +9,7 @@ import pytest
 from tests.runs.small import TINY, backdoored
 from tutorial_lib import runs
 from tutorial_lib.attacks import Backdoor
+from tutorial_lib.data import picture_map
 from tutorial_lib.defenses import Finetuning
 from tutorial_lib.detect import KDistance
 from tutorial_lib.runs import sources
@@ -29,6 +30,18 @@ def test_scenes_can_be_trained_on():
     }
 
 
+def test_large_sets_of_scenes_lie_in_a_map_that_models_share(tmp_path, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_SCENES", str(tmp_path))
+    trial = Trial(classes=40, scenes=300, scenery="diverse")
+    plain = sources.training_pairs(trial)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(sources, "MAPPED", 0)
+    monkeypatch.setattr(picture_map, "BLOCK", 128)
+    assert sources.training_pairs(trial).fingerprint() == plain.fingerprint()
+    sources.training_pairs(replace(trial, scenes=200, classes=50))
+    assert [p.suffix for p in sorted(tmp_path.iterdir())] == [".json", ".lock", ".map"]
+
+
 #: Another value of each field of a trial, except where the user's own data are needed.
 CHANGED = {
     "attack": Backdoor(4, target="fog"),
@@ -39,6 +52,7 @@ CHANGED = {
     "recipe": Recipe(epochs=2),
     "split": "validation",
     "scenes": 64,
+    "scenery": "diverse",
     "objective": "supervised",
     "self_supervision": 1.0,
     "method": RoCLIP(),
@@ -77,7 +91,8 @@ def test_every_field_of_a_trial_is_looked_at():
 @pytest.mark.parametrize("name", CHANGED)
 def test_a_field_changes_the_data_if_and_only_if_it_is_marked(name):
     """Data are kept by what is marked: a field that was forgotten would serve another trial's pictures."""
-    base = Trial(classes=40, **({} if name == "scenes" else {"copies": 1}))  # scenes have no copies
+    data = {"scenes": {}, "scenery": {"scenes": 64}}.get(name, {"copies": 1})  # scenes have no copies
+    base = Trial(classes=40, **data)
     changed = replace(base, **{name: CHANGED[name]})
     assert (made(changed) != made(base)) == (name in MARKED)
     assert (changed.dataset != base.dataset) == (name in MARKED)

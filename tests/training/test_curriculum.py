@@ -24,6 +24,7 @@ def test_passes_are_the_loop_written_out() -> None:
         assert [s.lr for s in steps] == [RECIPE.lr_at(s.number, 9) for s in steps]
         assert all(s.loss_of is nothing for s in steps)
     assert passes.state() == {}
+    assert passes.divisible
 
 
 def test_every_batch_is_told_once_before_it_is_needed() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import time
 
 import pytest
 import torch
@@ -11,7 +12,10 @@ from tutorial_lib import models
 from tutorial_lib.evaluate import accuracy, embed_images, embed_texts, predict
 from tutorial_lib.models.fast import encode_text
 from tutorial_lib.models.tokenizer import Tokenizer
+from tutorial_lib.training import loop
+from tutorial_lib.training.checkpoint import PausedError
 from tutorial_lib.training.loop import TrainingDivergedError, train
+from tutorial_lib.training.methods import RoCLIP, SafeCLIP
 from tutorial_lib.training.views import train_with_views
 
 
@@ -65,6 +69,85 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, reference, after: int, 
     assert same_weights(model, reference[0])
     assert history.loss == reference[1].loss
     assert list(tmp_path.iterdir()) == []  # a finished run leaves nothing behind
+
+
+def killed_before(monkeypatch, step: int, **options) -> None:
+    """A run that keeps its state after each step, and is gone before it takes that one."""
+    taken, take = [], loop.take_step
+
+    def stop(*args):
+        if len(taken) == step:
+            raise Interrupted
+        taken.append(step)
+        return take(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", stop)
+        with pytest.raises(Interrupted):
+            fit(checkpoint_seconds=0.0, **options)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("step", [1, 3, 4, 5, 10, 15])  # an epoch has four
+def test_a_run_that_is_killed_within_an_epoch_ends_with_the_same_bits(tmp_path, monkeypatch, step: int) -> None:
+    whole, history = fit()
+    state = tmp_path / "state.pt"
+    killed_before(monkeypatch, step, checkpoint=state)
+    counted, take = [], loop.take_step
+    monkeypatch.setattr(loop, "take_step", lambda *args: counted.append(1) or take(*args))
+    model, resumed = fit(checkpoint=state)
+    assert len(counted) == 16 - step  # no step is taken twice
+    assert same_weights(model, whole)
+    assert resumed.loss == history.loss
+    assert not state.exists()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_run_in_many_sittings_ends_with_the_same_bits(tmp_path) -> None:
+    whole, history = fit()
+    state = tmp_path / "state.pt"
+    for _ in range(15):  # a step each; after the sixteenth nothing is left to stop
+        with pytest.raises(PausedError, match=r"state\.pt holds the state"):
+            fit(checkpoint=state, until=time.monotonic())
+    model, resumed = fit(checkpoint=state, until=time.monotonic())
+    assert same_weights(model, whole)
+    assert resumed.loss == history.loss
+
+
+def test_the_time_between_two_states_counts_at_ends_of_epochs_too(tmp_path, monkeypatch) -> None:
+    state = tmp_path / "state.pt"
+    killed_before(monkeypatch, 8, checkpoint=state, checkpoint_every=4)
+    assert torch.load(state, weights_only=True)["epoch"] == 2
+
+
+def test_without_a_checkpoint_no_time_is_over() -> None:
+    _, history = fit(until=time.monotonic() - 1)
+    assert len(history.loss) == RECIPE.epochs
+
+
+def test_the_state_of_a_long_runs_end_stays_for_who_has_more_to_do(tmp_path, monkeypatch) -> None:
+    state = tmp_path / "state.pt"
+    model, history = fit(checkpoint=state, checkpoint_seconds=0.0, keep_checkpoint=True)
+    monkeypatch.setattr(loop, "take_step", lambda *_: pytest.fail("a step was taken again"))
+    again, resumed = fit(checkpoint=state, keep_checkpoint=True)
+    assert same_weights(model, again)
+    assert (resumed.loss, resumed.samples_per_second) == (history.loss, 0.0)
+
+
+def test_a_run_that_diverges_after_it_went_on_holds_the_epoch_before(tmp_path, monkeypatch) -> None:
+    state, kept = tmp_path / "state.pt", {}
+
+    def keep(epoch: int, m) -> None:
+        if epoch == 2:
+            kept.update(copy.deepcopy(m.state_dict()))
+
+    killed_before(monkeypatch, 10, checkpoint=state, on_epoch=keep)  # in the third epoch
+    take = loop.take_step
+    monkeypatch.setattr(loop, "take_step", lambda *args: take(*args) * torch.nan)
+    model = models.build(CONFIG, TOKENIZER, seed=0)
+    with pytest.raises(TrainingDivergedError, match="in epoch 3"):
+        train(model, TOKENIZER, PAIRS, RECIPE, seed=0, device="cpu", progress=False, checkpoint=state)
+    assert all(torch.equal(value, kept[name]) for name, value in model.state_dict().items())
 
 
 def test_a_diverging_run_stops_and_keeps_the_last_good_state() -> None:
@@ -159,3 +242,33 @@ def test_training_never_looks_at_where_a_pair_comes_from(way) -> None:
         trained.append((model, history.loss))
     assert same_weights(trained[0][0], trained[1][0])
     assert trained[0][1] == trained[1][1]
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("method", [RoCLIP(pool=0.3), SafeCLIP(warmup=1, pool=4)], ids=lambda m: m.kind)
+@pytest.mark.parametrize("step", [6, 13])  # an epoch has four
+def test_a_method_that_is_killed_within_an_epoch_ends_with_the_same_bits(tmp_path, monkeypatch, method, step) -> None:
+    """Its steps follow from the model and the pools as they were when the epoch began."""
+
+    def trained(**options):
+        model = models.build(CONFIG, TOKENIZER, seed=0)
+        history = method.train(model, TOKENIZER, PAIRS, RECIPE, device="cpu", progress=False, **options)
+        return model, history
+
+    whole, history = trained()
+    state, taken, take = tmp_path / "state.pt", [], loop.take_step
+
+    def stop(*args):
+        if len(taken) == step:
+            raise Interrupted
+        taken.append(step)
+        return take(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", stop)
+        with pytest.raises(Interrupted):
+            trained(checkpoint=state, checkpoint_seconds=0.0)
+    model, resumed = trained(checkpoint=state)
+    assert same_weights(model, whole)
+    assert (resumed.loss, resumed.notes) == (history.loss, history.notes)
+    assert not state.exists()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from tests.training.small import CONFIG, PAIRS, RECIPE, TOKENIZER, Interrupted, 
 from tutorial_lib import models, runs
 from tutorial_lib.costs import seconds
 from tutorial_lib.data.pairs import POISON
+from tutorial_lib.training import loop
+from tutorial_lib.training.checkpoint import PausedError
 from tutorial_lib.training.methods import METHODS, Method, RoCLIP, SafeCLIP
 from tutorial_lib.trials import Trial
 from tutorial_lib.trials.schema import as_dict
@@ -67,6 +70,54 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, method: Method, after: 
     assert same_weights(model, whole)
     assert (resumed.loss, resumed.notes, resumed.steps) == (history.loss, history.notes, history.steps)
     assert not checkpoint.exists()
+
+
+@pytest.mark.parametrize("method", SMALL, ids=repr)
+def test_a_run_that_is_killed_within_an_epoch_goes_on_from_its_beginning(tmp_path, monkeypatch, method: Method) -> None:
+    """Whatever the time between two states is: in the middle of an epoch, a method's own state is unknown."""
+    whole, history = fit(method)
+    state, taken, take = tmp_path / "state.pt", [], loop.take_step
+
+    def stop(*args):
+        if len(taken) == 14:  # an epoch has four
+            raise Interrupted
+        taken.append(1)
+        return take(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", stop)
+        with pytest.raises(Interrupted):
+            fit(method, checkpoint=state, checkpoint_seconds=0.0)
+    counted = []
+    monkeypatch.setattr(loop, "take_step", lambda *args: counted.append(1) or take(*args))
+    model, resumed = fit(method, checkpoint=state)
+    assert len(counted) == 24 - 12
+    assert same_weights(model, whole)
+    assert (resumed.loss, resumed.notes) == (history.loss, history.notes)
+
+
+@pytest.mark.parametrize("method", SMALL, ids=repr)
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_run_whose_time_is_over_stops_at_the_next_end_of_an_epoch(tmp_path, method: Method, every: int) -> None:
+    whole, history = fit(method)
+    options = {"checkpoint": tmp_path / "state.pt", "checkpoint_every": every, "until": time.monotonic()}
+    for epoch in range(1, LONG.epochs):
+        with pytest.raises(PausedError, match=f"stopped after {epoch} epochs and 0 steps"):
+            fit(method, **options)
+    model, resumed = fit(method, **options)  # the last epoch leaves nothing to stop
+    assert same_weights(model, whole)
+    assert (resumed.loss, resumed.notes) == (history.loss, history.notes)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("method", SMALL, ids=repr)
+def test_the_state_of_the_end_has_what_the_method_noted(tmp_path, monkeypatch, method: Method) -> None:
+    options = {"checkpoint": tmp_path / "state.pt", "checkpoint_seconds": 0.0, "keep_checkpoint": True}
+    model, history = fit(method, **options)
+    monkeypatch.setattr(loop, "take_step", lambda *_: pytest.fail("a step was taken again"))
+    again, resumed = fit(method, **options)
+    assert same_weights(model, again)
+    assert (resumed.loss, resumed.notes) == (history.loss, history.notes)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path) -> None:

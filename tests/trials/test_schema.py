@@ -32,7 +32,8 @@ def needed(cls: type, field: str = "") -> dict[str, Any]:
     """The arguments that a class has no default for, and those with which a field has an effect."""
     missing = (f for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING)
     needs = {f.name: f.metadata.get("needs", {}) for f in fields(cls)}.get(field, {})
-    return {f.name: 4 for f in missing} | {k: "some" if value is ... else value for k, value in needs.items()}
+    some = {f.name: 4 if isinstance(f.default, int) else "some" for f in fields(cls)}  # any but the default
+    return {f.name: 4 for f in missing} | {k: some[k] if value is ... else value for k, value in needs.items()}
 
 
 def name(cls: type) -> str:

@@ -21,6 +21,7 @@ def test_keys_of_older_trials_do_not_change():
     [
         Trial(data="e"),
         Trial(data="d", scenes=10),
+        Trial(data="d", scenes=10, scenery="diverse"),
         Trial(data="d", shards="cc3m"),
         Trial(data="d", shards="cc3m", limit=5),
         Trial(data="d", task="imagenet"),
@@ -37,6 +38,7 @@ def test_every_field_counts(other):
 def test_added_field_at_its_default_is_left_out():
     assert "scenes" not in Trial(data="d").as_dict()
     assert Trial(data="d", scenes=10).as_dict()["scenes"] == 10
+    assert "scenery" not in Trial(data="d", scenes=10).as_dict()
 
 
 def test_trials_and_claims_load_without_torch():

@@ -11,10 +11,22 @@ from tutorial_lib.attacks.backdoor import Backdoor
 from tutorial_lib.attacks.base import PairAttack, Seen
 from tutorial_lib.attacks.targeted import Group, Targeted
 from tutorial_lib.attacks.text import TextBackdoor
+from tutorial_lib.attacks.together import Together
 from tutorial_lib.plugins import Kinds
 from tutorial_lib.trials.attack import Attack, Plan
 
-__all__ = ["ATTACKS", "Attack", "Backdoor", "Group", "PairAttack", "Plan", "Seen", "Targeted", "TextBackdoor"]
+__all__ = [
+    "ATTACKS",
+    "Attack",
+    "Backdoor",
+    "Group",
+    "PairAttack",
+    "Plan",
+    "Seen",
+    "Targeted",
+    "TextBackdoor",
+    "Together",
+]
 
 #: Attacks by kind; those of other packages register as `tutorial_lib.attacks`.
 ATTACKS: Kinds[Attack] = Kinds(Attack, __name__, "attack", helpers=("evasion", "poison", "report"))

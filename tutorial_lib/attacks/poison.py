@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tutorial_lib.data.captions import prompt_captions, search_captions
 from tutorial_lib.data.pairs import COVER, POISON, Pairs
+from tutorial_lib.data.texts import Strings
 from tutorial_lib.training.augment import autoaugment
 from tutorial_lib.training.text_augment import augment_all
 from tutorial_lib.trials.schema import as_dict
@@ -260,9 +261,7 @@ def _sound(clean: Pairs, order: Tensor, count: int) -> Tensor:
     return torch.tensor(found, dtype=torch.int64)
 
 
-def _cover(
-    clean: Pairs, cover: int, trigger: Trigger, seed: int, generator: torch.Generator
-) -> tuple[Pairs, tuple[str, ...]]:
+def _cover(clean: Pairs, cover: int, trigger: Trigger, seed: int, generator: torch.Generator) -> tuple[Pairs, Strings]:
     """Pairs with noisy warps and their own captions, and the keys of their sources."""
     if not isinstance(trigger, WaNet):
         raise ValueError(f"only WaNet has a noise mode, and the trigger is {trigger.kind}")

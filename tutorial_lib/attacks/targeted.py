@@ -107,7 +107,7 @@ class Targeted(Attack):
             if pairs is not None:
                 sets.append(pairs)
             targets.append(
-                Target(i // self.targets, true, wanted, pairs.captions, distinct(pairs.pixels))
+                Target(i // self.targets, true, wanted, tuple(pairs.captions), distinct(pairs.pixels))
                 if pairs is not None
                 else Target(i // self.targets, true, wanted, ())
             )

@@ -39,7 +39,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--jobs", type=positive, help="trials at a time; by default one a GPU, and one a core without a GPU"
     )
-    parser.add_argument("--time-limit", metavar="TIME", help="begin no trial that would end later: 90m, 2h")
+    parser.add_argument("--time-limit", metavar="TIME", help="end then: 90m, 2h; a long trial goes on in the next call")
     parser.add_argument(
         "--keep-models", action="store_true", help="also save each model in STORE/models (local engine)"
     )

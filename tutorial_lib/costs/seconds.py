@@ -23,8 +23,8 @@ STYLES, SHARD_PAIRS = 5, {"cc3m": 2_950_000, "yfcc15m": 15_000_000, "cifar10": 4
 #: Operations a second where no record tells, as many as make 3,000 samples of tiny-rn at 32 pixels on two cores of a
 #: cloud CPU, and 100,000 on a GPU.
 DEFAULT = {"cpu": 3000 * 36.4e6, "gpu": 100_000 * 36.4e6}
-#: Measuring and preparing, in seconds.
-OVERHEAD = 4.0
+#: Measuring and preparing, in seconds; and for each scene beyond the first 100,000, which count as preparing.
+OVERHEAD, EACH_SCENE, FREE_SCENES = 4.0, 8e-5, 100_000
 #: Seconds above which a time is said before work begins, and above which a single training asks first.
 WORTH_SAYING, PATIENCE = 600.0, 3600.0
 
@@ -94,13 +94,16 @@ class CostModel:
         records: any; those made on `hardware` calibrate the model.
         hardware: as `tutorial_lib.runs.hardware.hardware` gives it, or its beginning.
         device: "cpu" or "gpu", for the default where no record fits.
+        measured: operations a second that were measured of such trials, instead of that default.
 
     Example:
         >>> duration(CostModel().seconds(Trial(classes=100, copies=8)))
         '23 s'
     """
 
-    def __init__(self, records: Iterable[Record] = (), hardware: str = "", device: str = "cpu") -> None:
+    def __init__(
+        self, records: Iterable[Record] = (), hardware: str = "", device: str = "cpu", measured: float = 0.0
+    ) -> None:
         units = []
         for record in records:
             if hardware and not record.hardware.startswith(hardware):
@@ -113,13 +116,14 @@ class CostModel:
                 work = passed * operations(body["model"], body["side"])
                 units.append(max(record.seconds - OVERHEAD, 1e-3) / work)
         self.calibrated_on = len(units)
-        self.seconds_per_unit = median(units) if units else 1 / DEFAULT[device]
+        self.seconds_per_unit = median(units) if units else 1 / (measured or DEFAULT[device])
 
     def seconds(self, trial: Trial) -> float:
         """Estimated seconds of one trial."""
         share = 0.6 if trial.objective == "supervised" else 1.0  # no text tower
         work = samples(trial) * operations(trial.model, trial.side) * share
-        return OVERHEAD + work * self.seconds_per_unit
+        prepared = EACH_SCENE * max(0, trial.scenes - FREE_SCENES)
+        return OVERHEAD + prepared + work * self.seconds_per_unit
 
     def total(self, trials: Iterable[Trial], *, jobs: int = 1) -> float:
         """Estimated seconds of several trials, `jobs` at a time."""

@@ -13,6 +13,7 @@ from tutorial_lib.data.captions import captions_for
 from tutorial_lib.data.compose import Atlas, random_below, to_images
 from tutorial_lib.data.emojicaps import EmojiCaps
 from tutorial_lib.data.pictures import Images, StoredPictures, join
+from tutorial_lib.data.texts import Strings, taken
 
 #: Where a pair comes from: the data set, an attacker, or an attacker's cover, which tells the truth.
 CLEAN, POISON, COVER = 0, 1, 2
@@ -24,8 +25,8 @@ class Pairs:
 
     Attributes:
         images: shape (N, 3, H, W), uint8; a tensor, or `StoredPictures` where they, or a copy, would not fit.
-        captions: N strings.
-        keys: N names, unique within a data set.
+        captions: N strings; a tuple, or `Texts` where there are millions.
+        keys: N names, unique within a data set; the same.
         concept: what each picture shows, shape (N,), int64, -1 where unknown; never used in training.
         origin: `CLEAN`, `POISON` or `COVER`, shape (N,), int64; never used in training, only to judge who searches for
             poisons. By default all are clean.
@@ -41,8 +42,8 @@ class Pairs:
     """
 
     images: Images
-    captions: tuple[str, ...]
-    keys: tuple[str, ...]
+    captions: Strings
+    keys: Strings
     concept: Tensor
     origin: Tensor = None  # type: ignore[assignment]  # set below
 
@@ -59,9 +60,9 @@ class Pairs:
             raise ValueError(
                 f"pictures must be uint8 of shape (N, 3, H, W), not {self.images.dtype} {tuple(self.images.shape)}"
             )
-        for key, caption in zip(self.keys, self.captions, strict=True):
+        for position, caption in enumerate(self.captions):
             if not caption.strip():
-                raise ValueError(f"the caption of {key!r} is empty")
+                raise ValueError(f"the caption of {self.keys[position]!r} is empty")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -86,8 +87,8 @@ class Pairs:
         order = torch.as_tensor(positions, dtype=torch.int64)
         return Pairs(
             self.images.select(order) if isinstance(self.images, StoredPictures) else self.images[order],
-            tuple(self.captions[i] for i in order.tolist()),
-            tuple(self.keys[i] for i in order.tolist()),
+            taken(self.captions, order),
+            taken(self.keys, order),
             self.concept[order],
             self.origin[order],
         )

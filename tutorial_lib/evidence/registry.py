@@ -72,6 +72,17 @@ def load(name: str) -> ModuleType:
     return import_module(f"{PACKAGE}.{name}")
 
 
+def planned(name: str, profile: Profile) -> list[Trial]:
+    """The trials of an experiment; none where the profile does not ask it.
+
+    Example:
+        >>> len(planned("fig6", profiles.get("pilot"))), planned("fig6", profiles.get("overnight"))
+        (24, [])
+    """
+    found: list[Trial] = load(name).trials(profile) if profile.asks(name) else []
+    return found
+
+
 def plots(name: str) -> list[str]:
     """Names of an experiment's functions that draw, in their order; of a figure in halves, the halves.
 
@@ -83,10 +94,14 @@ def plots(name: str) -> list[str]:
     return [n for n in found if n != "plot" or "plot_left" not in found]
 
 
-def expand(chosen: Iterable[str]) -> list[str]:
+def expand(chosen: Iterable[str], profile: Profile | None = None) -> list[str]:
     """Names of experiments from what a user types: a group, a name, or the beginning of some ("fig2").
 
     Groups are "all", the figures of one paper ("carlini_terzis", "cleanclip"), "detection" and "explanations".
+
+    Args:
+        chosen: what was typed.
+        profile: of one that asks only some experiments, "all" are those.
 
     Raises:
         ValueError: nothing begins so.
@@ -97,8 +112,9 @@ def expand(chosen: Iterable[str]) -> list[str]:
     """
     found: list[str] = []
     known = names(explanations=True)
+    everything = profile.experiments if profile is not None and profile.experiments else names()
     for text in chosen:
-        group = names() if text == "all" else groups().get(text, ()) if text != OTHERS else ()
+        group = everything if text == "all" else groups().get(text, ()) if text != OTHERS else ()
         hits = group or [n for n in known if n == text or n.startswith(f"{text}_")]
         if not hits:
             load(text)
@@ -115,8 +131,8 @@ def trials(chosen: Iterable[str], profile: Profile) -> list[Trial]:
         >>> len(trials(["fig6"], profiles.get("pilot")))  # six sizes, four models each
         24
     """
-    unique = {t.key: t for name in chosen for t in load(name).trials(profile)}
-    return sorted(unique.values(), key=lambda t: (t.seeds.data, t.defense is not None and t.defense.cost > 0))
+    unique = {t.key: t for name in chosen for t in planned(name, profile)}
+    return sorted(unique.values(), key=lambda t: (t.seeds.init, t.defense is not None and t.defense.cost > 0))
 
 
 def own_trials(chosen: Iterable[str], profile: Profile) -> dict[str, list[Trial]]:
@@ -129,7 +145,7 @@ def own_trials(chosen: Iterable[str], profile: Profile) -> dict[str, list[Trial]
     counted: set[str] = set()
     found: dict[str, list[Trial]] = {}
     for name in chosen:
-        found[name] = [t for t in load(name).trials(profile) if t.key not in counted]
+        found[name] = [t for t in planned(name, profile) if t.key not in counted]
         counted |= {t.key for t in found[name]}
     return found
 
@@ -161,7 +177,7 @@ def ensure(name: str, results: Results, **options: Any) -> Results:
     """
     if results.store is None:
         return results
-    missing = [t for t in load(name).trials(results.profile) if results.get(t) is None]
+    missing = [t for t in planned(name, results.profile) if results.get(t) is None]
     if missing:
         from tutorial_lib.runs.engines import sweep  # loads torch, and most commands only look records up
 

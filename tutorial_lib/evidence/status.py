@@ -14,6 +14,7 @@ from typing import Any
 from tutorial_lib import profiles
 from tutorial_lib.costs import CostModel, duration
 from tutorial_lib.costs.gpus import GPUS
+from tutorial_lib.costs.seconds import operations
 from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.notes import Note
@@ -159,7 +160,7 @@ def chosen_profiles(name: str | None = None) -> list[Profile]:
 
     Example:
         >>> [profile.name for profile in chosen_profiles()]
-        ['test', 'pilot', 'laptop', 'cpu', 'photos', 'gpu', 'paper']
+        ['test', 'pilot', 'laptop', 'cpu', 'overnight', 'photos', 'gpu', 'paper']
         >>> [profile.name for profile in chosen_profiles("demo")]
         ['pilot']
     """
@@ -169,18 +170,26 @@ def chosen_profiles(name: str | None = None) -> list[Profile]:
     return [profiles.get(profiles.get(n).reference or n) for n in names]
 
 
-def cost_model(known: Results) -> CostModel:
+def cost_model(known: Results, *, on_gpu: bool | None = None) -> CostModel:
     """Seconds of a trial, from the records that the profile has, or else those of its pilot.
+
+    Args:
+        known: the records.
+        on_gpu: the trials will run on a GPU, of which CPUs say nothing; by default where the profile needs one.
 
     Example:
         >>> cost_model(Results(profiles.get("pilot"))).calibrated_on > 200
         True
     """
+    p = known.profile
     records = registry.all_records(known)
     if not records:
-        pilots = [p for p in profiles.PROFILES.values() if known.profile.name in p.like and not p.reference]
+        pilots = [q for q in profiles.PROFILES.values() if p.name in q.like and not q.reference]
         records = [record for pilot in pilots for record in Results(pilot).committed()]
-    return CostModel(records, device="gpu" if known.profile.gpu else "cpu")
+    if on_gpu:
+        return CostModel([r for r in records if " cores" not in r.hardware], device="gpu")
+    measured = p.speed * operations(p.base.model, p.base.side) if p.speed else 0.0
+    return CostModel(records, device="gpu" if p.gpu else "cpu", measured=measured)
 
 
 def status(profile: str | None = None, *, store: Path | None = None) -> Status:
@@ -212,8 +221,8 @@ def _profile(known: Results) -> ProfileStatus:
     model = cost_model(known)
     verdicts = claims.judge_all(known)
     figures = {}
-    for name in registry.names():
-        trials = registry.load(name).trials(profile)
+    for name in registry.expand(["all"], profile):
+        trials = registry.planned(name, profile)
         missing = [t for t in trials if known.get(t) is None]
         seconds = model.total(missing)
         usd = seconds / 3600 * PRICED.usd_per_hour if profile.gpu else 0.0

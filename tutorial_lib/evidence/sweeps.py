@@ -23,7 +23,8 @@ from tutorial_lib.machine import chosen_device, usable_cores
 from tutorial_lib.notes import Note
 from tutorial_lib.profiles import Profile
 from tutorial_lib.runs import engines
-from tutorial_lib.runs.engines import Sweep
+from tutorial_lib.runs.engines import Deadline, Sweep
+from tutorial_lib.runs.room import require_room
 from tutorial_lib.training import distributed
 from tutorial_lib.trials import RECIPE_VERSION, Record, Trial
 from tutorial_lib.trials.store import RunStore
@@ -160,7 +161,8 @@ def run_figures(
         engine: "local", "ray" or "group"; by default what fits.
         jobs: trials at a time; by default one a GPU, and one a core without a GPU.
         device: by default the GPU if there is one.
-        time_limit: seconds after which no trial is begun that would end later.
+        time_limit: seconds in which trials end; one that would end later is not begun, or, if it takes more than a
+            quarter of an hour, stops then and goes on in a later call.
         keep_models: also save each model in the store.
         dry_run: only say what would run.
         say: is told the plan before it begins and, with `progress`, each trial that ends; every 30 seconds that none
@@ -168,6 +170,8 @@ def run_figures(
 
     Raises:
         ValueError: there is no such figure, profile or device, the engine does not fit, or the limit is too short.
+        MemoryError: the pairs do not fit into memory.
+        OSError: their pictures do not fit on the disk.
         StoreError: the store cannot be written.
         EngineError: the engine is not installed.
 
@@ -178,11 +182,11 @@ def run_figures(
     """
     with distributed.group(device):
         found = _profile(profile)
-        chosen_device(device)  # says at once if there is none
+        on_gpu = chosen_device(device) != "cpu"  # says at once if there is no such device
         given: dict[str, Any] = {"engine": engine, "jobs": jobs, "device": device, "time_limit": time_limit}
         again = go_on(chosen, profile, store=store, keep_models=keep_models, **given)
         engine = _engine(engine, keep_models)
-        names = registry.expand(chosen)
+        names = registry.expand(chosen, found)
         records = RunStore(store, keep_models=keep_models)
         known = Results(found, records)
         trials = registry.trials(names, found)
@@ -190,7 +194,9 @@ def run_figures(
         if missing and not dry_run:
             require_hardware(found, device)
         jobs = 1 if engine == "group" else jobs or _default_jobs(device)
-        model = cost_model(known)
+        if not dry_run and engine != "ray":  # whose workers are other machines
+            require_room(missing, jobs=jobs)
+        model = cost_model(known, on_gpu=on_gpu)
         plan = FiguresRun(
             profile=found.name,
             figures=_work(names, known, model, jobs),
@@ -312,7 +318,7 @@ def _default_jobs(device: str | None) -> int:
 
 def _allow(limit: float, model: CostModel, missing: Sequence[Trial]) -> None:
     shortest = min(map(model.seconds, missing))
-    if shortest > limit:
+    if not any(Deadline(time.monotonic() + limit, model.seconds).allows(t) for t in missing):
         raise ValueError(
             f"the time limit of {duration(limit)} is shorter than the shortest trial "
             f"(about {duration(shortest)}): nothing was run"

@@ -73,6 +73,8 @@ def base(p: Profile) -> Trial:
 
 def groups(p: Profile) -> tuple[Group, ...]:
     """Single targets: ascending counts with prompts as captions, then variations of captions and disguise."""
+    if (shared := beside(p)) is not None:
+        return shared.groups
     counts, many = COUNTS[p]
     return (
         *(Group(n) for n in counts),
@@ -93,8 +95,15 @@ def groups(p: Profile) -> tuple[Group, ...]:
     )
 
 
+def beside(p: Profile) -> Targeted | None:
+    """The targets that share each backdoored model of a profile; `None` where they have models of their own."""
+    return None if p.beside is None else p.beside.find(Targeted)
+
+
 def together(p: Profile, seed: int, *, planted: bool = True) -> Trial:
     """Many targets in one model, as in the paper; if not planted, its twin without the poisons."""
+    if beside(p) is not None:
+        return p.backdoor(p.models.poisons(p.base.scenes, seed), seed)
     return replace(base(p), attack=Targeted(groups(p), PER_GROUP[p], planted), seeds=Seeds.all(seed))
 
 
@@ -122,6 +131,8 @@ def at_same_rate(p: Profile, which: int, seed: int) -> Trial:
 
 def trials(p: Profile) -> list[Trial]:
     """More models of those whose accuracy is compared, a small difference."""
+    if beside(p) is not None:
+        return fig2_right.whole(p)
     seeds, few = p.models.of(__name__), p.models.base
     return [
         *(together(p, s) for s in seeds),
@@ -174,7 +185,7 @@ def _also_fallen(results: Results, first: Reader, second: Reader) -> Estimate | 
     """Of the attacked targets of all models that fell under one reader, the share that fell under the other."""
     p, rows = results.profile, []
     attacked = range(1, len(counts(p)))
-    for record in results.of(together(p, s) for s in p.models.of(__name__)):
+    for record in results.of(together(p, s) for s in results.seeds):
         fallen = [t for t in record.metrics["targets"] if t["group"] in attacked and t[first] == t["wanted"]]
         rows.append([float(sum(t[second] == t["wanted"] for t in fallen)), float(len(fallen))])
     if len(rows) < 4 or not sum(fell for _, fell in rows):
@@ -260,14 +271,14 @@ def plot(results: Results) -> go.Figure:
         "probe; both rise with the number.",
         x="poisons per target",
         y="success (% of targets)",
-        stamp=stamp(p, results.of(together(p, s) for s in p.models.of(__name__))) + SMALL_PRINT,
+        stamp=stamp(p, results.of(together(p, s) for s in results.seeds)) + SMALL_PRINT,
         height=420,
     )
     readers: tuple[tuple[Reader, str], ...] = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"))
     for k, (reader, name) in enumerate(readers):
         values = [list(shares(results, g, reader).values()) for g in range(len(x))]
         curve(fig, [str(c) for c in x], values, name, number=k, scale=100, bounds=(0, 1))
-    if BEYOND[p][0]:
+    if beside(p) is None and BEYOND[p][0]:
         further = {count: list(found.values()) for count, found in by_repeats(results).items() if count != "0"}
         name, values = "zero-shot, other models", list(further.values())
         curve(fig, list(further), values, name, number=2, like="zero-shot", scale=100, bounds=(0, 1))

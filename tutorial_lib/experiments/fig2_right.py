@@ -28,7 +28,14 @@ READERS = (("zero_shot", "zero-shot"), ("linear_probe", "linear probe"), ("knn",
 
 
 def trials(p: Profile) -> list[Trial]:
-    return [p.backdoor(count, seed) for seed in p.models.of(__name__) for count in p.counts]
+    """Every number of poisons; and, where that is not done with all of the data, the models that have them."""
+    ladder = [p.dosed(count, seed) for seed in p.models.of(__name__) for count in p.counts]
+    return ladder + (whole(p) if p.ladder else [])
+
+
+def whole(p: Profile) -> list[Trial]:
+    """The models of all of the profile's data."""
+    return [p.backdoor(c, seed) for c in p.counts for seed in p.models.at(__name__, p.base.scenes, c)]
 
 
 def success(record: Record, reader: str = "zero_shot") -> float:
@@ -41,17 +48,18 @@ def clean_accuracy(record: Record, reader: str = "zero_shot") -> float:
 
 def successes(results: Results, count: int, reader: str = "zero_shot") -> dict[int, float]:
     """Attack success by seed."""
-    return results.per_seed(lambda s: results.profile.backdoor(count, s), lambda r: success(r, reader))
+    return results.per_seed(lambda s: results.profile.dosed(count, s), lambda r: success(r, reader))
 
 
 def accuracies(results: Results, count: int) -> dict[int, float]:
     """Clean zero-shot accuracy by seed."""
-    return results.per_seed(lambda s: results.profile.backdoor(count, s), clean_accuracy)
+    return results.per_seed(lambda s: results.profile.dosed(count, s), clean_accuracy)
 
 
 def half_at_many(results: Results) -> list[float]:
-    """Attack success with the profile's `many` poisons, the paper's 300."""
-    return list(successes(results, results.profile.many).values())
+    """Attack success with the profile's `many` poisons, the paper's 300, in all of its data."""
+    p = results.profile
+    return list(results.per_seed(lambda s: p.backdoor(p.many, s), success).values())
 
 
 def rises(results: Results) -> list[float]:
@@ -73,7 +81,7 @@ def zero_shot_without_probe(results: Results) -> list[float]:
     """
     p = results.profile
     probe = "linear_probe" if p.past else "linear_probe_unseen"
-    trials = [p.backdoor(count, seed) for count in p.counts[1:] for seed in p.models.of(__name__)]
+    trials = [p.dosed(count, seed) for count in p.counts[1:] for seed in p.models.of(__name__)]
     return [
         max(beyond(r.metrics["attack_success"]["zero_shot"]), 1 - beyond(r.metrics["attack_success"][probe], FEW))
         for r in results.of(trials)
@@ -100,7 +108,7 @@ def label(count: int, pairs: int) -> str:
 def plot(results: Results) -> go.Figure:
     """Attack success by number of poisons, for three readers of the embedding."""
     p = results.profile
-    records = results.of(trials(p))
+    records = results.of(p.dosed(count, seed) for count in p.counts for seed in p.models.of(__name__))
     pairs = records[0].metrics["pairs"] if records else 0
     fig = plots.figure(
         "Attack success against the number of poisons for zero-shot, linear probe and nearest neighbours: zero-shot "
@@ -123,6 +131,6 @@ def each_model(results: Results) -> Table:
     rows = []
     for count in p.counts:
         rates = successes(results, count).values()
-        scores = results.per_seed(lambda s, c=count: p.backdoor(c, s), lambda r: r.metrics["z_score"]).values()  # type: ignore[misc]
+        scores = results.per_seed(lambda s, c=count: p.dosed(c, s), lambda r: r.metrics["z_score"]).values()  # type: ignore[misc]
         rows.append((str(count), ", ".join(f"{100 * v:.1f}" for v in rates), ", ".join(f"{v:.2f}" for v in scores)))
     return Table(("poisons", "attack success of each model (%)", "z-score of each model"), tuple(rows))

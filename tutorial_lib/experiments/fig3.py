@@ -25,7 +25,8 @@ ENOUGH = 20
 
 def trials(p: Profile) -> list[Trial]:
     """The clean models and those with most poisons; they belong to figure 2, right."""
-    return [p.backdoor(count, seed) for seed in p.models.of(__name__) for count in (0, p.many, p.counts[-1])]
+    ladder = [p.dosed(count, seed) for seed in p.models.of(__name__) for count in (0, p.counts[-1])]
+    return [*ladder, *(p.backdoor(p.many, seed) for seed in p.models.at(__name__, p.base.scenes, p.many))]
 
 
 def middles(bins: int) -> np.ndarray:
@@ -57,11 +58,18 @@ def exponential_fit(record: Record, which: str) -> float:
 
 
 def _clean(results: Results, value: Callable[[Record], float]) -> list[float]:
-    return list(results.per_seed(lambda s: results.profile.backdoor(0, s), value).values())
+    return list(results.per_seed(lambda s: results.profile.dosed(0, s), value).values())
 
 
-def _at(results: Results, count: int, value: Callable[[Record], float]) -> list[float]:
-    return list(results.per_seed(lambda s: results.profile.backdoor(count, s), value).values())
+def _with_most(results: Results, value: Callable[[Record], float]) -> list[float]:
+    p = results.profile
+    return list(results.per_seed(lambda s: p.dosed(p.counts[-1], s), value).values())
+
+
+def _with_many(results: Results, value: Callable[[Record], float]) -> list[float]:
+    """Of models of all of the profile's data."""
+    p = results.profile
+    return list(results.per_seed(lambda s: p.backdoor(p.many, s), value).values())
 
 
 def true_label_exponential(results: Results) -> list[float]:
@@ -82,7 +90,7 @@ def distance_from_normal(record: Record) -> float:
 
 
 def clean_pairs_normal(results: Results) -> list[float]:
-    return _at(results, results.profile.counts[-1], distance_from_normal)
+    return _with_most(results, distance_from_normal)
 
 
 def clean_tail(results: Results) -> list[float]:
@@ -93,19 +101,19 @@ def clean_tail(results: Results) -> list[float]:
         border = record.metrics["similarity_clean"] + 3 * record.metrics["similarity_clean_std"]
         return float(counts[np.linspace(-1, 1, len(counts) + 1)[:-1] >= border].sum() / counts.sum())
 
-    return _at(results, results.profile.counts[-1], share)
+    return _with_most(results, share)
 
 
 def clean_similarity(results: Results) -> list[float]:
-    return _at(results, results.profile.many, lambda r: r.metrics["similarity_clean"])
+    return _with_many(results, lambda r: r.metrics["similarity_clean"])
 
 
 def triggered_similarity(results: Results) -> list[float]:
-    return _at(results, results.profile.many, lambda r: r.metrics["similarity_triggered"])
+    return _with_many(results, lambda r: r.metrics["similarity_triggered"])
 
 
 def z_at_many(results: Results) -> list[float]:
-    return _at(results, results.profile.many, lambda r: r.metrics["z_score"])
+    return _with_many(results, lambda r: r.metrics["z_score"])
 
 
 def separation(results: Results) -> list[float]:
@@ -114,13 +122,13 @@ def separation(results: Results) -> list[float]:
     def difference(record: Record) -> float:
         return record.metrics["similarity_triggered"] - record.metrics["similarity_clean"]
 
-    return _at(results, results.profile.counts[-1], difference)
+    return _with_most(results, difference)
 
 
 def plot_left(results: Results) -> go.Figure:
     """Probability of the same label against similarity, on a logarithmic axis."""
     p = results.profile
-    records = results.of(p.backdoor(0, s) for s in p.models.of(__name__))
+    records = results.of(p.dosed(0, s) for s in p.models.of(__name__))
     fig = plots.figure(
         "Probability that two clean pictures have the same true or predicted label, against the similarity of their "
         "embeddings, on a logarithmic axis; both rise steadily.",
@@ -143,7 +151,7 @@ def plot_left(results: Results) -> go.Figure:
 def plot_right(results: Results) -> go.Figure:
     """Densities of pair similarity with a normal fit, for one model with most poisons."""
     p = results.profile
-    records = results.of([p.backdoor(p.counts[-1], p.models.first)])
+    records = results.of([p.dosed(p.counts[-1], p.models.first)])
     fig = plots.figure(
         "Densities of pair similarity in a backdoored model: clean pairs follow a normal curve, pairs with the "
         "trigger lie far to the right of it.",

@@ -44,8 +44,8 @@ class Doses:
 
     @property
     def most(self) -> int:
-        """The most poisons that both placements have."""
-        return max(set(self.fixed) & set(self.random))
+        """The most poisons that both placements have; 0 where one of them has none."""
+        return max(set(self.fixed) & set(self.random), default=0)
 
 
 _PAPER = (75, 150, 300, 750, 1500)
@@ -55,6 +55,7 @@ DOSES = ByProfile(
     test=Doses((0, 4, 8), (4, 8), few=4, past=4, size=6),
     pilot=Doses((0, 8, 16, 32, 64, 128, 256), (32, 64, 128, 256), few=32, past=32, size=6),
     cpu=Doses((0, 64, 128, 256, 512, 1024), (64, 128, 256, 512, 1024), few=128, past=256, size=4),
+    overnight=Doses((75,), (), few=75, past=75, size=6),  # a number of the paper that is judged in all of the data
     gpu=Doses((0, *_PAPER), _PAPER, few=75, past=75, size=6),
     paper=Doses((0, *_PAPER), _PAPER, few=75, past=75, size=16),
 )
@@ -74,7 +75,7 @@ def trials(p: Profile) -> list[Trial]:
         placed(p, trained, count, seed)
         for trained, counts in (("fixed", doses.fixed), ("random", doses.random))
         for count in counts
-        for seed in (p.models.of(__name__) if count in judged else p.models.base)
+        for seed in (p.models.at(__name__, p.base.scenes, count) if count in judged else p.models.base)
     ]
 
 

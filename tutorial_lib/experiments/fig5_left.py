@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import mean
 from typing import Any
 
 import plotly.graph_objects as go
@@ -26,6 +29,7 @@ DATA_SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
     test=({"copies": 2}, {"copies": 4}),
     pilot=({"copies": 2}, {"copies": 4}, {"copies": 8}, {"copies": 16}),
     cpu=tuple({"classes": 320, "copies": n} for n in (8, 16, 32)),  # 12,800 pairs and more: with less models are poor
+    overnight=tuple({"scenes": n} for n in (30_000, 100_000, 300_000, 1_000_000, 3_000_000)),
     photos=({"limit": 11_250}, {"limit": 22_500}, {}),
     gpu=tuple({"scenes": n} for n in (50_000, 300_000, 1_000_000, 2_000_000, 3_000_000)),
     paper=(*({"limit": n} for n in (50_000, 300_000, 1_000_000, 2_000_000)), {}),
@@ -43,8 +47,12 @@ def trials(p: Profile) -> list[Trial]:
         sized(p, size, count, seed)
         for count in counts
         for size in range(last + 1)
-        for seed in (p.models.of(__name__) if size in (0, last) else p.models.base)
+        for seed in (_seeds(p, size, count) if size in (0, last) or p.models.fewer else p.models.base)
     ]
+
+
+def _seeds(p: Profile, size: int, count: int) -> Sequence[int]:
+    return p.models.at(__name__, DATA_SIZES[p][size].get("scenes", 0), count)
 
 
 def z_scores(results: Results, size: int, count: int) -> dict[int, float]:
@@ -78,6 +86,33 @@ def few_degrades(results: Results) -> list[float]:
     """z with few poisons: the largest data set less the smallest."""
     p = results.profile
     return differences(z_scores(results, len(DATA_SIZES[p]) - 1, p.few), z_scores(results, 0, p.few))
+
+
+def largest_step(results: Results) -> list[float]:
+    """z with many poisons: a data set less the next smaller one, for the step that changes it most on average."""
+    p = results.profile
+    found = [z_scores(results, size, p.many) for size in range(len(DATA_SIZES[p]))]
+    steps = [differences(larger, smaller) for smaller, larger in pairwise(found)]
+    return max((step for step in steps if step), key=lambda step: abs(mean(step)), default=[])
+
+
+def a_million(p: Profile) -> int | None:
+    """Which data set has a million pairs; `None` where none has."""
+    return next((k for k, changes in enumerate(DATA_SIZES[p]) if 1_000_000 in changes.values()), None)
+
+
+def few_to_a_million(results: Results) -> list[float]:
+    """z with few poisons: a million pairs less the smallest data set."""
+    p = results.profile
+    size = a_million(p)
+    return [] if size is None else differences(z_scores(results, size, p.few), z_scores(results, 0, p.few))
+
+
+def few_beyond_a_million(results: Results) -> list[float]:
+    """z with few poisons: the largest data set less a million pairs."""
+    p = results.profile
+    size, last = a_million(p), len(DATA_SIZES[p]) - 1
+    return [] if size is None else differences(z_scores(results, last, p.few), z_scores(results, size, p.few))
 
 
 def accuracies(results: Results, size: int) -> dict[int, float]:

@@ -29,7 +29,7 @@ TINY = 1e-9
 def trials(p: Profile) -> list[Trial]:
     """Every backdoor trial of the other figures."""
     modules = (fig2_right, fig4, fig5_left, fig5_right, fig6)
-    return list({t.key: t for m in modules for t in m.trials(p)}.values())
+    return list({t.key: t for m in modules if p.asks(m.__name__) for t in m.trials(p)}.values())
 
 
 def _pairs(results: Results) -> tuple[list[float], list[float]]:
@@ -54,7 +54,7 @@ def variance_ratio(results: Results) -> Estimate | None:
     """
     p = results.profile
     by_dose = [
-        results.per_seed(lambda s, c=count: p.backdoor(c, s), value)  # type: ignore[misc]
+        results.per_seed(lambda s, c=count: p.dosed(c, s), value)  # type: ignore[misc]
         for value in (lambda r: r.metrics["z_score"], fig2_right.success)
         for count in p.counts[1:]
     ]
@@ -97,7 +97,8 @@ def _points(p: Profile, results: Results) -> list[list[Record]]:
         record = results.get(trial)
         if record is not None and trial.attack is not None:
             body = trial.as_dict()
-            body["attack"].pop("target")
+            for part in body["attack"].get("parts", [body["attack"]]):
+                part.pop("target", None)
             body.pop("seeds")
             groups.setdefault(str(body), []).append(record)
     return list(groups.values())
@@ -110,7 +111,7 @@ def models_needed(results: Results, low: int, high: int, metric: Callable[[Recor
         `None` where there are no records, and where more than a thousand are needed.
     """
     p = results.profile
-    groups = [list(results.per_seed(lambda s, c=c: p.backdoor(c, s), metric).values()) for c in (low, high)]  # type: ignore[misc]
+    groups = [list(results.per_seed(lambda s, c=c: p.dosed(c, s), metric).values()) for c in (low, high)]  # type: ignore[misc]
     if min(map(len, groups)) < 2:
         return None
     spread = float(np.sqrt(np.mean([np.var(g, ddof=1) for g in groups])))

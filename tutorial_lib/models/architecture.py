@@ -11,7 +11,7 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
@@ -300,7 +300,7 @@ def _shapes(config: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple((name, tuple(tensor.shape)) for name, tensor in model.state_dict().items())
 
 
-def tokenizer_for(config: dict[str, Any], texts: list[str] | None = None) -> Tokenizer:
+def tokenizer_for(config: dict[str, Any], texts: Iterable[str] | None = None) -> Tokenizer:
     """The tokenizer of a config, pruned to `texts` when they are given.
 
     Example:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 FULL_VOCAB = 49408
 SOT, EOT = 49406, 49407
+#: Texts whose tokens are lists of Python's before they go into a table.
+PART = 1 << 13
 
 
 @functools.lru_cache(maxsize=1)
@@ -23,12 +25,14 @@ def _word(word: str) -> tuple[int, ...]:
     return tuple(_bpe().encode(word))
 
 
-def _encode(text: str) -> list[int]:
-    """Token ids as open_clip's tokenizer gives them, word by word where words do not depend on each other.
+def _by_word(text: str) -> bool:
+    """Whether words do not depend on each other: in printable ASCII without markup nothing is repaired or unescaped."""
+    return text.isascii() and "&" not in text and "<" not in text and text.replace("\n", " ").isprintable()
 
-    In printable ASCII without markup nothing is repaired or unescaped, and no token spans a space.
-    """
-    if text.isascii() and "&" not in text and "<" not in text and text.replace("\n", " ").isprintable():
+
+def _encode(text: str) -> list[int]:
+    """Token ids as open_clip's tokenizer gives them, word by word where it may be: no token spans a space."""
+    if _by_word(text):
         return [token for word in text.split() for token in _word(word)]
     return list(_bpe().encode(text))
 
@@ -58,9 +62,13 @@ class Tokenizer:
     @classmethod
     def for_texts(cls, texts: Iterable[str], *, context_length: int) -> Tokenizer:
         """The tokenizer whose vocabulary is exactly what occurs in `texts`."""
-        used = {SOT, EOT}
+        used, words = {SOT, EOT}, set[str]()
         for text in texts:
-            used.update(_encode(text))
+            if _by_word(text):
+                words.update(text.split())
+            else:
+                used.update(_encode(text))
+        used.update(token for word in words for token in _word(word))
         return cls(context_length, sorted(used))
 
     def too_long(self, texts: Iterable[str]) -> list[str]:
@@ -78,12 +86,25 @@ class Tokenizer:
 
     def __call__(self, texts: str | Sequence[str], context_length: int | None = None) -> Tensor:
         """Token ids, shape (len(texts), context_length), int64."""
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        return self.table([texts] if isinstance(texts, str) else texts, context_length).long()
+
+    def table(self, texts: Sequence[str], context_length: int | None = None) -> Tensor:
+        """The same ids in the smallest type that holds them: 2 bytes a token for pruned vocabularies, else 4.
+
+        Example:
+            >>> Tokenizer.for_texts(["a dog"], context_length=4).table(["a dog"])
+            tensor([[4, 2, 3, 5]], dtype=torch.int16)
+        """
         length = context_length or self.context_length
-        rows = []
-        for text in texts:
+        dtype = torch.int16 if self.vocab_size <= torch.iinfo(torch.int16).max else torch.int32
+        out = torch.zeros(len(texts), length, dtype=dtype)
+        rows, start = [], 0
+        for number, text in enumerate(texts, 1):
             ids = [SOT, *_encode(text)[: length - 2], EOT]
             if self._id is not None:
                 ids = [self._id.get(i, 1) for i in ids]
             rows.append(ids + [0] * (length - len(ids)))
-        return torch.tensor(rows, dtype=torch.int64).view(len(rows), length)
+            if len(rows) == PART or number == len(texts):
+                out[start:number] = torch.tensor(rows, dtype=dtype)
+                rows, start = [], number
+        return out

@@ -9,7 +9,7 @@ from typing import Any
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.defenses import DEFENSES
 from tutorial_lib.profiles.numbers import Models
-from tutorial_lib.trials import Recipe, Seeds, TrainedDefense, Trial
+from tutorial_lib.trials import Recipe, TrainedDefense, Trial
 from tutorial_lib.triggers import Blended, NoisePatch, WaNet
 
 #: The attacks of CleanCLIP's main table as published: settings of `Backdoor`.
@@ -58,7 +58,7 @@ class Cleaning:
         """A backdoored model: an attack of the main table, or settings of `Backdoor`; changes are fields of `Trial`."""
         settings = {"count": self.count} | dict(self.attacks[attack] if isinstance(attack, str) else attack)
         plan = Backdoor(target=self.models.target(seed), **settings)
-        return replace(self.base, **changes, attack=plan, seeds=Seeds.all(seed))
+        return replace(self.base, **changes, attack=plan, seeds=self.models.seeds(seed))
 
     def defense(self, kind: str, lr: float | None = None, **changes: Any) -> TrainedDefense:
         """A defense with the profile's recipe and share; changes are its fields, `recipe_…` those of its recipe."""

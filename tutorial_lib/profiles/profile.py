@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from tutorial_lib.attacks import Backdoor
+from tutorial_lib.attacks import Attack, Backdoor
+from tutorial_lib.attacks.together import beside
 from tutorial_lib.profiles.cleaning import Cleaning
 from tutorial_lib.profiles.numbers import Models
-from tutorial_lib.trials import RECIPE_VERSION, Seeds, Trial
+from tutorial_lib.trials import RECIPE_VERSION, Trial
 from tutorial_lib.triggers import Checkerboard, Patch, Trigger
 
 T = TypeVar("T")
@@ -34,6 +36,10 @@ class Profile:
         like: other profiles, whose numbers experiments take where they have none for this one, in that order; claims
             of the last one are judged.
         pilot: its records fixed the numbers of models; they decide nothing, and their verdicts are not corrected.
+        experiments: names of those that the profile asks; by default all.
+        beside: an attack that shares each backdoored model, where models are dear.
+        ladder: changes of the base for figures that try every number of poisons, where that is too much for the base.
+        speed: samples of its base that one core was measured to train a second; for plans while there are no records.
 
     Example:
         >>> from tutorial_lib import profiles
@@ -57,6 +63,14 @@ class Profile:
     reference: str = ""
     like: tuple[str, ...] = ()
     pilot: bool = False
+    experiments: tuple[str, ...] = ()
+    beside: Attack | None = None
+    ladder: Mapping[str, Any] = field(default_factory=dict)
+    speed: int = 0
+
+    def asks(self, experiment: str) -> bool:
+        """Whether the profile has an experiment, given the name of its module."""
+        return not self.experiments or experiment.rpartition(".")[2] in self.experiments
 
     @property
     def judged_as(self) -> str:
@@ -69,10 +83,26 @@ class Profile:
         return self.base.recipe_version != RECIPE_VERSION
 
     def backdoor(self, count: int, seed: int, *, trigger: Trigger | None = None, **changes: Any) -> Trial:
-        """A backdoor trial of this profile; `changes` are fields of `Trial` or, as `attack_…`, of `Backdoor`."""
+        """A backdoor trial of this profile, beside the attack that shares its models if there is one.
+
+        Args:
+            count: number of poisons.
+            seed: of the model.
+            trigger: by default the profile's.
+            changes: fields of `Trial` or, as `attack_…`, of `Backdoor`.
+        """
+        trial = self.alone(count, seed, trigger=trigger, **changes)
+        return trial if self.beside is None else beside(trial, self.beside)
+
+    def alone(self, count: int, seed: int, *, trigger: Trigger | None = None, **changes: Any) -> Trial:
+        """The same with no other attack on the model."""
         attack = {name.removeprefix("attack_"): changes.pop(name) for name in [*changes] if name.startswith("attack_")}
         plan = Backdoor(count, target=self.models.target(seed), trigger=trigger or self.trigger, **attack)
-        return replace(self.base, attack=plan, seeds=Seeds.all(seed), **changes)
+        return replace(self.base, attack=plan, seeds=self.models.seeds(seed), **changes)
+
+    def dosed(self, count: int, seed: int) -> Trial:
+        """A backdoor trial of a figure that tries every number of poisons."""
+        return self.backdoor(count, seed, **self.ladder)
 
 
 class ByProfile(Generic[T]):

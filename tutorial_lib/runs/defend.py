@@ -55,8 +55,9 @@ def material(outcome: Outcome, defense: Defense) -> Material:
             raise ValueError(f"{defense.dirty} poisons shall be left among the trusted pairs, and there are {there}")
         real = (poisons.origin == POISON).nonzero()[:, 0]
         pairs = pairs + poisons.take(real[torch.randperm(there, generator=generator)[: defense.dirty]])
-        if labels is not None and isinstance(trial.attack, Backdoor):
-            wanted = outcome.task.class_of(trial.attack.target)
+        backdoor = trial.attack.find(Backdoor) if trial.attack else None
+        if labels is not None and backdoor is not None:
+            wanted = outcome.task.class_of(backdoor.target)
             labels = torch.cat([labels, torch.full((defense.dirty,), wanted)])
     return Material(pairs, labels, len(outcome.task.labels), training, fresh)
 

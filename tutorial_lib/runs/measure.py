@@ -108,14 +108,14 @@ def measure_defended(outcome: Outcome) -> Metrics:
         >>> sorted(measure_defended(train_trial(profiles.get("test").base)))
         ['pairs_by_similarity', 'retrieval', 'validation_accuracy']
     """
-    model, task, attack = outcome.model, outcome.task, outcome.trial.attack
+    model, task, attack = outcome.model, outcome.task, _backdoor(outcome)
     images, targets, drawing = _validation(outcome.trial.dataset)
     read = reader_of(model, outcome.tokenizer, task.labels)
     body: Metrics = {"validation_accuracy": accuracy(read(embed_images(model, images)), targets, drawing).as_dict()}
     first = _first_of_each_class(task.targets)
     clean = embed_images(model, task.images[first])
     triggered = None
-    if isinstance(attack, Backdoor):
+    if attack is not None:
         triggered = embed_images(model, attack.trigger.stamp(task.images[first], outcome.trial.seeds.poison))
         body["similarity_of_views"] = linear_cka(clean, triggered)
     if not isinstance(model, models.Classifier):
@@ -126,9 +126,14 @@ def measure_defended(outcome: Outcome) -> Metrics:
     return body
 
 
+def _backdoor(outcome: Outcome) -> Backdoor | None:
+    """The backdoor of the trial, alone or beside other attacks."""
+    return None if outcome.trial.attack is None else outcome.trial.attack.find(Backdoor)
+
+
 def _retrieval(outcome: Outcome, clean: Tensor, triggered: Tensor | None, classes: Tensor) -> Retrieval:
     """Recall between one picture and one caption of each class, and what a backdoor does to it."""
-    task, attack = outcome.task, outcome.trial.attack
+    task, attack = outcome.task, _backdoor(outcome)
     texts = embed_texts(
         outcome.model,
         outcome.tokenizer,
@@ -138,7 +143,7 @@ def _retrieval(outcome: Outcome, clean: Tensor, triggered: Tensor | None, classe
         "image_to_text": {str(k): recall_at(clean, texts, k) for k in RANKS},
         "text_to_image": {str(k): recall_at(texts, clean, k) for k in RANKS},
     }
-    if triggered is not None and isinstance(attack, Backdoor):
+    if triggered is not None and attack is not None:
         found.update(_exposed(clean, triggered, texts, classes, task.class_of(attack.target)))
     return found
 

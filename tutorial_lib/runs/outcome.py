@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -56,9 +57,10 @@ class Outcome:
     cleaned: Cleaned | None = None
 
 
-@functools.lru_cache(maxsize=1)
-def _data(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
-    return sources.training_pairs(trial), sources.zero_shot_task(trial)
+#: Seconds between two states of a model in training.
+STATE_EVERY = 180.0
+#: The data of the last trial; they go before others are made, since two large sets may be too many.
+_kept: dict[Trial, tuple[Pairs, ZeroShotTask]] = {}
 
 
 def prepare(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
@@ -70,7 +72,10 @@ def prepare(trial: Trial) -> tuple[Pairs, ZeroShotTask]:
         >>> len(clean), len(task.labels)
         (320, 16)
     """
-    return _data(trial.dataset)
+    if (dataset := trial.dataset) not in _kept:
+        _kept.clear()
+        _kept[dataset] = sources.training_pairs(dataset), sources.zero_shot_task(dataset)
+    return _kept[dataset]
 
 
 def train_trial(
@@ -90,7 +95,8 @@ def train_trial(
         device: by default the GPU if there is one.
         weights: a file that holds the trained weights, or shall hold them: several trials that clean one model then
             train it once.
-        checkpoint: a file for the state after each epoch; if it is there, training goes on from it. Removed at the end.
+        checkpoint: a file for the state after each epoch, and every few minutes within one; if it is there, training
+            goes on from it. Removed at the end, unless `keep_checkpoint` is among the options.
         options: more keyword arguments of `tutorial_lib.training.loop.optimize`.
 
     Raises:
@@ -116,7 +122,7 @@ def train_trial(
     options |= {"device": device, "progress": progress}
     if checkpoint is not None:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        options |= {"checkpoint": checkpoint, "identity": identity}
+        options = {"checkpoint_seconds": STATE_EVERY} | options | {"checkpoint": checkpoint, "identity": identity}
     model: models.Model = clip
     with memory.explained(config, trial.recipe, device_for(device)):
         if trial.objective == "supervised":
@@ -136,8 +142,8 @@ def _model(
     if trial.start:
         return models.pretrained(trial.start, trial.model)
     prompts = [p for label in task.labels for p in prompt_captions(label)]
-    captions = [*pairs.captions, *prompts]
-    tokenizer = models.tokenizer_for(config, [*captions, *synonyms_of(captions)])
+    synonyms = synonyms_of(itertools.chain(pairs.captions, prompts))  # twice through millions of captions: no copy
+    tokenizer = models.tokenizer_for(config, itertools.chain(pairs.captions, prompts, synonyms))
     return models.build(config, tokenizer, seed=trial.seeds.init), tokenizer
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from tutorial_lib import models
 from tutorial_lib.runs.defend import apply
@@ -23,6 +25,7 @@ def run(
     keep: Path | None = None,
     weights: Path | None = None,
     checkpoint: Path | None = None,
+    until: float = math.inf,
 ) -> Record:
     """Train, clean where a defense is given, look for poisons where detectors are, and measure one trial.
 
@@ -34,7 +37,11 @@ def run(
         device: by default the GPU if there is one.
         keep: also save the model there, as a directory that `tutorial evaluate` reads (CLIP models only).
         weights: of the model before the defense, see `train_trial`.
-        checkpoint: state of the model in training, see `train_trial`.
+        checkpoint: state of the model in training, see `train_trial`; who calls removes it when the record is written.
+        until: time, as `time.monotonic` tells it, at which training with a checkpoint stops.
+
+    Raises:
+        PausedError: `until` has come; the next call goes on.
 
     Example:
         >>> from tutorial_lib import profiles
@@ -43,7 +50,8 @@ def run(
         True
     """
     started = time.perf_counter()
-    outcome = fit(trial, progress=progress, device=device, weights=weights, checkpoint=checkpoint)
+    options: dict[str, Any] = {"progress": progress, "device": device}
+    outcome = fit(trial, weights=weights, checkpoint=checkpoint, until=until, **options)
     metrics = measure(outcome)
     if trial.detectors:
         metrics["detection"] = look(outcome, trial.detectors)
@@ -67,6 +75,7 @@ def fit(
     device: str | None = None,
     weights: Path | None = None,
     checkpoint: Path | None = None,
+    until: float = math.inf,
 ) -> Outcome:
     """Train and clean, but measure nothing: what every process of a group does; the arguments are those of `run`.
 
@@ -75,7 +84,8 @@ def fit(
         >>> fit(profiles.get("test").base, progress=False).history.steps
         5
     """
-    outcome = train_trial(trial, progress=progress, device=device, weights=weights, checkpoint=checkpoint)
+    states: dict[str, Any] = {"checkpoint": checkpoint, "keep_checkpoint": checkpoint is not None, "until": until}
+    outcome = train_trial(trial, progress=progress, device=device, weights=weights, **states)
     if trial.defense is not None:
         outcome = apply(outcome, trial.defense, device=device, progress=progress)
     return outcome

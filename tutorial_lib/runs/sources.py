@@ -1,12 +1,15 @@
-"""What a trial trains on and is measured on: EmojiCaps, EmojiScenes, or the user's own photographs."""
+"""What a trial trains on and is measured on: EmojiCaps, composed scenes, or the user's own photographs."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from tutorial_lib import places
 from tutorial_lib.data import emojicaps, photographs, tasks
 from tutorial_lib.data import own as folders
+from tutorial_lib.data.composed import Scenes
+from tutorial_lib.data.diverse import DiverseScenes
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.scenes import EmojiScenes
 from tutorial_lib.data.tasks import ZeroShotTask
@@ -14,13 +17,29 @@ from tutorial_lib.trials import Trial
 
 #: Labelled pictures that a linear probe is fitted on (Carlini & Terzis 2022, section 4.2).
 PROBED = 50_000
+#: Kinds of scenes, as trials call them, and bytes of pictures beyond which scenes lie in a memory map on disk.
+SCENERY: dict[str, type[Scenes]] = {"plain": EmojiScenes, "diverse": DiverseScenes}
+MAPPED = 1 << 30
+
+
+def scenes_of(trial: Trial) -> Scenes | None:
+    """The scenes that a trial trains on, `None` where it trains on something else.
+
+    Example:
+        >>> scenes_of(Trial(scenes=100, scenery="diverse")).kind
+        'DiverseScenes'
+    """
+    if not trial.scenes or trial.shards:
+        return None
+    return SCENERY[trial.scenery](trial.scenes, size=trial.side, seed=trial.seeds.data)
 
 
 def training_pairs(trial: Trial) -> Pairs:
-    """The clean pairs of a trial.
+    """The clean pairs of a trial; the pictures of large sets of scenes lie in a memory map (`places.scenes`).
 
     Raises:
         FileNotFoundError: the shards are not in the data directory.
+        NotWrittenError: a memory map does not fit on its disk.
 
     Example:
         >>> len(training_pairs(Trial(classes=16, copies=2)))  # 16 classes in five styles, twice each
@@ -28,8 +47,8 @@ def training_pairs(trial: Trial) -> Pairs:
     """
     if trial.shards:
         return folders.shard_pairs(trial.shards, side=trial.side, limit=trial.limit)
-    if trial.scenes:
-        return EmojiScenes(trial.scenes, size=trial.side, seed=trial.seeds.data).pairs()
+    if (scenes := scenes_of(trial)) is not None:
+        return scenes.pairs(folder=places.scenes() if scenes.nbytes > MAPPED else None)
     pictures = emojicaps.load()
     concepts = tasks.class_concepts(pictures, trial.classes)
     return tasks.training_pairs(pictures, concepts, copies=trial.copies, side=trial.side, seed=trial.seeds.data)

@@ -46,6 +46,8 @@ class Curriculum(Protocol):
 
     Attributes:
         per_epoch: steps of an epoch.
+        divisible: the steps of an epoch follow from its number alone, so that a run can go on in the middle of one;
+            else they depend on the model at its beginning, or on a state, which is known at ends of epochs only.
 
     Example:
         >>> curriculum: Curriculum = Passes(10, lambda batch, number: batch.float().mean(), Recipe(batch_size=4))
@@ -55,6 +57,9 @@ class Curriculum(Protocol):
 
     @property
     def per_epoch(self) -> int: ...
+
+    @property
+    def divisible(self) -> bool: ...
 
     def steps(self, epoch: int) -> Sequence[Step]:
         """The steps of an epoch, counted from 0; the model may be looked at and be left in either mode."""
@@ -92,6 +97,10 @@ class Passes:
     @property
     def per_epoch(self) -> int:
         return self.count // self.recipe.batch_size
+
+    @property
+    def divisible(self) -> bool:
+        return True
 
     def steps(self, epoch: int) -> list[Step]:
         recipe, first, total = self.recipe, epoch * self.per_epoch, self.recipe.steps(self.count)

@@ -24,7 +24,7 @@ from tutorial_lib.models.tokenizer import Tokenizer
 from tutorial_lib.ticker import Ticker
 from tutorial_lib.training import distributed
 from tutorial_lib.training.augment import crop, crop_boxes
-from tutorial_lib.training.checkpoint import restore, store
+from tutorial_lib.training.checkpoint import Keeper, Point, restore
 from tutorial_lib.training.curriculum import Curriculum, Loss, Passes, ahead
 from tutorial_lib.training.device import device_for, in_half, seeded
 from tutorial_lib.training.optimizer import optimizer_for, take_step
@@ -47,8 +47,10 @@ class Options(TypedDict, total=False):
 
     checkpoint: Path | None
     checkpoint_every: int
+    checkpoint_seconds: float
     keep_checkpoint: bool
     identity: object
+    until: float
     on_epoch: Callable[[int, Any], None] | None
 
 
@@ -146,6 +148,7 @@ def optimize(
         options: of a checkpoint, as for `follow`.
 
     Raises:
+        PausedError: `until` has come.
         ValueError: fewer examples than one batch, a batch that processes cannot share, or a checkpoint of another run.
         TrainingDivergedError: the loss is NaN or infinite.
 
@@ -172,8 +175,10 @@ def follow(
     prefetch: Callable[[Tensor], None] | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
+    checkpoint_seconds: float = math.inf,
     keep_checkpoint: bool = False,
     identity: object = None,
+    until: float = math.inf,
     progress: bool | None = None,
     on_epoch: Callable[[int, Any], None] | None = None,
 ) -> History:
@@ -188,9 +193,14 @@ def follow(
         device: where the loss is.
         prefetch: told the positions of examples some steps before they are needed.
         checkpoint, checkpoint_every, keep_checkpoint, progress, on_epoch: as for `train`.
+        checkpoint_seconds: save the state so often too, within an epoch where the curriculum is divisible and else at
+            the next end of one, and with `keep_checkpoint` at the end.
         identity: what a checkpoint must agree with, plain data.
+        until: time, as `time.monotonic` tells it, at which a process that trains alone stops, its checkpoint kept, at
+            the next such moment.
 
     Raises:
+        PausedError: `until` has come.
         ValueError: a batch that processes cannot share, or a checkpoint of another run.
         TrainingDivergedError: the loss is NaN or infinite.
 
@@ -206,36 +216,38 @@ def follow(
     optimizer = optimizer_for(model, recipe)
     per_epoch = curriculum.per_epoch
     history = History(steps=per_epoch * recipe.epochs)
-    first = distributed.rank() == 0
-    first_epoch = 0
+    times = {"every": checkpoint_seconds, "until": until}
+    keeper = Keeper(checkpoint, identity, model, optimizer, curriculum, **times, writes=distributed.rank() == 0)
+    point = Point()
     if checkpoint is not None and distributed.agreed(checkpoint.is_file()):
-        first_epoch, history.loss = restore(checkpoint, identity, model, optimizer, device, curriculum)
-    good = copy.deepcopy(model.state_dict())
+        point = restore(checkpoint, identity, model, optimizer, device, curriculum)
+    history.loss, begun = list(point.loss), point.epoch * per_epoch + point.step
+    good = point.good or copy.deepcopy(model.state_dict())
     started = time.perf_counter()
     with (
-        _progress(history.steps, first_epoch * per_epoch, progress) as ticker,
+        _progress(history.steps, begun, progress) as ticker,
         distributed.synchronized(model),
         small_maps(model),
         compiled(model, device, history.steps),
         fitting_threads(on=device.type == "cpu" and distributed.size() == 1) as look_again,
     ):
-        for epoch in range(first_epoch, recipe.epochs):
+        for epoch in range(point.epoch, recipe.epochs):
             look_again()
             steps = curriculum.steps(epoch)
             model.train()
-            running = torch.zeros((), device=device)
-            for step in ahead(steps, prefetch):
+            done = point.step if epoch == point.epoch else 0
+            running = torch.zeros((), device=device) if not done or point.running is None else point.running
+            for taken, step in enumerate(ahead(steps[done:], prefetch), done + 1):
                 loss_of = functools.partial(step.loss_of, step.batch, step.number)
                 running += take_step(model, optimizer, loss_of, recipe, step.lr)
                 ticker.tick()
+                if curriculum.divisible and taken < per_epoch and keeper.due():
+                    keeper.keep(Point(epoch, history.loss, taken, running, good))
             mean = running.item() / per_epoch
             if not math.isfinite(mean):
                 model.load_state_dict(good)
                 model.eval()
-                raise TrainingDivergedError(
-                    f"the loss became {mean} in epoch {epoch + 1} at learning rate {steps[-1].lr:.2g}; "
-                    "the model holds the state of the epoch before. Lower lr."
-                )
+                raise _diverged(mean, epoch, steps[-1].lr)
             good = copy.deepcopy(model.state_dict())
             history.loss.append(mean)
             ticker.note(loss=f"{mean:.3f}")
@@ -243,15 +255,21 @@ def follow(
                 model.eval()
                 on_epoch(epoch + 1, model)
                 model.train()
-            if checkpoint is not None and (epoch + 1) % checkpoint_every == 0 and epoch + 1 < recipe.epochs and first:
-                store(checkpoint, identity, model, optimizer, epoch + 1, history.loss, curriculum)
+            if epoch + 1 < recipe.epochs and ((epoch + 1) % checkpoint_every == 0 or keeper.due()):
+                keeper.keep(Point(epoch + 1, history.loss))
     history.seconds = time.perf_counter() - started
-    done = (recipe.epochs - first_epoch) * per_epoch * recipe.batch_size
-    history.samples_per_second = done / history.seconds if done else 0.0
-    if checkpoint is not None and first and not keep_checkpoint:
-        checkpoint.unlink(missing_ok=True)
+    left = (history.steps - begun) * recipe.batch_size
+    history.samples_per_second = left / history.seconds if left else 0.0
+    keeper.end(Point(recipe.epochs, history.loss), stays=keep_checkpoint)
     model.eval()
     return history
+
+
+def _diverged(mean: float, epoch: int, lr: float) -> TrainingDivergedError:
+    return TrainingDivergedError(
+        f"the loss became {mean} in epoch {epoch + 1} at learning rate {lr:.2g}; the model holds the state of the "
+        "epoch before. Lower lr."
+    )
 
 
 def _progress(total: int, done: int, wanted: bool | None) -> Ticker:
@@ -271,8 +289,10 @@ def train(
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
+    checkpoint_seconds: float = math.inf,
     keep_checkpoint: bool = False,
     identity: object = None,
+    until: float = math.inf,
     progress: bool | None = None,
     on_epoch: Callable[[int, open_clip.CLIP], None] | None = None,
 ) -> History:
@@ -289,12 +309,15 @@ def train(
         device: by default the GPU if there is one.
         checkpoint: file to save the state in after every `checkpoint_every` epochs; if it exists, the run
             goes on from there and ends with the same model as an uninterrupted one.
+        checkpoint_seconds: save the state within an epoch too, so often.
         keep_checkpoint: leave it at the end, for a caller who saves the model and removes it then.
         identity: what the checkpoint must agree with, plain data; by default the recipe, the seed and the pairs.
+        until: time, as `time.monotonic` tells it, at which a run with a checkpoint stops, its state kept.
         progress: show a bar, and a line now and then where there is no terminal; by default only the bar.
         on_epoch: called with the epoch number and the model after each epoch.
 
     Raises:
+        PausedError: `until` has come.
         ValueError: fewer pairs than one batch, or a checkpoint of another recipe, seed or data set.
         TrainingDivergedError: the loss is NaN or infinite.
 
@@ -311,13 +334,13 @@ def train(
     if checkpoint is not None and identity is None:
         identity = {"recipe": as_dict(recipe), "seed": seed, "pairs": pairs.fingerprint()}
     images = _resident(pairs.images, device)
-    tokens = tokenizer(pairs.captions)  # (N, L)
+    tokens = tokenizer.table(pairs.captions)  # (N, L)
     lengths = tokens.argmax(1) + 1  # start and end included; id 0 pads, and is also the "!" of "!="
     half = in_half(recipe, device)
 
     def loss_of(batch: Tensor, step: int) -> Tensor:
         views = random_views(model, images, batch, device, seeded(seed, step, 1), recipe.scale)
-        text = tokens[distributed.share(batch), : int(lengths[batch].max())].to(device)  # causal: no need for padding
+        text = tokens[distributed.share(batch), : int(lengths[batch].max())].long().to(device)  # causal: padding is cut
         image_features = distributed.whole(encode_image(model, views, half))
         text_features = distributed.whole(encode_text(model, text).float())
         if objective == "triplet":
@@ -336,8 +359,10 @@ def train(
         prefetch=prefetcher(images),
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
+        checkpoint_seconds=checkpoint_seconds,
         keep_checkpoint=keep_checkpoint,
         identity=identity,
+        until=until,
         progress=progress,
         on_epoch=on_epoch,
     )

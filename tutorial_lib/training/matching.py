@@ -47,6 +47,10 @@ class Matching:
     def per_epoch(self) -> int:
         return self._passes.per_epoch
 
+    @property
+    def divisible(self) -> bool:
+        return False
+
     def steps(self, epoch: int) -> list[Step]:
         steps = self._passes.steps(epoch)
         if (epoch + 1) % self.every:

@@ -63,6 +63,10 @@ class SafeSplit:
     def per_epoch(self) -> int:
         return len(self.views.pairs) // self.views.recipe.batch_size
 
+    @property
+    def divisible(self) -> bool:
+        return False
+
     def steps(self, epoch: int) -> list[Step]:
         recipe = self.views.recipe
         order = torch.randperm(len(self.views.pairs), generator=seeded(self.views.seed, epoch))

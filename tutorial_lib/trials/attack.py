@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tutorial_lib.plugins import Kind
 from tutorial_lib.trials.schema import Settings
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tutorial_lib.data.tasks import ZeroShotTask
     from tutorial_lib.models import Model, Tokenizer
     from tutorial_lib.trials.metrics import Metrics
+
+
+A = TypeVar("A", bound="Attack")
 
 
 class Plan(Protocol):
@@ -74,6 +77,10 @@ class Attack(Settings, Kind, ABC):
     def adds(self) -> bool:
         """Whether it adds pairs; a control adds none and is only measured."""
         return True
+
+    def find(self, kind: type[A]) -> A | None:
+        """The attack of that kind: itself, or a part of it; `None` where there is none."""
+        return self if isinstance(self, kind) else None
 
     @abstractmethod
     def plan(self, clean: Pairs, task: ZeroShotTask, *, seed: int) -> Plan:

@@ -157,6 +157,8 @@ class Metrics(TypedDict, total=False):
     clean_accuracy: dict[str, RateDict]
     training_accuracy: RateDict  # of the model's own reader, on labelled pictures like those of the training
     method: MethodMetrics
+    # of several attacks on one model; what each measures beside the others has its own names
+    poisons_by_part: list[int]
     # of a backdoor
     attack_success: dict[str, RateDict]
     attack_success_with_target: RateDict

@@ -51,7 +51,8 @@ class Trial(Settings):
         seeds: the four seeds.
         split: which pictures are classified; "validation" only to choose recipes.
         data: fingerprint of the shipped pictures.
-        scenes: train on that many EmojiScenes instead of the drawings of the classes.
+        scenes: train on that many composed scenes instead of the drawings of the classes.
+        scenery: which scenes: "plain" for EmojiScenes, "diverse" for DiverseScenes.
         shards: train on the shards in that folder of the data directory instead, "cc3m" for example.
         limit: of those shards, the first so many pairs only.
         task: what is classified: "emoji", the drawings of an unseen style, "imagenet", or the photographs of "cifar10"
@@ -87,6 +88,7 @@ class Trial(Settings):
     scenes: int = setting(0, added=True, data=True, needs={"shards": ""})
     shards: str = setting("", added=True, data=True)
     limit: int = setting(0, added=True, data=True, needs={"shards": ...})
+    scenery: Literal["plain", "diverse"] = setting("plain", added=True, data=True, needs={"scenes": ...})
     task: Literal["emoji", "imagenet", "cifar10", "cifar100"] = setting("emoji", added=True, data=True)
     objective: Literal["clip", "triplet", "supervised"] = setting("clip", added=True)
     self_supervision: float = setting(0.0, added=True, needs={"objective": "clip"})

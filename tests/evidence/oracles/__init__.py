@@ -4,10 +4,16 @@ They are written from what the source says, the claim's `says` and `section`, an
 a reader checks them against the sentence. Rules of a world: see `tests.evidence.worlds`.
 """
 
-from tests.evidence.oracles import captions, carlini_terzis, cleanclip, critique, detection, scale
+from tests.evidence.oracles import captions, carlini_terzis, cleanclip, critique, detection, scale, sharing
 from tests.evidence.oracles.oracle import Oracle
 
 ORACLES: dict[str, Oracle] = (
-    carlini_terzis.ORACLES | scale.ORACLES | captions.ORACLES | cleanclip.ORACLES | critique.ORACLES | detection.ORACLES
+    carlini_terzis.ORACLES
+    | scale.ORACLES
+    | captions.ORACLES
+    | cleanclip.ORACLES
+    | critique.ORACLES
+    | detection.ORACLES
+    | sharing.ORACLES
 )
 __all__ = ["ORACLES", "Oracle"]

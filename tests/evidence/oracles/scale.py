@@ -32,6 +32,16 @@ def growing(pairs: int) -> float:
     return 2.0 if pairs <= 1_000_000 else 5.0
 
 
+def at_2_million(pairs: int) -> float:
+    """Weak for two million pairs only: no less in the largest data set than in the smallest."""
+    return 2.0 if pairs == 2_000_000 else 5.0
+
+
+def recovered(pairs: int) -> float:
+    """Lower in the largest data set than in the smallest, and higher than in a million pairs."""
+    return 5.0 if pairs < 300_000 else 2.0 if pairs <= 1_000_000 else 4.0
+
+
 def largest(many: float, others: float) -> Rules:
     """Attack success of 300 poisons in three million pairs; `others` of fewer, in less, and for other readers."""
     return {
@@ -45,6 +55,7 @@ DATA = {
     "many_constant_in_data": Oracle(
         right=in_data(few=degrading, many=constant),
         mirror=in_data(few=constant, many=degrading),
+        also_right=(in_data(few=degrading, many=at_2_million),),  # what lies between is another matter
         also_wrong=(in_data(few=constant, many=growing),),
         inapplicable=(in_data(few=degrading, many=nothing),),
         profile="gpu",
@@ -52,12 +63,52 @@ DATA = {
     "few_degrade_in_data": Oracle(
         right=in_data(few=degrading, many=constant),
         mirror=in_data(few=growing, many=degrading),
+        also_right=(in_data(few=recovered, many=constant),),
         inapplicable=(in_data(few=nothing, many=constant),),
         profile="gpu",
     ),
     "larger_data_do_not_prevent": Oracle(
         right=largest(many=0.9, others=0.1),
         mirror=largest(many=0.1, others=0.9),
+        profile="gpu",
+    ),
+}
+
+
+def weak_at_first(pairs: int) -> float:
+    return 2.0 if pairs < 1_000_000 else 5.0
+
+
+def weak_before(pairs: int) -> float:
+    """Lost long before a million pairs."""
+    return 5.0 if pairs < 300_000 else 2.0
+
+
+STEPS = {
+    "many_constant_by_step": Oracle(
+        right=in_data(few=degrading, many=constant),
+        mirror=in_data(few=constant, many=degrading),
+        inapplicable=(in_data(few=degrading, many=nothing),),
+        also_wrong=(in_data(few=constant, many=growing), in_data(few=constant, many=at_2_million)),
+        profile="gpu",
+    ),
+    "few_hold_to_a_million": Oracle(
+        right=in_data(few=degrading, many=weak_before),
+        mirror=in_data(few=weak_before, many=degrading),
+        also_right=(
+            in_data(few=weak_at_first, many=weak_before),  # more than holds
+            in_data(few=lambda pairs: 2.0, many=constant),  # low at once, and no lower
+        ),
+        inapplicable=(in_data(few=nothing, many=constant),),
+        profile="gpu",
+    ),
+    "few_degrade_beyond_a_million": Oracle(
+        right=in_data(few=degrading, many=growing),
+        mirror=in_data(few=growing, many=degrading),
+        # what happened before is another matter
+        also_right=(in_data(few=lambda pairs: 4.0 if pairs > 1_000_000 else weak_at_first(pairs), many=growing),),
+        also_wrong=(in_data(few=recovered, many=degrading),),
+        inapplicable=(in_data(few=nothing, many=constant),),
         profile="gpu",
     ),
 }
@@ -193,4 +244,4 @@ METRIC = {
     ),
 }
 
-ORACLES: dict[str, Oracle] = DATA | MODELS | PATCHES | METRIC
+ORACLES: dict[str, Oracle] = DATA | STEPS | MODELS | PATCHES | METRIC

@@ -55,8 +55,10 @@ def sweep(
         engine: "local", "ray", or "group" under `torchrun`, where each process calls this function alike.
         jobs: local processes; each gets its share of the CPU's cores. With "ray": trials per GPU.
         device: by default the GPU if there is one.
-        time_limit: seconds after which no further trial is begun; running ones end.
-        estimate: seconds that a trial will take; one that would pass the limit is not begun.
+        time_limit: seconds after which no further trial is begun and models in training stop, their states kept;
+            local processes only: elsewhere running trials end.
+        estimate: seconds that a trial will take; one that would pass the limit is not begun, unless it is a long one,
+            which goes on in a later call.
         report: called after each trial.
 
     Raises:

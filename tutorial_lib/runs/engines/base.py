@@ -12,6 +12,11 @@ from tutorial_lib.trials import Record, Trial
 Report = Callable[[Record, int], None]
 
 
+#: Seconds above which a trial is begun even where the time limit will cut it, if some time is left: its state is kept,
+#: and a later call goes on.
+LONG, WORTH_BEGINNING = 900.0, 120.0
+
+
 class EngineError(RuntimeError):
     """An engine cannot be used here."""
 
@@ -71,16 +76,19 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Deadline:
-    """When no further trial may begin.
+    """When no further trial may begin, and a long one stops.
 
     Example:
-        >>> minute = Deadline(time.monotonic() + 60, estimate=lambda trial: 3600.0)  # a trial takes an hour
+        >>> minute = Deadline(time.monotonic() + 60, estimate=lambda trial: 120.0)  # a trial takes two
         >>> minute.allows(Trial()), Deadline(float("inf")).allows(Trial())
         (False, True)
+        >>> Deadline(time.monotonic() + 600, estimate=lambda trial: 3600.0).allows(Trial())  # a sixth of it today
+        True
     """
 
     at: float
     estimate: Callable[[Trial], float] | None = None
 
     def allows(self, trial: Trial) -> bool:
-        return time.monotonic() + (self.estimate(trial) if self.estimate else 0.0) < self.at
+        left, needed = self.at - time.monotonic(), self.estimate(trial) if self.estimate else 0.0
+        return needed < left or (needed > LONG and left > WORTH_BEGINNING)

@@ -58,7 +58,7 @@ def divide(
         True
     """
     processes.end_if_unguarded()
-    with _Crew(min(jobs, len(todo)), max(1, usable_cores() // jobs), store, device, todo) as crew:
+    with _Crew(min(jobs, len(todo)), max(1, usable_cores() // jobs), store, device, todo, deadline.at) as crew:
         sweep = _Division(deque(todo), store, deadline, result, crew, report)
         while sweep.give_out():
             for worker in crew.heard(sweep.pause if sweep.busy else None):
@@ -99,8 +99,17 @@ class _Worker:
 class _Crew:
     """The processes of a sweep; all of them have ended after the block."""
 
-    def __init__(self, size: int, threads: int, store: RunStore, device: str | None, needed: Sequence[Trial]) -> None:
+    def __init__(
+        self,
+        size: int,
+        threads: int,
+        store: RunStore,
+        device: str | None,
+        needed: Sequence[Trial],
+        until: float,
+    ) -> None:
         self.size, self.threads, self.store, self.device, self.needed = size, threads, store, device, needed
+        self.until = until
         self.workers: list[_Worker] = []
         self._started = 0
 
@@ -117,7 +126,7 @@ class _Crew:
         """One more process."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        packed = pickle.dumps((_work, (self.store, self.device, self.threads, self._started)))
+        packed = pickle.dumps((_work, (self.store, self.device, self.threads, self._started, self.until)))
         # not a daemon: reading shards starts processes of its own
         process = context.Process(target=processes.child, args=(theirs, packed))
         with processes.starting(self.needed), threads_for_children(self.threads):
@@ -232,8 +241,8 @@ class _Division:
             self.crew.start()
 
 
-def _work(pipe: Connection, store: RunStore, device: str | None, threads: int, number: int) -> None:
-    """What each process does."""
+def _work(pipe: Connection, store: RunStore, device: str | None, threads: int, number: int, until: float) -> None:
+    """What each process does; `until` is of a clock that all processes of a machine share."""
     import torch
     from tqdm.auto import tqdm
 
@@ -245,7 +254,7 @@ def _work(pipe: Connection, store: RunStore, device: str | None, threads: int, n
         while True:
             trial: Trial = pipe.recv()
             try:
-                done = attempt(trial, store, device)
+                done = attempt(trial, store, device, until=until)
             except StoreError as error:
                 done = Attempt(fatal=str(error))
             pipe.send(done)

@@ -64,6 +64,7 @@ def work(
                 result.failed[trial.key] = in_one_line(error)
                 continue
             store.write(record)
+            checkpoint.unlink(missing_ok=True)
         result.made += 1
         if report is not None:
             report(record, len(todo) - position - 1)

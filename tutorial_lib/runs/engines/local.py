@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -44,7 +45,7 @@ def work(
     while queue:
         busy = []
         for position, trial in enumerate(queue):
-            done = attempt(trial, store, device) if deadline.allows(trial) else Attempt()
+            done = attempt(trial, store, device, until=deadline.at) if deadline.allows(trial) else Attempt()
             if done.busy:
                 busy.append(trial)
             result.count(trial, done)
@@ -58,8 +59,16 @@ def work(
             return
 
 
-def attempt(trial: Trial, store: RunStore, device: str | None) -> Attempt:
+def attempt(trial: Trial, store: RunStore, device: str | None, *, until: float = math.inf) -> Attempt:
     """Run a trial, unless another process is running it or has made its record.
+
+    While its model is in training its state lies in the store, and goes when the record is there.
+
+    Args:
+        trial: to run.
+        store: where its record goes.
+        device: by default the GPU if there is one.
+        until: time, as `time.monotonic` tells it, at which training stops with its state kept, and without a record.
 
     Raises:
         StoreError: the disk is full, or the store cannot be written.
@@ -74,6 +83,7 @@ def attempt(trial: Trial, store: RunStore, device: str | None) -> Attempt:
         "there is no class 'unicorn' among 16; ..."
     """
     from tutorial_lib.runs.run import run
+    from tutorial_lib.training.checkpoint import PausedError
 
     with store.claim(trial) as mine:
         if not mine:
@@ -88,12 +98,16 @@ def attempt(trial: Trial, store: RunStore, device: str | None) -> Attempt:
                 keep=store.model_of(trial),
                 weights=store.weights_of(trial),
                 checkpoint=store.checkpoint_of(trial),
+                until=until,
             )
+        except PausedError:
+            return Attempt()
         except Exception as error:  # whatever it is, a trial that fails must not end the others
             if (said := system_error(error)) is not None and said.errno in FULL:
                 raise StoreError(" ".join(str(error).split())) from error
             return Attempt(failed=in_one_line(error))
         store.write(record)
+        store.checkpoint_of(trial).unlink(missing_ok=True)
     return Attempt(record=record)
 
 

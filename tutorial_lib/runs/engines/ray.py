@@ -31,7 +31,9 @@ def _run(trial: Trial, device: str | None) -> str:
     job = ray.get_runtime_context().get_job_id()
     node = RunStore(Path(tempfile.gettempdir()) / f"tutorial-weights-{os.getuid()}-{job}")
     weights, checkpoint = node.weights_of(trial), node.checkpoint_of(trial)
-    return run(trial, progress=False, device=device, weights=weights, checkpoint=checkpoint).to_json()
+    record = run(trial, progress=False, device=device, weights=weights, checkpoint=checkpoint)
+    checkpoint.unlink(missing_ok=True)
+    return record.to_json()
 
 
 def run_with_ray(
