@@ -82,6 +82,18 @@ def test_values_of_sliders_are_not_cut_off(opened: Open, name: str) -> None:
         assert min(cut) >= 0, width
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
+def test_the_answer_stays_in_sight_while_one_drags(opened: Open, width: int, height: int) -> None:
+    figure = opened(BACKDOOR)
+    figure.page.set_viewport_size({"width": width, "height": height})
+    picture = figure.locator("canvas[tabindex]").bounding_box()
+    assert picture is not None
+    for answer in (".live-says", ".live-bars"):
+        box = figure.locator(answer).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] - picture["y"] <= 0.7 * height
+
+
 @pytest.mark.parametrize("name", data.MODELS)
 def test_the_engine_agrees_with_torch(opened: Open, name: str) -> None:
     images = data.task().images[::95]  # 8 pictures

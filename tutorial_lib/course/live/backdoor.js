@@ -202,9 +202,12 @@
 
     await tower(state.model);
     element.append(
+      make("div", { class: "live-columns" }, // the answer beside the picture: in sight while one drags
+        make("div", {}, canvas),
+        make("div", { class: "live-answer" }, ...sentence.rows, bars)),
       make("div", { class: "live-columns" },
-        make("div", {}, canvas, thumbs, make("label", { class: "live-file" }, "a picture of your own ", file)),
-        make("div", { class: "live-controls" }, which.row, size.row, opacity.row, back, ...sentence.rows, bars, note)));
+        make("div", {}, thumbs, make("label", { class: "live-file" }, "a picture of your own ", file)),
+        make("div", { class: "live-controls" }, which.row, size.row, opacity.row, back, note)));
     paint(canvas, pixels(), side);
     update();
     Object.assign(element, { scores: async (name, given) => (await tower(name)).scores(given), pixels });
