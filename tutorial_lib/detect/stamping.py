@@ -1,4 +1,4 @@
-"""Pictures with a trigger that is still being looked for, and where a model has them: all that can be differentiated."""
+"""Pictures with a trigger that is still being looked for, and where a model has them; gradients pass through."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def together(pictures: int, side: int) -> int:
 
 
 def batches(images: int, steps: int, size: int, seed: int) -> Tensor:
-    """Positions of the pictures of each step, shape (steps, size), int64: epoch after epoch, each in an order of its own.
+    """Positions of the pictures of each step, shape (steps, size), int64: epoch after epoch, each in its own order.
 
     Example:
         >>> drawn = batches(6, steps=2, size=3, seed=0)
@@ -111,8 +111,8 @@ def alikeness(points: Tensor) -> Tensor:
 def outlier_index(values: Tensor) -> Tensor:
     """How many deviations each value lies above the median, shape (N,): its distance over 1.4826 times the MAD.
 
-    The median absolute deviation (MAD) of a normal sample, times that constant, is its standard deviation. Where the MAD
-    is 0, a value that differs from the median lies infinitely far off.
+    The median absolute deviation (MAD) of a normal sample, times that constant, is its standard deviation. Where the
+    MAD is 0, a value that differs from the median lies infinitely far off.
 
     Source: Wang et al. (2019), section IV.B, "anomaly index".
 

@@ -90,10 +90,8 @@ class Subject:
     def _directions(self) -> Tensor:
         from tutorial_lib.evaluate import zero_shot_classifier
 
-        if self.labels:
-            found = zero_shot_classifier(self.model, self.tokenizer, self.labels)
-        else:
-            found = self._groups[1]
+        labels = self.labels
+        found = zero_shot_classifier(self.model, self.tokenizer, labels) if labels else self._groups[1]
         if not found.isfinite().all():
             raise SubjectError("embeddings of texts are not all finite: the model is damaged or did not converge")
         return found
@@ -133,5 +131,7 @@ class Subject:
         if not points.isfinite().all():
             raise SubjectError("embeddings of pictures are not all finite: the model is damaged or did not converge")
         if len(points) > 1 and float((points - points[0]).abs().max()) < 1e-6:
-            raise SubjectError("the model has one embedding for all pictures: there is nothing that a trigger could move")
+            raise SubjectError(
+                "the model has one embedding for all pictures: there is nothing that a trigger could move"
+            )
         return points

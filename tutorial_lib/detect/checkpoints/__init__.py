@@ -5,7 +5,7 @@ One frozen class a file; a class searches a model for a trigger, and torch is im
 
 from __future__ import annotations
 
-from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Finding, Found
+from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Finding, Found, Work
 from tutorial_lib.detect.checkpoints.class_inversion import ClassInversion
 from tutorial_lib.detect.checkpoints.decree import DECREE
 from tutorial_lib.detect.checkpoints.neural_cleanse import NeuralCleanse
@@ -28,6 +28,7 @@ __all__ = [
     "TokenInversion",
     "TriggerScan",
     "UniversalPatch",
+    "Work",
 ]
 
 #: Detectors of checkpoints by kind; those of other packages register as `tutorial_lib.detect.checkpoints`.

@@ -24,6 +24,27 @@ if TYPE_CHECKING:
 SHOWN = 256
 
 
+@dataclass(frozen=True)
+class Work:
+    """About how much a search costs.
+
+    Attributes:
+        forward: pictures that only go forward through the model.
+        backward: pictures that also go backward.
+        texts: that are read, a backward pass counted as two.
+        at_once: pictures whose way back is kept at one time.
+
+    Example:
+        >>> Work(forward=256, backward=32_000, at_once=32).texts
+        0
+    """
+
+    forward: int = 0
+    backward: int = 0
+    texts: int = 0
+    at_once: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """What a search comes back with.
@@ -132,9 +153,8 @@ class CheckpointDetector(Settings, Kind, ABC):
         """
 
     @abstractmethod
-    def passes(self, subject: Subject) -> tuple[int, int, int]:
-        """About how much work it is: pictures that only go forward through the model, pictures that also go backward,
-        and texts."""
+    def work(self, subject: Subject) -> Work:
+        """What the search will cost, without the embeddings of the subject."""
 
     def check(self, subject: Subject) -> None:
         """Whether the detector can work.

@@ -1,4 +1,4 @@
-"""A faint picture over all pictures for each class: the class that is reached far more easily than others is suspect."""
+"""A faint picture over all pictures for each class: one that is reached far more easily than others is suspect."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class ClassInversion(PerClass):
             cosines = (embed(subject.model, pictures.flatten(0, 1)) @ directions).view(len(classes), len(batch), -1)
             loss = (self.margin - margins(cosines, classes[:, None])).clamp(min=0).mean(1)
             optimizer.zero_grad()
-            loss.sum().backward()  # type: ignore[no-untyped-call]
+            loss.sum().backward()
             optimizer.step()
             with torch.no_grad():
                 free.clamp_(0, 1)

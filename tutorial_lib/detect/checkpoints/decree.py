@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Found
+from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Found, Work
 from tutorial_lib.detect.checkpoints.thresholds import Threshold
 from tutorial_lib.detect.subject import Subject
 
@@ -96,8 +96,8 @@ class DECREE(CheckpointDetector):
         if not 0 < self.similar < 1:
             raise ValueError(f"similar is a mean cosine, between 0 and 1, not {self.similar}")
 
-    def passes(self, subject: Subject) -> tuple[int, int, int]:
-        return len(subject.images), self.steps * self.batch, 0
+    def work(self, subject: Subject) -> Work:
+        return Work(len(subject.images), self.steps * self.batch, at_once=self.batch)
 
     def search(self, subject: Subject) -> Found:
         best, mask, pattern, steps = self.smallest(subject)
@@ -135,7 +135,7 @@ class DECREE(CheckpointDetector):
             pictures = stamped(subject.images[batch].to(device), mask, pattern).float()
             cosine, norm = alikeness(embed(model, pictures)), 3 * mask.sum()
             optimizer.zero_grad()
-            (weight.value * norm - cosine).backward()  # type: ignore[no-untyped-call]
+            (weight.value * norm - cosine).backward()
             optimizer.step()
             reached = cosine.item() > self.similar
             if reached and norm.item() < best:

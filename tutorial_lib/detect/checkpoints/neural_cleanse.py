@@ -80,7 +80,7 @@ class NeuralCleanse(PerClass):
             entropy = F.cross_entropy(logits, wanted, reduction="none").view(n, -1).mean(1)
             norm = mask.flatten(1).sum(1)
             optimizer.zero_grad()
-            (entropy + weight * norm).sum().backward()  # type: ignore[no-untyped-call]
+            (entropy + weight * norm).sum().backward()
             optimizer.step()
             reached = (logits.argmax(1) == wanted).view(n, -1).float().mean(1) >= self.works
             smaller = reached & (norm.detach() < best)

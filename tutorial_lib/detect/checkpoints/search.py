@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tutorial_lib.detect.checkpoints.base import CheckpointDetector
+from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Work
 from tutorial_lib.detect.subject import Subject
 
 if TYPE_CHECKING:
@@ -42,9 +42,12 @@ class PerClass(CheckpointDetector):
         super().__post_init__()
         self.require(steps=1, batch=1)
 
-    def passes(self, subject: Subject) -> tuple[int, int, int]:
-        classes = subject.directions.shape[1]
-        return classes * (len(subject.images) // 4), classes * self.steps * self.batch, classes
+    def work(self, subject: Subject) -> Work:
+        from tutorial_lib.detect.stamping import together
+
+        classes = len(subject.names)
+        at_once = self.batch * min(classes, together(self.batch, subject.side))
+        return Work(classes * (len(subject.images) // 4), classes * self.steps * self.batch, at_once=at_once)
 
     @abstractmethod
     def triggers(self, subject: Subject, classes: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:

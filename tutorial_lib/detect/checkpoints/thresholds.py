@@ -149,10 +149,9 @@ def read_calibrations(path: Path | None = None) -> list[Calibration]:
     path = path or CALIBRATIONS
     try:
         body = json.loads(path.read_text("utf-8"))
-        return [
-            Calibration(**{k: tuple(v) if k in ("parameters", "classes") else v for k, v in entry.items()})
-            for entry in body
-        ]
+        ranges = ("parameters", "classes")
+        plain: list[dict[str, Any]] = [{k: tuple(v) if k in ranges else v for k, v in entry.items()} for entry in body]
+        return [Calibration(**entry) for entry in plain]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} holds no calibrations: {error}") from error
 
@@ -211,6 +210,8 @@ def threshold_for(clean: Sequence[float], *, false_alarms: float = 0.05) -> floa
         0.3
     """
     if not clean or not 0 <= false_alarms < 1:
-        raise ValueError(f"scores of clean models and a share in [0, 1) are needed, not {len(clean)} and {false_alarms}")
+        raise ValueError(
+            f"scores of clean models and a share in [0, 1) are needed, not {len(clean)} and {false_alarms}"
+        )
     above = math.floor(false_alarms * len(clean) + 1e-9)
     return sorted(clean)[len(clean) - 1 - above]

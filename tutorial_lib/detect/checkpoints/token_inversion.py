@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Found
+from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Found, Work
 from tutorial_lib.detect.subject import Subject, SubjectError
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class TokenInversion(CheckpointDetector):
         if not self.rate > 0:
             raise ValueError(f"rate is that of Adam, a positive number, not {self.rate}")
 
-    def passes(self, subject: Subject) -> tuple[int, int, int]:
-        return 0, 0, TEXTS * (3 * self.steps * self.starts + TRIED)
+    def work(self, subject: Subject) -> Work:
+        return Work(texts=min(TEXTS, len(subject.names)) * (3 * self.steps * self.starts + TRIED))
 
     def check(self, subject: Subject) -> None:
         super().check(subject)
@@ -86,7 +86,7 @@ class TokenInversion(CheckpointDetector):
                 if alike.item() > best:
                     best, found = alike.item(), free.detach().clone()
                 optimizer.zero_grad()
-                (-alike).backward()  # type: ignore[no-untyped-call]
+                (-alike).backward()
                 optimizer.step()
         with torch.no_grad():
             before = alikeness(read_with(model, tokens, None)).item()
@@ -170,4 +170,3 @@ def read_with(model: open_clip.CLIP, tokens: Tensor, token: Tensor | None) -> Te
         x = block(x, attn_mask=model.attn_mask[:length, :length])
     x = model.ln_final(x)[torch.arange(len(x), device=x.device), end]
     return F.normalize(x @ model.text_projection, dim=-1).float()
-

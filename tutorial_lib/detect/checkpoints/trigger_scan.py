@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Found
+from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Found, Work
 from tutorial_lib.detect.subject import Subject
 from tutorial_lib.trials.schema import as_dict
 from tutorial_lib.triggers import TRIGGERS, Blended, NoisePatches, Patch, Resampled, Sinusoid, Trigger, WaNet
@@ -74,7 +74,8 @@ class TriggerScan(CheckpointDetector):
     gain is the share of the pictures that are called a class with the trigger less the share without it.
 
     A trigger that the library can make is found at once, and one that looks like it often: here models learn any
-    patch in the place of theirs in part. Measured on models that were attacked with these very patterns, it is flattered.
+    patch in the place of theirs in part. Measured on models that were attacked with these very patterns, it is
+    flattered.
 
     Attributes:
         patterns: drawn for each kind that has a seed.
@@ -110,9 +111,8 @@ class TriggerScan(CheckpointDetector):
                     for place in PLACES if isinstance(trigger, Patch) else (None,):
                         yield Candidate(replace(trigger, **drawn), place)
 
-    def passes(self, subject: Subject) -> tuple[int, int, int]:
-        tried = sum(1 for _ in self.candidates(subject.side))
-        return tried * min(SEEN, len(subject.images)), 0, subject.directions.shape[1]
+    def work(self, subject: Subject) -> Work:
+        return Work(sum(1 for _ in self.candidates(subject.side)) * min(SEEN, len(subject.images)))
 
     def search(self, subject: Subject) -> Found:
         from tutorial_lib.detect.stamping import gains
@@ -130,11 +130,12 @@ class TriggerScan(CheckpointDetector):
             {"gain": round(gain, 4), "class": subject.names[number], "trigger": candidate.as_dict()}
             for gain, number, candidate in tried[:LISTED]
         ]
+        about = {"strongest": strongest, "tried": len(tried)}
         try:
             mask, pattern = mask_and_pattern(best, images[:8])
         except ValueError:  # it moves or bends pictures
-            mask = pattern = None
-        return Found(score, subject.names[target], mask, pattern, {"strongest": strongest, "tried": len(tried)})
+            return Found(score, subject.names[target], about=about)
+        return Found(score, subject.names[target], mask, pattern, about)
 
 
 def variations(trigger: Trigger, side: int) -> list[Trigger]:
@@ -151,8 +152,9 @@ def variations(trigger: Trigger, side: int) -> list[Trigger]:
         edge = max(1, side // 32)
         return [replace(trigger, size=CELLS * c, cell=c, margin=edge) for c in cells]
     if isinstance(trigger, Blended):
-        made = [(kind, a, c) for kind in ("noise", "stripes") for a in (0.1, 0.2, 0.3) for c in (cell, 2 * cell)]
-        return [replace(trigger, pattern_kind=kind, alpha=alpha, cell=c) for kind, alpha, c in made]
+        blends = [(a, c) for a in (0.1, 0.2, 0.3) for c in (cell, 2 * cell)]
+        noise = [replace(trigger, pattern_kind="noise", alpha=a, cell=c) for a, c in blends]
+        return [*noise, *(replace(trigger, pattern_kind="stripes", alpha=a, cell=c) for a, c in blends)]
     if isinstance(trigger, Sinusoid):
         return [replace(trigger, delta=d, frequency=f) for d in (20.0, 40.0, 60.0) for f in (3.0, 6.0, 12.0)]
     if isinstance(trigger, WaNet):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Found
+from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Found, Work
 from tutorial_lib.detect.subject import Subject
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class UniversalPatch(CheckpointDetector):
 
     def size(self, side: int) -> int:
         """Width and height of the patch in pixels."""
-        return max(1, round(side * self.share**0.5))
+        return max(1, round(side * math.sqrt(self.share)))
 
     def places(self, side: int) -> list[tuple[int, int]]:
         """First row and column of the patch, a sixteenth of the side off the edges."""
@@ -72,9 +73,12 @@ class UniversalPatch(CheckpointDetector):
         along = [round(edge + k * (last - edge) / max(1, self.grid - 1)) for k in range(self.grid)]
         return [(top, left) for top in along for left in along]
 
-    def passes(self, subject: Subject) -> tuple[int, int, int]:
+    def work(self, subject: Subject) -> Work:
+        from tutorial_lib.detect.stamping import together
+
         where = self.grid**2
-        return where * (len(subject.images) // 2), where * self.steps * self.batch, subject.directions.shape[1]
+        at_once = self.batch * min(where, together(self.batch, subject.side))
+        return Work(where * (len(subject.images) // 2), where * self.steps * self.batch, at_once=at_once)
 
     def search(self, subject: Subject) -> Found:
         import torch
@@ -132,7 +136,7 @@ class UniversalPatch(CheckpointDetector):
             points = embed(subject.model, pictures.flatten(0, 1)).view(len(masks), len(batch), -1)
             cosine = (points * before[batch].to(device)).sum(-1).mean(1)
             optimizer.zero_grad()
-            cosine.sum().backward()  # type: ignore[no-untyped-call]
+            cosine.sum().backward()
             optimizer.step()
             with torch.no_grad():
                 free.clamp_(0, 1)

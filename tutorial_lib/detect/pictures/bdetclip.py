@@ -44,8 +44,8 @@ class BDetCLIP(PictureDetector):
         ValueError: a number is too small, or there are fewer sentences than asked for.
 
     Source: Niu et al. (2025). Their descriptions, seven a class, are written by a language model, as is the nonsense; a
-    course has none at hand. Here they are sentences around the label, with keywords of the emoji data where the label is
-    there, and the nonsense is the same sentences followed by words of the vocabulary that no label has.
+    course has none at hand. Here they are sentences around the label, with keywords of the emoji data where the label
+    is there, and the nonsense is the same sentences followed by words of the vocabulary that no label has.
 
     Example:
         >>> BDetCLIP().benign
