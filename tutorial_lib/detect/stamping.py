@@ -111,18 +111,18 @@ def alikeness(points: Tensor) -> Tensor:
 def outlier_index(values: Tensor) -> Tensor:
     """How many deviations each value lies above the median, shape (N,): its distance over 1.4826 times the MAD.
 
-    The median absolute deviation (MAD) of a normal sample, times that constant, is its standard deviation. Where the
-    MAD is 0, a value that differs from the median lies infinitely far off.
+    The median absolute deviation (MAD) of a normal sample, times that constant, is its standard deviation. Where more
+    than half of the values are equal it is 0, and the mean absolute deviation takes its place, with its own constant.
 
-    Source: Wang et al. (2019), section IV.B, "anomaly index".
+    Source: Wang et al. (2019), section IV.B, "anomaly index"; for a MAD of 0 Iglewicz & Hoaglin (1993).
 
     Example:
         >>> outlier_index(torch.tensor([1.0, 2.0, 3.0, 4.0, 100.0])).round().tolist()
         [-1.0, -1.0, 0.0, 1.0, 65.0]
     """
     away = values.double() - values.double().quantile(0.5)
-    spread = 1.4826 * away.abs().quantile(0.5)
-    return torch.where(away == 0, 0.0, away / spread)
+    median, mean = 1.4826 * away.abs().quantile(0.5), 1.2533 * away.abs().mean()
+    return torch.where(away == 0, 0.0, away / (median if median > 0 else mean))
 
 
 def gains(directions: Tensor, before: Tensor, after: Tensor) -> Tensor:

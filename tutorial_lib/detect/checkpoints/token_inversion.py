@@ -159,9 +159,8 @@ def read_with(model: open_clip.CLIP, tokens: Tensor, token: Tensor | None) -> Te
     points, end = model.token_embedding(tokens), tokens.argmax(1)  # (N, L, W), (N,)
     if token is not None:
         room = model.context_length - 1
-        kept = torch.where(end[:, None, None] < room, points[:, 1:], points[:, 1:].roll(-1, 1))
         last = points.gather(1, end[:, None, None].expand(-1, 1, points.shape[2]))
-        points = torch.cat([points[:, :1], token.expand(len(points), 1, -1), kept], 1)[:, : model.context_length]
+        points = torch.cat([points[:, :1], token.expand(len(points), 1, -1), points[:, 1:]], 1)[:, : model.context_length]
         end = (end + 1).clamp(max=room)
         points = points.scatter(1, end[:, None, None].expand(-1, 1, points.shape[2]), last)
     length = points.shape[1]
