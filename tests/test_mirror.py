@@ -19,6 +19,8 @@ FAMILIES = {
     "course/live": "book/test_live.py",
     "defenses": "defenses/test_defenses.py",
     "detect": "detect/test_detect.py",
+    "detect/checkpoints": "detect/test_checkpoints.py",
+    "detect/pictures": "detect/test_pictures.py",
     "experiments": "experiments/test_experiments.py",
     "profiles": "profiles/test_profiles.py",
     "runs/engines": "runs/test_engines.py",

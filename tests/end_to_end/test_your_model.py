@@ -22,7 +22,7 @@ KINDS = ("animals", "vehicles")
 
 
 def commands() -> list[list[str]]:
-    five, _, _ = PAGE.read_text("utf-8").partition("## Which pairs look poisoned?")  # that one needs a trained model
+    five, _, _ = PAGE.read_text("utf-8").partition("## Is it backdoored?")  # what follows needs a trained model
     blocks = re.findall(r"```console\n(.*?)```", five, re.DOTALL)
     whole = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     lines = [line.removeprefix("$ ") for line in whole if line.startswith("$ ")]

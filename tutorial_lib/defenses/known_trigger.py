@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from tutorial_lib.data.pairs import Pairs
     from tutorial_lib.models import Tokenizer
 
-#: By how many of 255 levels a byte may differ from what mask and pattern, rounded to bytes, make of it.
-CLOSE = 4.0
-
 
 @dataclass(frozen=True)
 class KnownTrigger(Settings, Kind):
@@ -48,12 +45,6 @@ class KnownTrigger(Settings, Kind):
         """
         import torch
 
-        some = pairs.images[torch.arange(min(8, len(pairs)))]
-        black = self.trigger.stamp(torch.zeros_like(some[:1]))[0].double() / 255
-        white = self.trigger.stamp(torch.full_like(some[:1], 255))[0].double() / 255
-        mask = (1 - (white - black)).clamp(0, 1).amax(0, keepdim=True)  # (1, H, W)
-        pattern = torch.where(mask > 0, black / mask.clamp(min=1e-9), 0.0).clamp(0, 1)
-        made = some.double() * (1 - mask) + 255 * mask * pattern
-        if not mask.any() or (made - self.trigger.stamp(some).double()).abs().max() > CLOSE:
-            raise ValueError(f"no mask and pattern make the trigger {self.trigger.kind} of this side")
-        return mask.float(), pattern.float()
+        from tutorial_lib.triggers.parts import mask_and_pattern
+
+        return mask_and_pattern(self.trigger, pairs.images[torch.arange(min(8, len(pairs)))])

@@ -1,6 +1,7 @@
 """Detectors: which pairs of a training set are poisoned. Introduced in the chapter on whether it holds.
 
-One frozen class a file; a class scores pairs, and torch is imported only where it does.
+One frozen class a file; a class scores pairs, and torch is imported only where it does. Detectors of checkpoints are in
+`tutorial_lib.detect.checkpoints`, those of triggered pictures in `tutorial_lib.detect.pictures`.
 """
 
 from __future__ import annotations
@@ -41,5 +42,18 @@ __all__ = [
 
 #: Detectors by kind; those of other packages register as `tutorial_lib.detect`.
 DETECTORS: Kinds[Detector] = Kinds(
-    Detector, __name__, "detector", helpers=("approximate", "points", "neighbours", "caption_groups", "ranking")
+    Detector,
+    __name__,
+    "detector",
+    helpers=(
+        "approximate",
+        "points",
+        "neighbours",
+        "caption_groups",
+        "ranking",
+        "subject",
+        "stamping",
+        "checkpoints",
+        "pictures",
+    ),
 )

@@ -84,6 +84,18 @@ class Tokenizer:
     def vocab_size(self) -> int:
         return FULL_VOCAB if self.vocab is None else len(self.vocab) + 2
 
+    def word(self, token: int) -> str:
+        """The text of a token; one that a word goes on after ends with a hyphen.
+
+        Example:
+            >>> [Tokenizer.for_texts(["a small zebulon"], context_length=8).word(k) for k in range(2, 7)]
+            ['a', 'on', 'ze-', 'small', 'bul-']
+        """
+        if self.vocab is not None and token < 2:
+            return ("(padding)", "(unknown)")[token]
+        text: str = _bpe().decoder[token if self.vocab is None else self.vocab[token - 2]]
+        return text.removesuffix("</w>") if text.endswith("</w>") else f"{text}-"
+
     def __call__(self, texts: str | Sequence[str], context_length: int | None = None) -> Tensor:
         """Token ids, shape (len(texts), context_length), int64."""
         return self.table([texts] if isinstance(texts, str) else texts, context_length).long()

@@ -1,0 +1,73 @@
+"""`tutorial audit MODEL`: exit codes, JSON, the page, and options of the other audit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import refused
+from tutorial_lib import models
+from tutorial_lib.cli import main
+
+UNKNOWN = models.CHECKPOINTS / "unknown"
+
+
+def audit(*more: object) -> list[str]:
+    return [*map(str, ("audit", UNKNOWN, "--device", "cpu", "--classes", 100, "--pictures", 32, *more))]
+
+
+def said(capsys: pytest.CaptureFixture[str], *more: object) -> tuple[int, dict]:
+    capsys.readouterr()
+    code = main([*audit(*more), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_finding_is_code_1_and_nothing_is_code_0(capsys: pytest.CaptureFixture[str]) -> None:
+    found, body = said(capsys, "--detector", "decree", "--set", "steps=40", "--set", "similar=0.5")
+    assert (found, body["verdict"]) == ((1, "backdoored") if body["score"] > 0.9 else (0, "nothing found"))
+    assert {"verdict", "score", "threshold", "false_alarm_rate", "suspected_target"} <= body.keys()
+    assert body["threshold"] == 0.9
+    assert body["false_alarm_rate"] is None
+    assert "the authors' own" in body["in_words"]
+    code, body = said(capsys, "--detector", "decree", "--set", "steps=2")
+    assert (code, body["verdict"], body["score"]) == (0, "nothing found", 0.0)
+
+
+def test_the_shipped_backdoor_is_called_one(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["audit", str(models.CHECKPOINTS / "backdoored"), "--detector", "decree", "--device", "cpu"]
+    assert main([*command, "--set", "seed=1"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("backdoored, says DECREE; the suspected target is 'banana'.")
+    assert "not tested:" in printed
+
+
+def test_a_page_without_a_verdict_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, body = said(capsys, "--detector", "trigger_scan", "--set", "patterns=1", "--report", tmp_path / "a.html")
+    assert code == 0
+    assert "nothing was judged" in body["in_words"]
+    assert any("no detector that ran has a threshold" in note for note in body["warnings"])
+    assert (tmp_path / "a.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--top", 3), "--top has a meaning with --pairs only"),
+        (("--manifest", "x"), "--manifest has a meaning with --pairs only"),
+        (("--pairs", "x"), "--classes has a meaning without --pairs only"),
+        (("--detector", "dao"), "there is no detector of checkpoints 'dao'; choose from "),
+        (("--set", "steps=3"), "settings are those of one detector: name it with --detector"),
+        (("--labels", "none.txt"), "there is no labels file none.txt"),
+        (("--data", "none.tar"), "no shards match none.tar"),
+        (("--report", "no/page.html"), "there is no folder no for the report"),
+    ],
+)
+def test_bad_input_is_refused(capsys: pytest.CaptureFixture[str], more: tuple[object, ...], says: str) -> None:
+    assert says in refused(capsys, *audit(*more))
+
+
+def test_pairs_have_one_detector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("audit", UNKNOWN, "--pairs", tmp_path, "--detector", "dao", "slof")
+    assert "pairs are ranked by one detector, not by dao, slof" in refused(capsys, *command)
