@@ -160,7 +160,9 @@ def read_with(model: open_clip.CLIP, tokens: Tensor, token: Tensor | None) -> Te
     if token is not None:
         room = model.context_length - 1
         last = points.gather(1, end[:, None, None].expand(-1, 1, points.shape[2]))
-        points = torch.cat([points[:, :1], token.expand(len(points), 1, -1), points[:, 1:]], 1)[:, : model.context_length]
+        points = torch.cat([points[:, :1], token.expand(len(points), 1, -1), points[:, 1:]], 1)[
+            :, : model.context_length
+        ]
         end = (end + 1).clamp(max=room)
         points = points.scatter(1, end[:, None, None].expand(-1, 1, points.shape[2]), last)
     length = points.shape[1]
