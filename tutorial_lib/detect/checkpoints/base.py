@@ -234,7 +234,7 @@ class CheckpointDetector(Settings, Kind, ABC):
 
         some = torch.linspace(0, len(pairs) - 1, min(SHOWN, len(pairs))).long()
         images = pairs.images[some]
-        captions = pairs.captions if self.fewest_classes else ()
+        captions = tuple(pairs.captions) if self.fewest_classes else ()
         found = self.detect(Subject(model, tokenizer, images, captions=captions))
         if found.mask is None or found.pattern is None:
             raise ValueError(f"{self.kind} has found no trigger that is a mask and a pattern")
