@@ -1,0 +1,93 @@
+"""Sphinx extension and command: a deck of slides for every chapter, one file each, that needs nothing else.
+
+    python book/_ext/decks.py build/slides [CHAPTER …]      what `make slides` calls; executes no chapter
+    ```{slides}```                                          links to the decks, which the HTML build writes to slides/
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from slides import Deck, Slide, title_of
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from tutorial_lib.course.chapters import chapters, chosen
+
+STATIC = Path(__file__).resolve().parent / "static"
+#: A browser may load nothing for a deck, from nowhere.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+KEYS = (
+    "Arrow keys, space or a tap: forth and back. N: notes. O: overview. F: full screen. D: dark. "
+    "Print with notes on the screen to print them too."
+)
+
+
+def _section(slide: Slide, number: int, count: int, chapter: str) -> str:
+    notes = f'<aside class="notes" aria-label="Speaker notes">{"".join(slide.notes)}</aside>' if slide.notes else ""
+    return (
+        f'<section class="slide {slide.kind}" id="{number}" aria-label="Slide {number} of {count}">'
+        f'<div class="stage"><h2>{escape(slide.title)}</h2><div class="body">{"".join(slide.body)}</div>'
+        f'<footer><span>{escape(chapter)}</span><span>{number} / {count}</span></footer></div>{notes}</section>'
+    )
+
+
+def page(deck: Deck) -> str:
+    """A deck as one HTML page."""
+    first = Slide("title", deck.title, [f"<p>{deck.question}</p>"], [f"<p>{KEYS}</p>"])
+    slides = [first, *(slide for slide in deck.slides if slide.body)]
+    sections = "\n".join(_section(s, k, len(slides), deck.title) for k, s in enumerate(slides, 1))
+    style, script = ((STATIC / f"slides.{kind}").read_text() for kind in ("css", "js"))
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(deck.title)}: slides</title>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>\n{style}</style>\n</head>\n<body>\n<main>\n{sections}\n</main>\n"
+        f'<p class="sr-only" aria-live="polite"></p>\n<script>\n{script}</script>\n</body>\n</html>\n'
+    )
+
+
+def write(paths: Iterable[Path], out: Path) -> list[Path]:
+    """Write the decks of chapters into a folder.
+
+    Raises:
+        ValueError: a chapter holds something that a slide cannot show.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    made = []
+    for path in paths:
+        made.append(out / f"{path.stem}.html")
+        made[-1].write_text(page(Deck(path)))
+    return made
+
+
+class SlidesDirective(SphinxDirective):
+    """A list of the decks."""
+
+    def run(self) -> list[nodes.Node]:
+        names = [path.stem for path in chapters()]
+        links = (f'<li><a href="slides/{name}.html">{escape(title_of(name))}</a></li>' for name in names)
+        return [nodes.raw("", f"<ul>{''.join(links)}</ul>", format="html")]
+
+
+def write_beside_pages(app: Sphinx, exception: Exception | None) -> None:
+    if exception is None and app.builder.name == "html":
+        write(chapters(), Path(app.outdir, "slides"))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_directive("slides", SlidesDirective)
+    app.connect("build-finished", write_beside_pages)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python book/_ext/decks.py FOLDER [CHAPTER …]")
+    for made in write(chosen(sys.argv[2:]), Path(sys.argv[1])):
+        print(f"{made}: {made.stat().st_size / 1e6:.2f} MB")
