@@ -1,7 +1,7 @@
 """Sphinx extension and command: a deck of slides for every chapter, one file each, that needs nothing else.
 
-    python book/_ext/decks.py build/slides [CHAPTER …]      what `make slides` calls; executes no chapter
-    ```{slides}```                                          links to the decks, which the HTML build writes to slides/
+python book/_ext/decks.py build/slides [CHAPTER …]      what `make slides` calls; executes no chapter
+```{slides}```                                          links to the decks, which the HTML build writes to slides/
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _section(slide: Slide, number: int, count: int, chapter: str) -> str:
     return (
         f'<section class="slide {slide.kind}" id="{number}" aria-label="Slide {number} of {count}">'
         f'<div class="stage"><h2>{escape(slide.title)}</h2><div class="body">{"".join(slide.body)}</div>'
-        f'<footer><span>{escape(chapter)}</span><span>{number} / {count}</span></footer></div>{notes}</section>'
+        f"<footer><span>{escape(chapter)}</span><span>{number} / {count}</span></footer></div>{notes}</section>"
     )
 
 
@@ -43,8 +43,9 @@ def page(deck: Deck) -> str:
     slides = [first, *(slide for slide in deck.slides if slide.body)]
     sections = "\n".join(_section(s, k, len(slides), deck.title) for k, s in enumerate(slides, 1))
     style, script = ((STATIC / f"slides.{kind}").read_text() for kind in ("css", "js"))
+    title = f"{escape(deck.title)}: slides"
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(deck.title)}: slides</title>\n'
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>\n{style}</style>\n</head>\n<body>\n<main>\n{sections}\n</main>\n"
@@ -52,18 +53,14 @@ def page(deck: Deck) -> str:
     )
 
 
-def write(paths: Iterable[Path], out: Path) -> list[Path]:
-    """Write the decks of chapters into a folder.
-
-    Raises:
-        ValueError: a chapter holds something that a slide cannot show.
-    """
+def write(decks: Iterable[Deck], out: Path) -> list[Path]:
+    """Write decks into a folder, which is made if it is not there."""
     out.mkdir(parents=True, exist_ok=True)
-    made = []
-    for path in paths:
-        made.append(out / f"{path.stem}.html")
-        made[-1].write_text(page(Deck(path)))
-    return made
+    written = []
+    for deck in decks:
+        written.append(out / f"{deck.name}.html")
+        written[-1].write_text(page(deck))
+    return written
 
 
 class SlidesDirective(SphinxDirective):
@@ -77,7 +74,7 @@ class SlidesDirective(SphinxDirective):
 
 def write_beside_pages(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.name == "html":
-        write(chapters(), Path(app.outdir, "slides"))
+        write(map(Deck, chapters()), Path(app.outdir, "slides"))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -89,5 +86,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit("usage: python book/_ext/decks.py FOLDER [CHAPTER …]")
-    for made in write(chosen(sys.argv[2:]), Path(sys.argv[1])):
+    for made in write(map(Deck, chosen(sys.argv[2:])), Path(sys.argv[1])):
         print(f"{made}: {made.stat().st_size / 1e6:.2f} MB")

@@ -44,10 +44,13 @@ OPERATORS = {
     "}": "}",
     "%": "%",
 }
+BRACKETS = {"{", "}", "langle", "rangle", "lVert", "rVert", "lvert", "rvert"}
 FUNCTIONS = {"log", "exp", "cos", "sin", "max", "min"}
 SPACES = {",": 0.167, ";": 0.278, ":": 0.222, " ": 0.25, "!": 0.0, "quad": 1.0, "qquad": 2.0}
-SIZES = {"bigl", "bigr", "Bigl", "Bigr", "left", "right"}
+#: Heights of brackets, in letters; those of `left` and `right` are as high as what they hold.
+SIZES = {"bigl": "1.2em", "bigr": "1.2em", "Bigl": "1.8em", "Bigr": "1.8em", "left": "", "right": ""}
 WORDS = {"text", "mathrm", "operatorname", "textbf"}
+ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯"}
 LIMITS = {"∑", "max", "min"}
 
 
@@ -135,7 +138,8 @@ class Formula:
             return f"<mi>{token}</mi>"
         if token in "}^_&":
             raise ValueError(f"{token!r} stands alone in the formula {self.tex!r}")
-        return f"<mo>{escape('−' if token == '-' else '∣' if token == '|' else token)}</mo>"
+        small = ' stretchy="false"' if token in "()[]" else ""
+        return f"<mo{small}>{escape('−' if token == '-' else '∣' if token == '|' else token)}</mo>"
 
     def command(self, name: str) -> str:
         if name in IDENTIFIERS:
@@ -143,12 +147,16 @@ class Formula:
         if name in FUNCTIONS:
             return f'<mi>{name}</mi><mspace width="0.167em"/>' if name not in LIMITS else f"<mo>{name}</mo>"
         if name in OPERATORS:
-            return f"<mo>{OPERATORS[name]}</mo>"
+            small = ' stretchy="false"' if name in BRACKETS else ""
+            return f"<mo{small}>{OPERATORS[name]}</mo>"
         if name in SPACES:
             return f'<mspace width="{SPACES[name]:g}em"/>'
         if name in SIZES:
-            return self.atom() if self.peek() not in (".", "") else (self.take() and "")
+            high = f' minsize="{SIZES[name]}" maxsize="{SIZES[name]}"' if SIZES[name] else ""
+            return re.sub(r'^<mo(?: stretchy="false")?>', f'<mo stretchy="true"{high}>', self.atom())
         if name in WORDS:
+            if name == "operatorname" and self.peek() == "*":
+                self.take()
             said = escape(self.words())
             return f"<mi>{said}</mi>" if name in ("mathrm", "operatorname") else f"<mtext>{said}</mtext>"
         if name in ("mathcal", "mathbb", "mathbf"):
@@ -158,8 +166,8 @@ class Formula:
             return f"<mstyle{small}><mfrac>{self.atom()}{self.atom()}</mfrac></mstyle>"
         if name == "sqrt":
             return f"<msqrt>{self.atom()}</msqrt>"
-        if name in ("tilde", "hat", "bar"):
-            return f"<mover>{self.atom()}<mo>{dict(tilde='~', hat='^', bar='¯')[name]}</mo></mover>"
+        if name in ACCENTS:
+            return f"<mover>{self.atom()}<mo>{ACCENTS[name]}</mo></mover>"
         if name == "underbrace":
             return f"<munder>{self.atom()}<mo>⏟</mo></munder>"
         if name == "begin":

@@ -1,7 +1,7 @@
 """What of a chapter stands on slides: headings, first sentences, formulas, drawings, figures of records, claims, quiz.
 
-Nothing is executed. Of a paragraph, the first sentence that fits is shown and the whole becomes a speaker note; sentences
-with a number of the live run are left out. `decks` makes pages of the slides.
+Nothing is executed. Of a paragraph, the first sentences that fit are shown and the whole becomes a speaker note;
+sentences with a number of the live run are left out. `decks` makes pages of the slides.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import forest
 import plain_markdown
 import quiz
 import records
@@ -39,8 +40,11 @@ LONGEST, MOST = 230, 4
 LINES = 16
 #: In place of a number that only the live run knows.
 UNKNOWN = "\N{HORIZONTAL ELLIPSIS}\N{ZERO WIDTH SPACE}"
-PREDICT = "*Predict, then run:*"
-SENTENCE = re.compile(r"(?<=[.?!])[*\")]*\s+(?=[\"*(]*[A-Z$])")
+PREDICT = re.compile(r"\*Predict, then \w+:\*")
+#: Where a sentence ends: after its full stop, and after the quote, the parenthesis or the emphasis that closes with it.
+SENTENCE = re.compile(r"(?:(?<=[.?!])|(?<=[.?!][*\")])|(?<=[.?!]\*\*))\s+(?=[\"*(`]*[A-Z${])")
+#: A few words in italics or bold, which belong to the next sentence.
+LEAD = re.compile(r"(\*\*?)[^*]{1,60}[.?!]\1$")
 LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<page>\w+)\.md(?:#[\w-]*)?\)")
 #: Sections that are work at a desk.
 LEFT_OUT = {"Experiments to try"}
@@ -134,7 +138,11 @@ class Deck:
 
     def _sentences(self, text: str) -> list[str]:
         """Those that hold no number of the live run."""
-        parts = (self._plain(" ".join(part.split())) for part in SENTENCE.split(text))
+        parts = [self._plain(" ".join(each.split())) for each in SENTENCE.split(text) if each.strip()]
+        parts = [part[:1].upper() + part[1:] if part.startswith("the ") else part for part in parts]
+        for k in reversed(range(len(parts) - 1)):
+            if LEAD.match(parts[k]):
+                parts[k : k + 2] = [" ".join(parts[k : k + 2])]
         return [part for part in parts if UNKNOWN not in part]
 
     def _line(self, text: str) -> str:
@@ -187,19 +195,20 @@ class Deck:
         if not self.section and text.startswith("*") and text.endswith("*") and not self.question:
             self.question = self._line(self._plain(text[1:-1]))
             return
-        before, sign, asked = text.partition(PREDICT)
-        sentences = self._sentences(before)
+        found = PREDICT.search(text)
+        sentences = self._sentences(text[: found.start()] if found else text)
         last = self.slides[-1] if self.slides else None
         if sentences and self.section in ("Exercises", "Check yourself"):
             return
-        fitting = [s for s in sentences if len(s) <= LONGEST]
+        fitting = [s for s in sentences if len(s) <= LONGEST and s.rstrip('*")').endswith((".", "?", "!"))]
         if fitting and (last is None or (not last.full and len(last.body) < MOST)):
-            self._open().body.append(f"<p>{self._line(fitting[0])}</p>")
+            slide = self._open()
+            slide.body += [f"<p>{self._line(s)}</p>" for s in fitting[: 1 if slide.body else 2]]
             self._note(sentences if len(sentences) > 1 else [])
         else:
             self._note(sentences)
-        if sign and (questions := self._sentences(asked)):
-            said = self._line(" ".join(questions))
+        if found and (questions := self._sentences(text[found.end() :])):
+            said = self._line(" ".join(q[:1].upper() + q[1:] for q in questions))
             self.slides.append(Slide("predict", "Predict, then run", [f"<p>{said}</p>"], full=True))
             self.slides[-1].notes.append("<p>Have every guess written down before you go on.</p>")
             self.asked = True
@@ -208,8 +217,8 @@ class Deck:
         if self.section == "Exercises":
             return
         texts = [" ".join(_inline(p) for p in item.walk() if p.type == "paragraph") for item in node.children]
-        found = [" ".join(self._sentences(text)) for text in texts]
-        kept = [self._line(f if len(f) <= LONGEST else self._sentences(t)[0]) for f, t in zip(found, texts, strict=True) if f]
+        found = [each for text in texts if (each := self._sentences(text))]
+        kept = [self._line(whole if len(whole := " ".join(each)) <= LONGEST else each[0]) for each in found]
         if not kept:
             return
         tag = "ol" if node.type == "ordered_list" else "ul"
@@ -270,14 +279,18 @@ class Deck:
             for call in records.CALL.finditer(code):
                 self._record(call[1], call[2] or "plot")
         elif self.asked and "hide" not in tags and "remove" not in tags and len(code.strip().splitlines()) <= LINES:
-            self.slides.append(Slide("code", self.section, [f"<pre><code>{escape(code.strip())}</code></pre>"], full=True))
+            self.slides.append(
+                Slide("code", self.section, [f"<pre><code>{escape(code.strip())}</code></pre>"], full=True)
+            )
             self.asked = False
 
     def _record(self, name: str, part: str) -> None:
         shown = getattr(registry.load(name), part)(records.results())
         figure = name if part == "plot" else f"{name}-{part.replace('_', '-')}"
         if isinstance(shown, Table):
-            self.slides.append(Slide("table", registry.load(name).TITLE, [shown._repr_html_()], figure=figure, full=True))
+            self.slides.append(
+                Slide("table", registry.load(name).TITLE, [shown._repr_html_()], figure=figure, full=True)
+            )
             return
         plain = json.loads(shown.to_json())
         alt = escape(str((plain["layout"].get("meta") or {}).get("alt", "")))
@@ -315,11 +328,19 @@ class Deck:
             self.slides.append(Slide("quiz", "Check yourself", [ask, listed], reasons, full=True))
 
     def _claims(self, names: list[str]) -> None:
-        rows = []
+        rows, notes = [], []
         for name in names:
             verdict = claims.judge(claims.get(name), records.results())
             rows.append(f"<tr><td>{verdicts.badge(verdict)}</td><td>{escape(verdict.claim.says)}</td></tr>")
-        self.slides.append(Slide("claims", "What the records say", [f"<table>{''.join(rows)}</table>"], full=True))
+            what, where = forest.asked(verdict.claim)
+            said = f"<p>{escape(what)} <b>{escape(where)}</b>"
+            if (e := verdict.estimate) is not None:
+                value, low, high = map(forest.number, (e.value, e.low, e.high))
+                said += f": {value}, 95 % interval {low} to {high}, {e.n} models"
+            why = self._line(quantities.written(verdict.why, records.results()))
+            notes.append(f"{said}. {why}</p>")
+        body = f"<table>{''.join(rows)}</table>"
+        self.slides.append(Slide("claims", "What the records say", [body], notes, full=True))
 
 
 def _inline(node: SyntaxTreeNode) -> str:

@@ -32,6 +32,9 @@ def shape(tex: str) -> str:
         (r"\sqrt{2}", "<msqrt><mrow><mn>2</mn></mrow></msqrt>"),
         (r"\sum_{i}^B", "<munderover><mo>∑</mo><mrow><mi>i</mi></mrow><mrow><mi>B</mi></mrow></munderover>"),
         (r"a < b", "<mi>a</mi><mo>&lt;</mo><mi>b</mi>"),
+        (r"\operatorname*{Mean}_u", "<msub><mi>Mean</mi><mi>u</mi></msub>"),
+        ("(a)", '<mo stretchy="false">(</mo><mi>a</mi><mo stretchy="false">)</mo>'),
+        (r"\bigl(", '<mo stretchy="true" minsize="1.2em" maxsize="1.2em">(</mo>'),
         (r"\tfrac12", '<mstyle displaystyle="false"><mfrac><mn>1</mn><mn>2</mn></mfrac></mstyle>'),
     ],
 )
@@ -40,12 +43,16 @@ def test_parts_of_a_formula(tex: str, expected: str) -> None:
 
 
 def test_lines_and_columns() -> None:
-    table = ElementTree.fromstring(mathml(r"\begin{aligned} a &= b \\ &= c \end{aligned}", display=True)).find(".//mtable")
+    table = ElementTree.fromstring(mathml(r"\begin{aligned} a &= b \\ &= c \end{aligned}", display=True)).find(
+        ".//mtable"
+    )
     assert table is not None
     assert [["".join(cell.itertext()) for cell in row] for row in table] == [["a", "=b"], ["", "=c"]]
 
 
-@pytest.mark.parametrize(("tex", "why"), [(r"\unheard", "unheard"), ("{x", "'}'"), ("x_", "too early"), ("x}", "alone")])
+@pytest.mark.parametrize(
+    ("tex", "why"), [(r"\unheard", "unheard"), ("{x", "'}'"), ("x_", "too early"), ("x}", "alone")]
+)
 def test_what_is_not_known_is_refused(tex: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         mathml(tex)
