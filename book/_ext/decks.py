@@ -6,20 +6,26 @@ python book/_ext/decks.py build/slides [CHAPTER …]      what `make slides` cal
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
 from collections.abc import Iterable
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import records
 from docutils import nodes
 from slides import Deck, Slide, title_of
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from tutorial_lib import places
 from tutorial_lib.course.chapters import chapters, chosen
 
-STATIC = Path(__file__).resolve().parent / "static"
+HERE = Path(__file__).resolve().parent
+STATIC = HERE / "static"
 #: A browser may load nothing for a deck, from nowhere.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 KEYS = (
@@ -37,6 +43,18 @@ def _section(slide: Slide, number: int, count: int, chapter: str) -> str:
     )
 
 
+def made_of(path: Path) -> str:
+    """Changes with all that a chapter's deck is made of: its text, the records, the drawings, this code."""
+    code = [*HERE.glob("*.py"), *STATIC.glob("slides.*"), *(places.PACKAGE / "course" / "drawings").glob("*.py")]
+    parts = [each.read_bytes() for each in (path, *sorted(code))]
+    return hashlib.sha256(b"".join(parts) + records.state().encode()).hexdigest()
+
+
+def is_current(deck: Path, chapter: Path) -> bool:
+    """Whether a deck was made of what is there now."""
+    return deck.is_file() and f'content="{made_of(chapter)}"' in deck.read_text()
+
+
 def page(deck: Deck) -> str:
     """A deck as one HTML page."""
     first = Slide("title", deck.title, [f"<p>{deck.question}</p>"], [f"<p>{KEYS}</p>"])
@@ -47,6 +65,7 @@ def page(deck: Deck) -> str:
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<meta name="made-of" content="{made_of(deck.path)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>\n{style}</style>\n</head>\n<body>\n<main>\n{sections}\n</main>\n"
         f'<p class="sr-only" aria-live="polite"></p>\n<script>\n{script}</script>\n</body>\n</html>\n'
@@ -73,8 +92,13 @@ class SlidesDirective(SphinxDirective):
 
 
 def write_beside_pages(app: Sphinx, exception: Exception | None) -> None:
-    if exception is None and app.builder.name == "html":
-        write(map(Deck, chapters()), Path(app.outdir, "slides"))
+    """Write the decks whose chapter, records or code have changed, and remove those of chapters that are gone."""
+    if exception is not None or app.builder.name != "html":
+        return
+    out, known = Path(app.outdir, "slides"), chapters()
+    for gone in set(out.glob("*.html")) - {out / f"{path.stem}.html" for path in known}:
+        gone.unlink()
+    write((Deck(path) for path in known if not is_current(out / f"{path.stem}.html", path)), out)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -86,5 +110,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit("usage: python book/_ext/decks.py FOLDER [CHAPTER …]")
-    for made in write(map(Deck, chosen(sys.argv[2:])), Path(sys.argv[1])):
+    out = Path(sys.argv[1]).resolve()
+    deck = partial(Deck, pages=Path(os.path.relpath(HERE.parents[1] / "_build/html", out)).as_posix())
+    for made in write(map(deck, chosen(sys.argv[2:])), out):
         print(f"{made}: {made.stat().st_size / 1e6:.2f} MB")

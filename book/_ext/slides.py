@@ -85,11 +85,16 @@ def title_of(page: str) -> str:
 class Deck:
     """The slides of a chapter, made from its file.
 
+    Args:
+        path: of the chapter.
+        pages: where the built pages lie, as seen from the deck.
+
     Raises:
         ValueError: something in the text that a slide cannot show.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pages: str = "..") -> None:
+        self.path, self.pages = path, pages
         self.name, self.md = path.stem, reader()
         self.known: dict[str, Any] = {}  # what the cell of parameters says
         self.title, self.question = "", ""
@@ -308,7 +313,7 @@ class Deck:
     def _live(self, name: str, options: dict[str, str], caption: str) -> None:
         still = places.book() / "live" / f"{name}.png"
         alt = escape(options.get("alt", ""))
-        said = f'<a href="../{self.name}.html#{options.get("name", "")}">Open the live figure on its page</a>'
+        said = f'<a href="{self.pages}/{self.name}.html#{options.get("name", "")}">Open the live figure on its page</a>'
         body = [f"<p>{said}</p>"]
         if still.is_file():
             data = base64.b64encode(still.read_bytes()).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
@@ -62,6 +63,26 @@ def test_a_deck_asks_for_nothing(folder: Path, name: str) -> None:
     style = "".join(s.get_text() for s in found.select("style"))
     assert "url(" not in style
     assert "@import" not in style
+
+
+def test_a_build_writes_what_has_changed(
+    folder: Path, made: dict[str, slides.Deck], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = chapters()[:2]
+    monkeypatch.setattr(decks, "chapters", lambda: two)
+    monkeypatch.setattr(decks, "Deck", lambda path: made[path.stem])
+    out = tmp_path / "slides"
+    out.mkdir()
+    (out / f"{NAMES[0]}.html").write_text((folder / f"{NAMES[0]}.html").read_text() + "<!-- kept -->")
+    (out / f"{NAMES[1]}.html").write_text("of an earlier build")
+    (out / "gone.html").write_text("of a chapter that is gone")
+    app = SimpleNamespace(outdir=str(tmp_path), builder=SimpleNamespace(name="html"))
+    decks.write_beside_pages(app, RuntimeError("a build that failed"))
+    assert (out / "gone.html").exists()
+    decks.write_beside_pages(app, None)
+    assert sorted(path.stem for path in out.iterdir()) == sorted(NAMES[:2])
+    assert "<!-- kept -->" in (out / f"{NAMES[0]}.html").read_text()
+    assert (out / f"{NAMES[1]}.html").read_text() == (folder / f"{NAMES[1]}.html").read_text()
 
 
 def test_keys_lead_through_a_deck(folder: Path, page: Page) -> None:
