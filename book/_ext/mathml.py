@@ -50,6 +50,7 @@ SPACES = {",": 0.167, ";": 0.278, ":": 0.222, " ": 0.25, "!": 0.0, "quad": 1.0, 
 #: Heights of brackets, in letters; those of `left` and `right` are as high as what they hold.
 SIZES = {"bigl": "1.2em", "bigr": "1.2em", "Bigl": "1.8em", "Bigr": "1.8em", "left": "", "right": ""}
 WORDS = {"text", "mathrm", "operatorname", "textbf"}
+PRIME = '<mo lspace="0" rspace="0">′</mo>'
 ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯"}
 LIMITS = {"∑", "max", "min"}
 
@@ -92,7 +93,7 @@ class Formula:
         while self.peek() in ("^", "_", "'"):
             sign = self.take()
             if sign == "'":
-                above += "<mo>′</mo>"
+                base = f"<mrow>{base}{PRIME}</mrow>"  # the letter is high by itself
             elif sign == "^":
                 above += self.atom()
             else:

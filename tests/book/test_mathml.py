@@ -24,7 +24,7 @@ def shape(tex: str) -> str:
     [
         ("x_i", "<msub><mi>x</mi><mi>i</mi></msub>"),
         ("x_i^2", "<msubsup><mi>x</mi><mi>i</mi><mrow><mn>2</mn></mrow></msubsup>"),
-        ("X'", "<msup><mi>X</mi><mrow><mo>′</mo></mrow></msup>"),
+        ("X'", '<mrow><mi>X</mi><mo lspace="0" rspace="0">′</mo></mrow>'),
         ("-0.14", "<mo>−</mo><mn>0.14</mn>"),
         (r"x \oplus bd", "<mi>x</mi><mo>⊕</mo><mi>b</mi><mi>d</mi>"),
         (r"\mathcal P", '<mi class="mathcal">P</mi>'),
