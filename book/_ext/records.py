@@ -57,7 +57,8 @@ def results(profile: str = PROFILE) -> Results:
 
 def shown(name: str, part: str = "plot", profile: str = PROFILE) -> nodes.Element:
     """What `experiments.show` shows, a figure or a table."""
-    figure = getattr(registry.load(name), part)(results(profile))
+    found = results(profile)
+    figure = registry.unrecorded(name, found) or getattr(registry.load(name), part)(found)
     if isinstance(figure, Table):
         return nodes.raw("", figure._repr_html_(), format="html", classes=["output"])
     return plotly_figure(figure.to_plotly_json() | {"layout": figure.layout.to_plotly_json()})

@@ -17,6 +17,7 @@ from typing import Any
 
 from tutorial_lib import profiles
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.table import Table
 from tutorial_lib.notes import Note
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Record, Trial
@@ -208,6 +209,24 @@ def results(profile: str, store: RunStore | None = None) -> Results:
     return Results(chosen, store or RunStore())
 
 
+def unrecorded(name: str, results: Results) -> Table | None:
+    """What stands in the place of an experiment's figures while a profile has no record of it; `None` where it has.
+
+    Example:
+        >>> unrecorded("fig6", results("demo")) is None
+        True
+        >>> unrecorded("detect_pairs", results("demo")).rows[0][0]
+        'Which pairs are poisoned?'
+    """
+    module = load(name)
+    if module.GROUP == OTHERS or results.of(planned(name, results.profile)):
+        return None
+    return Table(
+        ("experiment", f"records at profile {results.profile.name}", "made by"),
+        ((module.TITLE, "none", f"tutorial run {name} --profile cpu"),),
+    )
+
+
 def show(name: str, profile: str, part: str = "plot") -> Any:
     """A figure or table of an experiment; what is missing is run first, except where a profile shows committed records.
 
@@ -216,9 +235,14 @@ def show(name: str, profile: str, part: str = "plot") -> Any:
         profile: name of the profile.
         part: the function of the module that draws, for figures in several parts.
 
+    Returns:
+        The figure or table; where there is no record at all, `unrecorded`.
+
     Example:
         >>> show("fig6", "demo").layout.xaxis.title.text
         'width of the patch (% of the side)'
     """
     found, module = results(profile), load(name)
-    return getattr(module, part)(found if module.GROUP == OTHERS else ensure(name, found))
+    found = found if module.GROUP == OTHERS else ensure(name, found)
+    missing = unrecorded(name, found)
+    return getattr(module, part)(found) if missing is None else missing
