@@ -156,7 +156,7 @@ def gain(answer: Answer) -> None:
     """`answer(before, after, classes)`: number of the class that gains most predictions, and its gain as a share."""
     random = torch.Generator().manual_seed(54)
     before = torch.randint(0, 5, (60,), generator=random)
-    before[:26] = 3  # a class that is common without a trigger
+    before[:36] = 3  # a class that is common without a trigger
     after = before.clone()
     after[torch.randperm(60, generator=random)[:20]] = 1
     found = given(answer(before, after, 5))
@@ -166,7 +166,7 @@ def gain(answer: Answer) -> None:
     change = gains(torch.eye(5), torch.eye(5)[before], torch.eye(5)[after])
     first, gained = number(found[0]), number(found[1])
     if int(first) == int(before.bincount(minlength=5).argmax()) != int(change.argmax()):
-        raise WrongError("that class is common without the trigger as well: subtract its share before.")
+        raise WrongError("that class is common without the patch as well: subtract its share before.")
     if int(first) != int(change.argmax()):
         raise WrongError(f"class {int(change.argmax())} gains most here, not {int(first)}.")
     same(
