@@ -6,7 +6,9 @@ Both are computed from the shipped models when the book is built, and kept until
 from __future__ import annotations
 
 import base64
+import functools
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,8 @@ from torch import Tensor
 from tutorial_lib import detect, models, profiles
 from tutorial_lib.course import live
 from tutorial_lib.course.live import data
-from tutorial_lib.data.pairs import POISON
-from tutorial_lib.detect import DAO, KDistance, PointDetector, SpectralSignatures, points_of
+from tutorial_lib.data.pairs import POISON, Pairs
+from tutorial_lib.detect import DAO, KDistance, PointDetector, Points, SpectralSignatures, points_of
 from tutorial_lib.detect.checkpoints import UniversalPatch
 from tutorial_lib.detect.stamping import embed, stamped, still
 from tutorial_lib.detect.subject import Subject
@@ -42,20 +44,28 @@ LEVELS = 65535
 WATCHED, PICTURES, LISTED = {"backdoored": "backdoored", "clean": "clean"}, 256, 5
 
 
-def poisons() -> dict[str, Any]:
-    """The training pairs of the shipped backdoored model: how well they fit, and what detectors say of them."""
+@functools.cache
+def training_points() -> tuple[Pairs, Points]:
+    """The training pairs of the shipped backdoored model, poisons included, and where it has them."""
     trial = profiles.get("pilot").cleaning.attacked("badnets", 0)
     clean, task = prepare(trial)
     assert trial.attack is not None
     planned = trial.attack.plan(clean, task, seed=trial.seeds.poison).poisons
     assert planned is not None
     pairs = clean + planned
-    points = points_of(*models.load(models.CHECKPOINTS / "backdoored"), pairs)
+    return pairs, points_of(*models.load(models.CHECKPOINTS / "backdoored"), pairs)
+
+
+def poisons() -> dict[str, Any]:
+    """The training pairs of the shipped backdoored model: how well they fit, and what detectors say of them."""
+    pairs, points = training_points()
     fit = (F.normalize(points.images, dim=1) * points.texts).sum(1)
+    low, high = math.floor(10 * float(fit.min())) / 10, math.ceil(10 * float(fit.max())) / 10
     return {
         "pairs": len(pairs),
         "poisons": (pairs.origin == POISON).nonzero()[:, 0].tolist(),
-        "fit": levels(fit, -1.0, 1.0),
+        "axis": [low, high],
+        "fit": levels(fit, low, high),
         "scores": {name: _drawn(detector.of_points(points)) for name, detector in DETECTORS.items()},
     }
 

@@ -94,7 +94,7 @@
     slider.input.addEventListener("pointerdown", stop);
     const which = course.choice("model", names.map((name) => [name, given.names[name]]), state.name, (name) => { state.name = name; update(); });
 
-    const captioned = (canvas, text) => make("div", {}, canvas, make("p", { class: "live-note" }, text));
+    const captioned = (canvas, text) => make("div", { class: "live-captioned" }, canvas, make("p", { class: "live-note" }, text));
     element.append(
       which.row, slider.row, make("div", { class: "live-buttons" }, play), ...sentence.rows,
       make("div", { class: "live-columns" },

@@ -41,8 +41,11 @@
       draw("line", { x1: LEFT, x2: LEFT, y1: TOP, y2: HEIGHT - BOTTOM, class: "live-rim" }),
       draw("text", { x: (LEFT + WIDTH) / 2, y: HEIGHT - 4, "text-anchor": "middle", class: "live-tick" }, "cosine of picture and caption"),
       draw("text", { x: 12, y: HEIGHT / 2, "text-anchor": "middle", class: "live-tick", transform: `rotate(-90 12 ${HEIGHT / 2})` }, "score: more suspicious →"));
-    for (const value of [-1, -0.5, 0, 0.5, 1]) {
-      svg.append(draw("text", { x: x(((value + 1) / 2) * LEVELS), y: HEIGHT - BOTTOM + 14, "text-anchor": "middle", class: "live-tick" }, value.toFixed(1)));
+    const [low, high] = given.axis, ticks = Math.round((high - low) / 0.1);
+    for (let k = 0; k <= ticks; k++) {
+      svg.append(draw("text", {
+        x: x((k / ticks) * LEVELS), y: HEIGHT - BOTTOM + 14, "text-anchor": k === ticks ? "end" : "middle", class: "live-tick",
+      }, (low + 0.1 * k).toFixed(1)));
     }
     const line = svg.appendChild(draw("line", { x1: LEFT, x2: WIDTH - RIGHT, class: "live-threshold-line" }));
     const grip = svg.appendChild(draw("rect", { x: LEFT, width: WIDTH - LEFT - RIGHT, height: 28, class: "live-threshold" }));
