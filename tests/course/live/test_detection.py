@@ -1,4 +1,4 @@
-"""What the live figures of detection are given: scores in the detectors' order, and a search as the detector makes it."""
+"""What the live figures of detection are given: scores in the detectors' order, and a search as it is made."""
 
 from __future__ import annotations
 

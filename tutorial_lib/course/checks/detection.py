@@ -211,8 +211,7 @@ def threshold(answer: Answer) -> None:
         found = number(answer(list(scores), share))
         above = sum(score > found for score in scores)
         if above > share * len(scores) + 1e-9:
-            raise WrongError(f"{above} of {len(scores)} clean models lie above {found:g}, more than a share of {share:g}.")
-        mistakes = {"this is a score that no model has; the lowest that will do is asked for.": math.inf}
-        if share:
-            mistakes["even fewer lie above this; take the lowest score that will do."] = ascending[-1]
-        same(found, right, mistakes)
+            raise WrongError(
+                f"{above} of {len(scores)} clean models lie above {found:g}; at most {share:g} of them may."
+            )
+        same(found, right, {"even fewer lie above this; take the lowest score that will do.": ascending[-1]})

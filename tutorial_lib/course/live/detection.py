@@ -92,6 +92,9 @@ def inversion(steps: int = 60) -> dict[str, Any]:
 
     Args:
         steps: of gradient descent.
+
+    Raises:
+        ValueError: the attacker's trigger is no patch.
     """
     task, trial = data.task(), data.attacked()
     trigger = make_trigger(**trial["attack"]["trigger"])
