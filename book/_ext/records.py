@@ -29,7 +29,7 @@ from tutorial_lib import places, profiles
 from tutorial_lib.evidence import claims, power, quantities, registry
 from tutorial_lib.evidence.decide import ALPHA
 from tutorial_lib.evidence.results import Results
-from tutorial_lib.evidence.shown import Shown, Source
+from tutorial_lib.evidence.shown import Shown, Source, unrecorded
 from tutorial_lib.evidence.statistics import Estimate
 from tutorial_lib.evidence.table import Table
 
@@ -60,7 +60,8 @@ def source(profile: str = PROFILE) -> Source:
 
 def shown(name: str, part: str = "plot", profile: str = PROFILE) -> nodes.Element:
     """What `experiments.show` shows, a figure or a table."""
-    figure = getattr(registry.load(name), part)(source(profile).behind(name))
+    found = source(profile).behind(name)
+    figure = unrecorded(name, found) or getattr(registry.load(name), part)(found)
     if isinstance(figure, Table):
         return nodes.raw("", figure._repr_html_(), format="html", classes=["output"])
     return plotly_figure(figure.to_plotly_json() | {"layout": figure.layout.to_plotly_json()})

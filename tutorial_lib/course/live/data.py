@@ -30,7 +30,8 @@ MODELS = {"backdoored": "backdoored", "clean": "clean", "cleaned": "cleaned (Cle
 PICTURES = ("rose", "pineapple", "hamburger", "doughnut", "wine glass", "balloon", "cactus", "mushroom")
 
 
-def _attacked() -> dict[str, Any]:
+@functools.cache
+def attacked() -> dict[str, Any]:
     """The trial of the backdoored model that ships."""
     trial: dict[str, Any] = json.loads((models.CHECKPOINTS / "backdoored" / "record.json").read_text(encoding="utf-8"))[
         "trial"
@@ -42,12 +43,12 @@ def _attacked() -> dict[str, Any]:
 def task() -> ZeroShotTask:
     """The classes and test pictures of that model."""
     pictures = emojicaps.load()
-    return zero_shot_task(pictures, class_concepts(pictures, _attacked()["classes"]))
+    return zero_shot_task(pictures, class_concepts(pictures, attacked()["classes"]))
 
 
 def backdoor() -> dict[str, Any]:
     """The shipped models with their trigger, and the first test picture of each class that is named."""
-    trial = _attacked()
+    trial = attacked()
     trigger = make_trigger(**trial["attack"]["trigger"])
     shown, classes = task(), task().targets.tolist()
     pictures = {label: shown.images[classes.index(shown.class_of(label))] for label in PICTURES}
@@ -257,5 +258,7 @@ FIGURES: dict[str, tuple[str, Callable[[Source], dict[str, Any]]]] = {
     "similarities": ("similarities", similarities),
     "placement": ("explore", placement),
     "frontier": ("explore", frontier),
+    "poisons": ("poisons", lambda _: {}),  # the numbers of these two are scripts: `detection`
+    "inversion": ("inversion", lambda _: {}),
     "playground": ("playground", lambda _: {}),
 }
