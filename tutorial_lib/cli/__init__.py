@@ -37,6 +37,7 @@ COMMANDS = (
     "claims",
     "export",
     "figures",
+    "table",
     "web",
     "bench",
 )
