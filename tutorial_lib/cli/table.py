@@ -38,9 +38,7 @@ def add(subparsers: Subparsers) -> None:
     )
     _common.add_store(parser)
     group = parser.add_argument_group("a row for a class of yours")
-    group.add_argument(
-        "--add", metavar="PACKAGE:CLASS", help="a defense or a detector; a module of the current folder will do"
-    )
+    group.add_argument("--add", metavar="PACKAGE:CLASS", help="a defense or a detector, of this folder's modules too")
     group.add_argument("--minutes", type=minutes, default=10.0, help="that it may take (default: 10)")
     group.add_argument("--jobs", type=positive, help="trials at a time (default: one a core)")
     _common.add_device(parser)

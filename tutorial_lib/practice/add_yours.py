@@ -219,8 +219,9 @@ def add_yours(
         )
     if say is not None:
         say(
-            f"{cls.kind}: {len(p.cleaning.attacks)} attacks, {models} model{'s' * (models > 1)} of each, {len(trials)} trials, "
-            f"{len(trials) - len(missing)} have records; about {duration(needed)}, {duration(budget)} are given"
+            f"{cls.kind}: {len(p.cleaning.attacks)} attacks, {models} model{'s' * (models > 1)} of each, "
+            f"{len(trials)} trials, {len(trials) - len(missing)} have records; about {duration(needed)}, "
+            f"{duration(budget)} are given"
         )
     left = max(0.0, budget - (time.monotonic() - started))
     sweep = engines.sweep(trials, records, jobs=jobs, device=device, time_limit=left, estimate=seconds)
