@@ -27,8 +27,9 @@ from tutorial_lib.trials.metrics import AuditMetrics
 GROUP, ORDER = "detection", 40
 TITLE = "Is this checkpoint backdoored?"
 PAPER = (
-    "a search for a trigger tells backdoored encoders from clean ones without labels (Feng et al. 2023, DECREE); "
-    "inversion per class has an AUROC of .973 where Neural Cleanse has .495 (CLIP-Inspector, 2026)"
+    "a search for a small mask tells backdoored encoders from clean ones without labels (Feng et al. 2023, DECREE); of "
+    "prompt-tuned models, inversion per class has an AUROC of .973 where Neural Cleanse has .495 (Jindal et al. 2026, "
+    "CLIP-Inspector); the class that gains most from a universal patch is the target (Sun et al. 2026, InverTune)"
 )
 
 #: Share of clean models that a calibrated threshold may call backdoored.
@@ -98,8 +99,11 @@ def above_threshold(results: Results, detector: str, records: Iterable[Record], 
 
 
 def patches_work(results: Results) -> list[float]:
-    """Attack success of the models of the test with an opaque patch."""
-    return [success(r) for r in records_of(results, names_of("test", patch=True))]
+    """Attack success of the models of the test with the most poisons with an opaque patch."""
+    p = results.profile
+    named = [(name, GROUPS[name].counts[-1]) for name in names_of("test", patch=True)]
+    most = [t for name, count in named for t in attacked(p, name) if getattr(t.attack, "count", 0) == count]
+    return [success(r) for r in _records(results, most)]
 
 
 def _held_out(results: Results, detector: str) -> Estimate | None:
