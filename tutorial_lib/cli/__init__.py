@@ -36,6 +36,7 @@ COMMANDS = (
     "status",
     "claims",
     "export",
+    "calibrate",
     "figures",
     "table",
     "web",

@@ -136,7 +136,7 @@ class Zoo:
 #: The detectors with which `tutorial audit` decides, as it runs them.
 USUAL = (UniversalPatch(), ClassInversion(), TriggerScan(), DECREE())
 FEW = (NeuralCleanse(steps=20), TokenInversion())
-NONE = Zoo({}, (0, 0), (8,), Trial(), (), ())
+NONE = Zoo(dict.fromkeys(GROUPS, 0), (0, 0), (8,), Trial(), (), ())
 #: Measured on one core for a model of `cpu`: 18 s for training and measuring, 15 s for the usual detectors, 8 s for the
 #: few.
 ZOO: ByProfile[Zoo] = ByProfile(
@@ -193,7 +193,7 @@ def attacked(p: Profile, name: str) -> list[Trial]:
     if group.pairs:
         looks += (KDistance(), DAO())
     made = []
-    for k in range(zoo.models.get(name, 0)):
+    for k in range(zoo.models[name]):
         base = _model(p, list(GROUPS).index(name), k)
         count = max(3, round(zoo.share * group.counts[k // len(zoo.copies) % len(group.counts)]))
         seed = base.seeds.poison

@@ -7,6 +7,7 @@ All rates are of models and attacks that chose no threshold; see `tutorial_lib.e
 from __future__ import annotations
 
 import functools
+import statistics
 from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
@@ -148,8 +149,7 @@ def smaller_masks(results: Results) -> list[float]:
     bad = scores(records_of(results, names_of("test", patch=True), above=STRONG), DECREE().label)
     if len(clean) < 2:
         return []
-    mean = sum(clean) / len(clean)
-    spread = max((sum((x - mean) ** 2 for x in clean) / (len(clean) - 1)) ** 0.5, 1e-3)
+    mean, spread = statistics.fmean(clean), max(statistics.stdev(clean), 1e-3)
     return [(x - mean) / spread for x in bad]
 
 
