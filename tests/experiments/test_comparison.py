@@ -5,7 +5,7 @@ import pytest
 from tutorial_lib import profiles
 from tutorial_lib.evidence.comparison import defense_effectiveness
 from tutorial_lib.evidence.results import Results
-from tutorial_lib.experiments import cc_attacks, cc_frontier, comparison
+from tutorial_lib.experiments import cc_attacks, cc_frontier, comparison, detect_checkpoints
 from tutorial_lib.experiments._defended import MARGIN, accuracy, before, cleaned, success, validation
 
 PILOT = Results(profiles.get("pilot"))
@@ -62,13 +62,29 @@ def test_detectors_of_the_miniature(miniature):
     assert comparison.table(miniature).rows
 
 
+def test_checkpoints_of_the_miniature(miniature):
+    found = comparison.of_checkpoints(miniature)
+    rows = {row.words: row.values for row in found.rows}
+    assert {attack for attack, _ in rows} == {"no attack", *detect_checkpoints.names_of("test")}
+    clean, board = rows["no attack", "DECREE"], rows["checkerboard", "DECREE"]
+    assert set(clean) == {"found", "seconds"}
+    assert clean["found"] is None  # two clean models choose no threshold
+    assert board["auroc"] is None  # one model has no area
+    assert board["named"].value in (0, 1)
+    assert board["seconds"].value >= 0
+    assert ("checkerboard", "Neural Cleanse") in rows
+    assert ("warp", "Neural Cleanse") not in rows
+    assert comparison.table_checkpoints(miniature).rows
+    assert "320 to 320 pairs (profile test)" in found.title
+
+
 def test_the_newest_profile_with_all_records_is_shown(miniature, tmp_path):
     empty = Results(miniature.profile, folder=tmp_path)
     assert comparison.newest([empty, miniature, PILOT], "cc_attacks") is miniature
     assert comparison.newest([empty, PILOT], "cc_attacks") is PILOT
     assert comparison.newest([empty], "cc_attacks") is empty
     assert comparison.compare("defenses", "demo").profile == "pilot"
-    with pytest.raises(ValueError, match="there is no table of 'attacks'; choose from defenses, detectors"):
+    with pytest.raises(ValueError, match="there is no table of 'attacks'; choose from defenses, detectors, "):
         comparison.compare("attacks")
 
 
@@ -77,3 +93,4 @@ def test_without_records_nothing_is_shown_as_measured(tmp_path):
     assert all(value is None for row in found.rows for value in row.values.values())
     assert "no records yet" in found.title
     assert comparison.compare("detectors", "cpu", folder=tmp_path).rows == ()
+    assert comparison.compare("checkpoints", "cpu", folder=tmp_path).rows == ()

@@ -29,7 +29,7 @@ def add(subparsers: Subparsers) -> None:
         more="A class is tried with its defaults, a defense that trains at each of few learning rates. An interrupted "
         "call goes on when repeated.",
     )
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help="defenses or detectors (default: all)")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="defenses, detectors or checkpoints (default: all)")
     parser.add_argument("--csv", action="store_true", help="print comma-separated values instead of text")
     parser.add_argument(
         "--profile",

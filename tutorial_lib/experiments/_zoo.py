@@ -107,7 +107,8 @@ GROUPS: dict[str, Group] = {
     "two targets": Group("test", _several, (128, 256)),
     "spread poisons": Group("test", _spread, (129, 258), pairs=True),
 }
-CLEAN = "clean"
+#: What tables call models without poisons.
+CLEAN = "no attack"
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ ZOO: ByProfile[Zoo] = ByProfile(
         clean=(2, 2),
         copies=(4,),
         base=Trial(classes=16, copies=4, recipe=Recipe(epochs=1, batch_size=64)),
-        detectors=(DECREE(steps=3, batch=8), TriggerScan(patterns=1)),
+        detectors=(DECREE(steps=3, batch=8), UniversalPatch(grid=1, steps=2, batch=8)),
         few=(NeuralCleanse(steps=1, batch=1), TokenInversion(steps=2, starts=1)),
         share=1 / 16,
     ),

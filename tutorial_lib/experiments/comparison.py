@@ -9,9 +9,11 @@ from pathlib import Path
 from tutorial_lib import profiles
 from tutorial_lib.evidence.comparison import Comparison, Measure, Row, defense_effectiveness
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.statistics import Estimate, estimate_share
 from tutorial_lib.evidence.table import Table
-from tutorial_lib.experiments import cc_attacks, cc_frontier, detect_pairs, detect_removal
+from tutorial_lib.experiments import cc_attacks, cc_frontier, detect_checkpoints, detect_pairs, detect_removal
 from tutorial_lib.experiments._defended import accuracy, before, by_seed, cleaned, on_triggered, success, word
+from tutorial_lib.experiments._zoo import CLEAN, GROUPS, ZOO
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Defense, Record, Trial
 from tutorial_lib.trials.store import RunStore
@@ -22,7 +24,7 @@ PAPER = "no figure of the papers: every attack against every defense and detecto
 #: Profiles whose records are shown, the newest first.
 NEWEST = ("paper", "gpu", "cpu", "laptop", "pilot")
 #: What a table may be of.
-KINDS = ("defenses", "detectors")
+KINDS = ("defenses", "detectors", "checkpoints")
 
 SUCCESS = Measure("success", "attack success", "%", best="low", bounds=(0, 1))
 ACCURACY = Measure("accuracy", "clean accuracy", "%", best="high", bounds=(0, 1))
@@ -38,6 +40,11 @@ RECALL = Measure(
 SECONDS = Measure("seconds", "time", "s", best="low", bounds=(0, float("inf")), form=".2f")
 OF_DETECTORS = (AUROC, RECALL, SECONDS, SUCCESS)
 
+RANKED = Measure("auroc", "AUROC", "%", best="high", bounds=(0, 1))
+FOUND = Measure("found", "called backdoored", "%", best="", bounds=(0, 1))
+NAMED = Measure("named", "target named", "%", best="high", bounds=(0, 1))
+OF_CHECKPOINTS = (RANKED, FOUND, NAMED, SECONDS, SUCCESS)
+
 DEFENDED = (
     "Each defense at the strongest setting that costs at most five points of accuracy on clean validation pictures, as "
     "a defender would choose it who never sees the attack; where no setting does, the model stays as it is.",
@@ -49,6 +56,13 @@ DEFENDED = (
 DETECTED = (
     "AUROC over the training pairs of a model, 50 % is chance; the time is that of scoring all pairs, without their "
     "embeddings.",
+)
+JUDGED = (
+    "AUROC: the chance that a backdoored model has a higher score than a clean one; 50 % is chance.",
+    f"Called backdoored: at the threshold above which at most {detect_checkpoints.ALARMS:.0%} of clean models are "
+    "expected; it was chosen on other clean models, and no attack of this table chose anything. In the rows of clean "
+    "models this is the rate of false alarms.",
+    "All numbers of poisons together, so that weak backdoors are among them.",
 )
 
 
@@ -144,10 +158,46 @@ def of_detectors(results: Results) -> Comparison:
     return Comparison("detectors", title, ("attack", "detector"), OF_DETECTORS, tuple(rows), p.name, DETECTED)
 
 
+def of_checkpoints(results: Results) -> Comparison:
+    """Every held-out attack, and clean models, against every detector of checkpoints that has records."""
+    p, rows = results.profile, []
+    attacks = [CLEAN, *detect_checkpoints.names_of("test")]
+    for attack in attacks if detect_checkpoints.trials(p) else ():
+        poisoned = attack in GROUPS
+        records = (
+            detect_checkpoints.records_of(results, [attack]) if poisoned else detect_checkpoints.clean_records(results)
+        )
+        for detector in (*ZOO[p].detectors, *ZOO[p].few):
+            looked = [a for r in records if (a := detect_checkpoints.said(r, detector.label)) is not None]
+            if not looked:
+                continue
+            limit = detect_checkpoints.threshold(results, detector.label)
+            called = detect_checkpoints.above_threshold(results, detector.label, records, limit)
+            values = {FOUND.key: shared(called), SECONDS.key: SECONDS.over(a["seconds"] for a in looked)}
+            if poisoned:
+                values[RANKED.key] = detect_checkpoints.auroc(results, detector.label, [attack])
+                values[NAMED.key] = shared([bool(a["named"]) for a in looked])
+                values[SUCCESS.key] = SUCCESS.over(map(success, records))
+            rows.append(Row((attack, detector.title), values))
+    every = results.of(detect_checkpoints.trials(p))
+    size = f" of {every[0].metrics['parameters'] / 1e6:.1f} million parameters" if every else ""
+    pairs = sorted({r.metrics["pairs"] for r in every})
+    data = f"{pairs[0]:,} to {pairs[-1]:,} pairs" if pairs else "no records yet"
+    side = ZOO[p].base.side
+    title = f"Attacks × detectors of checkpoints: CLIP models{size}, {side}-pixel pictures, {data} (profile {p.name})"
+    return Comparison("checkpoints", title, ("attack", "detector"), OF_CHECKPOINTS, tuple(rows), p.name, JUDGED)
+
+
+def shared(found: Sequence[bool]) -> Estimate | None:
+    """A share of models with its exact interval, nothing of none."""
+    return estimate_share(found) if found else None
+
+
 #: By kind: what makes the table, and the experiment whose records it cannot do without.
 MADE: dict[str, tuple[Callable[[Results], Comparison], str]] = {
     "defenses": (of_defenses, cc_attacks.__name__.rpartition(".")[2]),
     "detectors": (of_detectors, detect_pairs.__name__.rpartition(".")[2]),
+    "checkpoints": (of_checkpoints, detect_checkpoints.__name__.rpartition(".")[2]),
 }
 
 
@@ -204,6 +254,11 @@ def newest(found: Sequence[Results], experiment: str) -> Results:
 def table(results: Results) -> Table:
     """Attacks × defenses."""
     return of_defenses(results).table
+
+
+def table_checkpoints(results: Results) -> Table:
+    """Attacks × detectors of checkpoints."""
+    return of_checkpoints(results).table
 
 
 def table_detectors(results: Results) -> Table:
