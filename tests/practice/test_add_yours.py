@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from tutorial_lib.defenses import Defense
 from tutorial_lib.detect import Detector
+from tutorial_lib.detect.checkpoints import CheckpointDetector, Found, Work
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,17 @@ class Needy(Defense):
     secret: int
 
     def clean(self, *args, **options): ...
+
+
+@dataclass(frozen=True)
+class Sharp(CheckpointDetector):
+    kind, title = "sharp", "temperature"
+
+    def search(self, subject):
+        return Found(float(subject.model.logit_scale), subject.names[0])
+
+    def work(self, subject):
+        return Work()
 
 
 class Nothing: ...
@@ -90,6 +102,20 @@ def test_a_detector_gets_its_row(here):
     assert not found.sweep.failed
 
 
+def test_a_detector_of_checkpoints_gets_its_row_against_clean_models(here):
+    cls = load_yours("my_detector:Sharp")
+    p = profiles.get("test")
+    trials = trials_of(cls, p, 0)
+    assert [t.attack is None for t in trials] == [True, False, False, False, False]
+    found = add_yours("my_detector:Sharp", profile="test", store=here / "runs", jobs=1)
+    assert found.whole
+    assert [row.words[0] for row in found.comparison.rows] == list(p.cleaning.attacks)
+    row = found.comparison.rows[0].values
+    assert row["auroc"] is None  # one model of each
+    assert row["named"].n == row["seconds"].n == 1
+    assert "auroc" in found.comparison.csv
+
+
 def test_models_that_fit_are_taken_and_no_more(here, monkeypatch):
     """Nothing is run: the estimate decides, and what the time limit leaves is said."""
     asked = []
@@ -126,7 +152,7 @@ def test_trials_come_model_by_model_with_those_that_train_first():
         ("MyDefense", "a class is named as package.module:Class, not 'MyDefense'"),
         ("no_such_package:MyDefense", "no_such_package cannot be imported"),
         ("my_detector:Missing", "my_detector has no Missing"),
-        ("my_detector:Nothing", "is neither a Defense nor a Detector of pairs, with a kind and a title"),
+        ("my_detector:Nothing", "is neither a defense nor a detector, with a kind and a title"),
         ("my_detector:Taken", "the kind 'dao' of my_detector:Taken is that of DAO: choose another"),
         ("my_detector:Needy", "needy cannot be made with its defaults (secret)"),
     ],

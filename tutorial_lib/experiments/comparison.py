@@ -152,7 +152,7 @@ def of_detectors(results: Results) -> Comparison:
                 SECONDS.key: detect_pairs.found(results, attack, detector.label, lambda m: m["seconds"]),
             }
             if numbers[AUROC.key]:
-                numbers[SUCCESS.key] = results.per_seed(lambda s, a=attack: detect_pairs.looked_at(p, a, s), success)
+                numbers[SUCCESS.key] = results.per_seed(functools.partial(detect_pairs.looked_at, p, attack), success)
                 rows.append(row((attack, name), numbers, OF_DETECTORS))
     title = f"Attacks × detectors of poisoned pairs: {scale(results, results.of(detect_pairs.trials(p)))}"
     return Comparison("detectors", title, ("attack", "detector"), OF_DETECTORS, tuple(rows), p.name, DETECTED)

@@ -14,24 +14,31 @@ from typing import Any
 
 from tutorial_lib import profiles
 from tutorial_lib.costs import CostModel, duration
-from tutorial_lib.evidence.comparison import Comparison, Row
+from tutorial_lib.detect.checkpoints import CHECKPOINT_DETECTORS, CheckpointDetector
+from tutorial_lib.evidence.comparison import Comparison, Measure, Row
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.statistics import estimate_auroc
 from tutorial_lib.experiments import comparison, detect_pairs
 from tutorial_lib.experiments._defended import before, cleaned, success
 from tutorial_lib.machine import usable_cores
 from tutorial_lib.profiles import Profile
 from tutorial_lib.runs import engines
-from tutorial_lib.runs.detect import SHARES
 from tutorial_lib.runs.engines import Sweep
 from tutorial_lib.trials import Defense, Detector, Record, TrainedDefense, Trial
 from tutorial_lib.trials.store import RunStore
 
-#: The profile whose models are attacked, and seconds that a detector is allowed for in the estimate.
-PROFILE, DETECTING = "demo", 10.0
+#: The profile whose models are attacked, and seconds that a detector of pairs and one of checkpoints are allowed for in
+#: the estimate.
+PROFILE, DETECTING, AUDITING = "demo", 10.0, 60.0
 #: Models of each attack that an interval needs.
 FEWEST = 2
 
-Yours = Defense | Detector
+Yours = Defense | Detector | CheckpointDetector
+#: What one model of an attack tells of a detector of checkpoints.
+OF_CHECKPOINTS = (comparison.RANKED, comparison.NAMED, comparison.SECONDS, comparison.SUCCESS)
+ON_CHECKPOINTS = (
+    "AUROC: the chance that a backdoored model has a higher score than a clean one, over models; 50 % is chance.",
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def load_yours(name: str) -> type[Yours]:
         name: where the class is.
 
     Raises:
-        ValueError: there is no such class, it is no defense and no detector of pairs, or its kind is taken.
+        ValueError: there is no such class, it is no defense and no detector, or its kind is taken.
 
     Example:
         >>> load_yours("tutorial_lib.detect:KDistance").kind
@@ -116,12 +123,17 @@ def load_yours(name: str) -> type[Yours]:
         raise ValueError(f"{module} cannot be imported: {error}") from error
     except AttributeError as error:
         raise ValueError(f"{module} has no {attribute}") from error
-    families: dict[type[Any], Any] = {Defense: DEFENSES, Detector: DETECTORS}
+    families: dict[type[Any], Any] = {
+        Defense: DEFENSES,
+        Detector: DETECTORS,
+        CheckpointDetector: CHECKPOINT_DETECTORS,
+    }
     family = next((f for f in families if isinstance(cls, type) and issubclass(cls, f)), None)
     if family is None or isabstract(cls) or not (getattr(cls, "kind", "") and getattr(cls, "title", "")):
         raise ValueError(
-            f"{name} is neither a Defense nor a Detector of pairs, with a kind and a title: extend "
-            "tutorial_lib.defenses.TrainedDefense or tutorial_lib.detect.Detector"
+            f"{name} is neither a defense nor a detector, with a kind and a title: extend "
+            "tutorial_lib.defenses.TrainedDefense, tutorial_lib.detect.Detector or "
+            "tutorial_lib.detect.checkpoints.CheckpointDetector"
         )
     known = families[family].get(cls.kind)
     if known is not None and known is not cls:
@@ -151,7 +163,8 @@ def settings_of(cls: type[Yours], p: Profile) -> list[Yours]:
 
 
 def trials_of(cls: type[Yours], p: Profile, seed: int) -> list[Trial]:
-    """What one model of each attack needs; models are measured as they are before any is cleaned.
+    """What one model of each attack needs; models are measured as they are before any is cleaned. A detector of
+    checkpoints looks at a clean model besides.
 
     Example:
         >>> from tutorial_lib.defenses import Finetuning
@@ -163,7 +176,9 @@ def trials_of(cls: type[Yours], p: Profile, seed: int) -> list[Trial]:
     defenses = [d for d in made if isinstance(d, Defense)]
     if defenses:
         return [before(base) for base in bases] + [t for base in bases for t in cleaned(base, defenses)]
-    return [replace(base, detectors=tuple(d for d in made if isinstance(d, Detector))) for base in bases]
+    looks = tuple(d for d in made if not isinstance(d, Defense))
+    clean = [replace(bases[0], attack=None)] if issubclass(cls, CheckpointDetector) else []
+    return [replace(base, detectors=looks) for base in (*clean, *bases)]
 
 
 def add_yours(
@@ -176,7 +191,7 @@ def add_yours(
     device: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Added:
-    """Measure a defense or a detector of pairs against the attacks of the table; a repeated call goes on.
+    """Measure a defense or a detector against the attacks of the table; a repeated call goes on.
 
     As many models of each attack are taken as the minutes allow by the estimate, two at least for an interval if they
     do. No trial is begun that would end later.
@@ -244,7 +259,12 @@ def _estimates(known: Results) -> Callable[[Trial], float]:
     mine = [r for seed in known.profile.cleaning.models.all for r in _plain(known, seed)]
     here = [r for r in mine if r.hardware == hardware(None)]
     model = CostModel(here or Results(profiles.get("pilot")).committed())
-    return lambda trial: model.seconds(trial) + DETECTING * len(trial.detectors)
+
+    def seconds(trial: Trial) -> float:
+        looks = (AUDITING if isinstance(d, CheckpointDetector) else DETECTING for d in trial.detectors)
+        return model.seconds(trial) + sum(looks)
+
+    return seconds
 
 
 def _plain(known: Results, seed: int) -> list[Record]:
@@ -279,19 +299,27 @@ def rows_of(cls: type[Yours], results: Results) -> Comparison:
     p, title = results.profile, cls.title
     made = settings_of(cls, p)
     found = [t for seed in results.seeds for t in trials_of(cls, p, seed)]
-    scale = comparison.scale(results, results.of(found))
     defenses = [d for d in made if isinstance(d, Defense)]
     rows: list[Row] = []
-    if defenses:
-        for attack in p.cleaning.attacks:
+    for attack in p.cleaning.attacks:
+        if defenses:
             rows += [_defended(results, attack, words, d) for words, d in (("none", []), (title, defenses))]
-        measures, notes, name, heads = comparison.OF_DEFENSES, comparison.DEFENDED, "defenses", ("attack", "defense")
-    else:
-        detectors = tuple(d for d in made if isinstance(d, Detector))
-        rows = [_detected(results, attack, title, detectors) for attack in p.cleaning.attacks]
-        measures, notes, name = comparison.OF_DETECTORS, comparison.DETECTED, "detectors"
-        heads = ("attack", "detector")
-    return Comparison(name, f"{title}: {scale}", heads, measures, tuple(rows), p.name, notes)
+        rows += [_detected(results, attack, d) for d in made if isinstance(d, Detector)]
+        rows += [_audited(results, attack, d) for d in made if isinstance(d, CheckpointDetector)]
+    name, measures, notes = _kind_of(cls)
+    head = ("attack", "defense" if defenses else "detector")
+    return Comparison(
+        name, f"{title}: {comparison.scale(results, results.of(found))}", head, measures, tuple(rows), p.name, notes
+    )
+
+
+def _kind_of(cls: type[Yours]) -> tuple[str, tuple[Measure, ...], tuple[str, ...]]:
+    """The table that a class belongs to, its columns, and what a reader must know."""
+    if issubclass(cls, Defense):
+        return "defenses", comparison.OF_DEFENSES, comparison.DEFENDED
+    if issubclass(cls, Detector):
+        return "detectors", comparison.OF_DETECTORS, comparison.DETECTED
+    return "checkpoints", OF_CHECKPOINTS, ON_CHECKPOINTS
 
 
 def _defended(results: Results, attack: str, words: str, defenses: Sequence[Defense]) -> Row:
@@ -301,18 +329,35 @@ def _defended(results: Results, attack: str, words: str, defenses: Sequence[Defe
     return comparison.row((attack, words), comparison.defended(results, base_of, defenses), comparison.OF_DEFENSES)
 
 
-def _detected(results: Results, attack: str, words: str, detectors: tuple[Detector, ...]) -> Row:
+def _detected(results: Results, attack: str, detector: Detector) -> Row:
     def trial(seed: int) -> Trial:
-        return replace(results.profile.cleaning.attacked(attack, seed), detectors=detectors)
+        return replace(results.profile.cleaning.attacked(attack, seed), detectors=(detector,))
 
     def number(value: Callable[[Any], float]) -> dict[int, float]:
-        return results.per_seed(trial, lambda r: value(r.metrics["detection"][detectors[0].label]))
+        return results.per_seed(trial, lambda r: value(r.metrics["detection"][detector.label]))
 
-    assert detect_pairs.WORST in SHARES
     numbers = {
         comparison.AUROC.key: number(lambda m: m["auroc"]),
         comparison.RECALL.key: number(lambda m: m["recall"][f"{detect_pairs.WORST:g}"]),
         comparison.SECONDS.key: number(lambda m: m["seconds"]),
         comparison.SUCCESS.key: results.per_seed(trial, success),
     }
-    return comparison.row((attack, words), numbers, comparison.OF_DETECTORS)
+    return comparison.row((attack, detector.title), numbers, comparison.OF_DETECTORS)
+
+
+def _audited(results: Results, attack: str, detector: CheckpointDetector) -> Row:
+    def trial(seed: int, clean: bool = False) -> Trial:
+        base = results.profile.cleaning.attacked(attack, seed)
+        return replace(base, **({"attack": None} if clean else {}), detectors=(detector,))
+
+    clean = results.of(trial(seed, clean=True) for seed in results.seeds)
+    bad = results.of(map(trial, results.seeds))
+    scores = [[r.metrics["audits"][detector.label]["score"] for r in records] for records in (clean, bad)]
+    looked = [r.metrics["audits"][detector.label] for r in bad]
+    values = {
+        comparison.RANKED.key: estimate_auroc(*scores) if min(map(len, scores)) > 1 else None,
+        comparison.NAMED.key: comparison.shared([bool(a["named"]) for a in looked]),
+        comparison.SECONDS.key: comparison.SECONDS.over(a["seconds"] for a in looked),
+        comparison.SUCCESS.key: comparison.SUCCESS.over(map(success, bad)),
+    }
+    return Row((attack, detector.title), values)
