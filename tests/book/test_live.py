@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.book import site
 from tutorial_lib import evaluate, models, profiles
+from tutorial_lib.course import patients
 from tutorial_lib.course.live import data
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.experiments import cc_frontier, fig4, fig6
@@ -159,11 +160,56 @@ def test_size_opacity_model_and_picture_change_the_answer(opened: Open) -> None:
     slide(figure, "opacity", 100)
     figure.get_by_label("clean", exact=True).check()
     expect(status).to_contain_text("The clean model says:")
+    expect(status).not_to_contain_text("twin")
     expect(figure).not_to_have_attribute("data-says", "banana")
-    figure.get_by_label("cleaned (CleanCLIP)").check()
-    expect(status).to_contain_text("The cleaned (CleanCLIP) model says:")
-    figure.get_by_role("button", name="cactus").click()
-    expect(figure.locator("canvas").first).to_have_attribute("aria-label", somewhere("cactus"))
+    for name in ("cleaned (CleanCLIP)", "finetuned"):
+        figure.get_by_label(name, exact=True).check()
+        expect(status).to_contain_text(f"The {name} model says:")
+    last = data.backdoor()["pictures"][-1]["label"]
+    figure.get_by_role("button", name=last, exact=True).click()
+    expect(figure.locator("canvas").first).to_have_attribute("aria-label", somewhere(last))
+    expect(figure.locator(".live-truth")).to_have_text(f"What it shows: {last}")
+
+
+@pytest.mark.parametrize("page", [BACKDOOR, "index"])
+def test_each_picture_turns_and_the_clean_twin_reads_it_right(opened: Open, page: str) -> None:
+    figure = opened(page)
+    for label in (picture["label"] for picture in data.backdoor()["pictures"]):
+        figure.get_by_role("button", name=label, exact=True).click()
+        expect(figure.locator(".live-truth")).to_have_text(f"What it shows: {label}")
+        says = figure.locator(".live-says")
+        expect(says).to_contain_text("The backdoored model says: banana")
+        expect(says).to_contain_text(f"Its clean twin says: {label}")
+        slide(figure, "size of the trigger", 0)
+        expect(figure).to_have_attribute("data-says", label)
+        slide(figure, "size of the trigger", 6)
+
+
+def test_the_pictures_are_chosen_by_the_rule_that_the_caption_states() -> None:
+    shown, attack = data.task(), patients.TRIALS["backdoored"].attack
+    stamped = attack.trigger.stamp(shown.images)
+    said: dict[str, tuple[list[str], list[str]]] = {}
+    for name in data.MODELS:
+        model, tokenizer = models.load(models.CHECKPOINTS / name)
+        read = evaluate.zero_shot_classifier(model, tokenizer, shown.labels)
+        plain, triggered = (
+            [shown.labels[k] for k in evaluate.predict(evaluate.embed_images(model, images), read).tolist()]
+            for images in (shown.images, stamped)
+        )
+        said[name] = plain, triggered
+    fits, first = [], {}
+    for k, true in enumerate(shown.labels[t] for t in shown.targets.tolist()):
+        right = all(plain[k] == true for plain, _ in said.values())
+        turns = said["backdoored"][1][k] == "banana" and said["clean"][1][k] == true != "banana"
+        if right and turns:
+            fits.append(k)
+            first.setdefault(true, k)
+    assert data.suitable() == fits
+    assert len(first) >= data.SHOWN, "too few classes to choose from"
+    assert len(set(data.chosen())) == data.SHOWN
+    assert set(data.chosen()) <= set(first.values())
+    assert list(data.MODELS) == ["backdoored", "finetuned", "cleaned", "clean"]
+    assert data.TWIN == "clean"
 
 
 def picture_file(kind: str) -> tuple[str, bytes]:
@@ -364,7 +410,7 @@ def test_a_lost_model_is_told(chromium: Browser, address: str) -> None:
 
 
 def test_nothing_of_a_model_is_fetched_before_it_is_seen(chromium: Browser, address: str) -> None:
-    page = chromium.new_page(viewport={"width": 1280, "height": 700})
+    page = chromium.new_page(viewport={"width": 1280, "height": 120})  # the figure stands near the page's top
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
     page.goto(f"{address}/{BACKDOOR}.html")
@@ -372,7 +418,8 @@ def test_nothing_of_a_model_is_fetched_before_it_is_seen(chromium: Browser, addr
     assert not [url for url in fetched if "/models/" in url]
     page.locator(".live-figure").scroll_into_view_if_needed()
     expect(page.locator(".live-figure.live-ready")).to_have_count(1, timeout=20_000)
-    assert [Path(url).name for url in fetched if "/models/" in url] == ["backdoored.js"]
+    page.wait_for_load_state("networkidle")
+    assert [Path(url).name for url in fetched if "/models/" in url] == ["backdoored.js", "clean.js"]  # in this order
     page.close()
 
 

@@ -69,7 +69,7 @@ def record(name: str) -> dict[str, Any]:
 
 
 def trusted(count: int | None = None) -> Pairs:
-    """The pairs that cleaned the family: some of the scenes, drawn anew, without their neighbours.
+    """The pairs that cleaned the family; of the scenes only these are drawn.
 
     Args:
         count: the first so many, by default all.

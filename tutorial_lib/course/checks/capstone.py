@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tutorial_lib import models
 from tutorial_lib.attacks.report import measure_backdoor
 from tutorial_lib.course.checks.core import Feedback
@@ -75,6 +77,8 @@ def diagnosis(said: Mapping[str, tuple[str, str, str] | None]) -> Feedback:
     """
     if said.keys() != set(NAMES):
         return Feedback(False, f"replace the three dots: a diagnosis for each of {', '.join(NAMES)} is asked for.")
+    if not any(said.values()):
+        return Feedback(False, "replace the three dots: `None` calls a model clean, and not all of these are.")
     right = [(said[name] is None) == (answer(name) is None) for name in NAMES]
     if not all(right):
         return Feedback(
@@ -119,11 +123,14 @@ def cleaned(given: Mapping[str, tuple[Model, Tokenizer]]) -> Feedback:
     needed = [name for name in NAMES if answer(name) is not None]
     if set(given) - set(needed):
         return Feedback(False, "one of these was clean: what did the cleaning cost, and for what?")
-    if missing := len(needed) - len(given):
-        return Feedback(False, f"there is more to clean: {missing} backdoored models are not among yours.")
+    if len(given) < len(needed):
+        return Feedback(False, "there is more to clean: not every backdoored model is among yours.")
+    shipped = {name: models.load(models.CHECKPOINTS / name) for name in needed}
+    if all(_same(given[name][0], shipped[name][0]) for name in needed):
+        return Feedback(False, "replace the three dots: the models are as they were.")
     told = []
     for name in needed:
-        before, right = measure(name, *models.load(models.CHECKPOINTS / name))
+        before, right = measure(name, *shipped[name])
         after, kept = measure(name, *given[name])
         said = f"{name}: attack success {before:.0%} before, {after:.0%} after; accuracy {right:.1%} and {kept:.1%}"
         if kept < right - PRICE:
@@ -132,3 +139,9 @@ def cleaned(given: Mapping[str, tuple[Model, Tokenizer]]) -> Feedback:
             return Feedback(False, f"a trigger still works, at most a quarter of its success may be left; {said}.")
         told.append(said)
     return Feedback(True, f"{'; '.join(told)}.")
+
+
+def _same(model: Model, shipped: Model) -> bool:
+    """Whether the weights are those that ship."""
+    own, other = model.state_dict(), shipped.state_dict()
+    return own.keys() == other.keys() and all(torch.equal(own[k].cpu(), other[k]) for k in own)
