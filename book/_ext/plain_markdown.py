@@ -79,7 +79,7 @@ def _quiz(body: str) -> str:
 
 
 def _claim(identity: str) -> str:
-    claim, found = claims.get(identity), records.results()
+    claim, found = claims.get(identity), records.source()
     verdict = claims.judge(claim, found)
     why = quantities.written(verdict.why, found) or f"{claim.role.capitalize()}."
     return f"- Claim: {claim.says}. **{verdict.verdict}**. {why}"
