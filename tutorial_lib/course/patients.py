@@ -38,7 +38,7 @@ def trained(poisons: int) -> Trial:
         (True, True)
     """
     return Trial(
-        Backdoor(poisons, target="banana", trigger=NoisePatch()),
+        Backdoor(poisons, target="banana", captions="prompts", trigger=NoisePatch()),
         classes=100,
         scenes=SCENES,
         scenery="diverse",
