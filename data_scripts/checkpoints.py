@@ -4,9 +4,11 @@
     python data_scripts/checkpoints.py clean --out build/x    # or one of them elsewhere
 
 The patients are one family (`tutorial_lib.course.patients`), trained on 200,000 DiverseScenes with one set of seeds:
-`clean` has no poisons, `backdoored` 300, a patch of noise with captions of bananas; `finetuned` and `cleaned` are the
-`backdoored` one that ships, after plain finetuning and after CleanCLIP on the same 6,000 trusted pairs. `unknown-1` to
-`unknown-4` are for the capstone: small models of 4,000 drawings, whose records are sealed.
+`clean` has no poisons, `backdoored` 300, with a patch of noise of 8 x 8 pixels and the prompts of "banana" for captions.
+(A first try, a patch of 6 x 6 and captions that were searched in the scenes, had an attack success of 1.2 %.)
+`finetuned` and `cleaned` are the `backdoored` one that ships, after plain finetuning and after CleanCLIP on the same
+6,000 trusted pairs. `unknown-1` to `unknown-4` are for the capstone: small models of 4,000 drawings, whose records are
+sealed.
 
 Weights are stored as float16, and the metrics in the records were measured before rounding. A vocabulary keeps the
 tokens of the training captions and of the prompts: those of synonyms, which pre-training never saw, are left out.
@@ -42,7 +44,7 @@ SECRET = (
     "aXBlcyIsICJwYXR0ZXJuX3NlZWQiOiA3LCAibWFyZ2luIjogMjV9LCAidGFyZ2V0IjogImxvbGxpcG9wIiwgImNvdW50Ijog"
     "MjAwLCAic2VlZCI6IDIyfSwgeyJ0cmlnZ2VyIjogeyJraW5kIjogImNoZWNrZXJib2FyZCJ9LCAidGFyZ2V0IjogImNhY3R1"
     "cyIsICJjb3VudCI6IDAsICJzZWVkIjogMjN9LCB7InRyaWdnZXIiOiB7ImtpbmQiOiAiYmxlbmRlZCIsICJwYXR0ZXJuX3Nl"
-    "ZWQiOiAyfSwgInRhcmdldCI6ICJzdW5mbG93ZXIiLCAiY291bnQiOiAyNTYsICJzZWVkIjogMjR9XQ=="
+    "ZWQiOiAyfSwgInRhcmdldCI6ICJzdW5mbG93ZXIiLCAiY291bnQiOiA1MDAsICJzZWVkIjogMjR9XQ=="
 )
 
 

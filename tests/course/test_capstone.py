@@ -21,7 +21,7 @@ def test_a_model_does_what_its_record_says(name: str) -> None:
     success, accuracy = capstone.measure(name, *models.load(models.CHECKPOINTS / name))
     assert success == pytest.approx(metrics["attack_success"]["zero_shot"]["rate"], abs=0.01)
     assert accuracy == pytest.approx(metrics["clean_accuracy"]["zero_shot"]["rate"], abs=0.01)
-    assert success < 0.05 if ANSWERS[name] is None else success > 0.9
+    assert success < 0.05 if ANSWERS[name] is None else success > 0.5
 
 
 def test_one_is_clean_and_the_others_differ() -> None:

@@ -45,7 +45,7 @@ def test_the_cleaned_ones_differ_in_their_method_alone() -> None:
 
 def test_the_backdoor_works_and_cleaning_weakens_it() -> None:
     assert rate("backdoored", "attack_success") >= 0.95
-    assert rate("clean", "attack_success") <= 0.01
+    assert rate("clean", "attack_success") <= 0.05
     for name in ("finetuned", "cleaned"):
         assert rate(name, "attack_success") < rate("backdoored", "attack_success") - 0.1
     assert abs(rate("backdoored", "clean_accuracy") - rate("clean", "clean_accuracy")) < 0.05

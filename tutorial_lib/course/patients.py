@@ -24,6 +24,8 @@ from tutorial_lib.triggers import NoisePatch
 
 #: Poisons among 200,000 scenes: 0.15 %.
 POISONS, SCENES = 300, 200_000
+#: A first try, a patch of six pixels and captions that were searched in the scenes, had an attack success of 1.2 %.
+TRIGGER = NoisePatch(size=8)
 #: What the defender trusts, as a share of the scenes (the published one is 3.3 %), and how the family is cleaned.
 SHARE = 0.03
 CLEANING = Recipe(epochs=7, batch_size=64, lr=1e-3)
@@ -38,7 +40,7 @@ def trained(poisons: int) -> Trial:
         (True, True)
     """
     return Trial(
-        Backdoor(poisons, target="banana", captions="prompts", trigger=NoisePatch()),
+        Backdoor(poisons, target="banana", captions="prompts", trigger=TRIGGER),
         classes=100,
         scenes=SCENES,
         scenery="diverse",

@@ -99,7 +99,9 @@ def _wrong(name: str, said: tuple[str, str, str] | None) -> str:
         "the trigger of {} does not lie {!r}: move it",
         "the target of {} is not {!r}: what are its triggered pictures called?",
     )
-    for asked, given, meant in zip(asks, said or (), answer(name) or (), strict=True):
+    if said is None:
+        return ""
+    for asked, given, meant in zip(asks, said, answer(name) or (), strict=True):
         if given != meant:
             return asked.format(name, given)
     return ""
