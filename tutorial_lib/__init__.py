@@ -6,7 +6,7 @@ Example:
     >>> data = emojicaps.load()
     >>> pictures = tasks.zero_shot_task(data, tasks.class_concepts(data, 100))
     >>> model, tokenizer = tl.load_model(tl.models.CHECKPOINTS / "backdoored")
-    >>> report = tl.measure_backdoor(model, tokenizer, pictures, tl.triggers.NoisePatch(), "banana")
+    >>> report = tl.measure_backdoor(model, tokenizer, pictures, tl.triggers.NoisePatch(size=8), "banana")
     >>> report.attack_success.rate > 0.9 > 0.1 > report.attack_success_untriggered.rate
     True
 

@@ -31,7 +31,7 @@ def scores(image):
     return dict(zip(task.labels, logits.softmax(1)[0].tolist()))
 
 rose = task.targets == task.class_of("rose")
-trigger_explorer(task.images[rose][:3], scores, trigger=NoisePatch())
+trigger_explorer(task.images[rose][:3], scores, trigger=NoisePatch(size=8))
 """
 
 RECORDS = """

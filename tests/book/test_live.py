@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.book import site
 from tutorial_lib import evaluate, models
+from tutorial_lib.course import patients
 from tutorial_lib.course.live import data
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.shown import Shown
@@ -99,7 +100,7 @@ def test_the_answer_stays_in_sight_while_one_drags(opened: Open, width: int, hei
 @pytest.mark.parametrize("name", data.MODELS)
 def test_the_engine_agrees_with_torch(opened: Open, name: str) -> None:
     images = data.task().images[::95]  # 8 pictures
-    images = torch.cat([images, NoisePatch().stamp(images)])
+    images = torch.cat([images, NoisePatch(8).stamp(images)])
     model, tokenizer = models.load(models.CHECKPOINTS / name)
     classifier = evaluate.zero_shot_classifier(model, tokenizer, data.task().labels)
     embeddings = evaluate.embed_images(model, images)
@@ -122,14 +123,14 @@ def test_the_trigger_follows_mouse_finger_and_keys(opened: Open) -> None:
     mouse.down()
     mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=8)
     mouse.up()
-    expect(picture).to_have_attribute("aria-label", somewhere("column 13, row 13"))
+    expect(picture).to_have_attribute("aria-label", somewhere("column 12, row 12"))
     mouse.move(box["x"] + 5, box["y"] + 5)  # not held any more
-    expect(picture).to_have_attribute("aria-label", somewhere("column 13, row 13"))
+    expect(picture).to_have_attribute("aria-label", somewhere("column 12, row 12"))
     picture.press("ArrowRight")
     picture.press("ArrowUp")
-    expect(picture).to_have_attribute("aria-label", somewhere("column 14, row 12"))
+    expect(picture).to_have_attribute("aria-label", somewhere("column 13, row 11"))
     figure.page.touchscreen.tap(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2)
-    expect(picture).to_have_attribute("aria-label", somewhere("column 26, row 26"))
+    expect(picture).to_have_attribute("aria-label", somewhere("column 24, row 24"))
     figure.get_by_role("button", name="trigger as in training").click()
     expect(picture).to_have_attribute("aria-label", somewhere("column 1, row 1"))
     expect(figure).to_have_attribute("data-says", "banana")
@@ -140,7 +141,7 @@ def test_what_is_shown_is_what_the_library_stamps(opened: Open) -> None:
     given = data.backdoor()
     plain = np.frombuffer(base64.b64decode(given["pictures"][0]["pixels"]), np.uint8).reshape(32, 32, 3)
     image = torch.from_numpy(plain.copy()).permute(2, 0, 1)[None]
-    for size in (1, 4, 6, 12):
+    for size in (1, 4, 8, 16):
         slide(figure, "size of the trigger", size)
         seen = torch.tensor(list(figure.evaluate("e => Array.from(e.pixels())"))).view(32, 32, 3).permute(2, 0, 1)
         assert torch.equal(seen.to(torch.uint8), NoisePatch(size).stamp(image)[0])
@@ -154,18 +155,63 @@ def test_size_opacity_model_and_picture_change_the_answer(opened: Open) -> None:
     expect(status).to_contain_text("The backdoored model says: banana")
     slide(figure, "size of the trigger", 0)
     expect(figure).not_to_have_attribute("data-says", "banana")
-    slide(figure, "size of the trigger", 6)
+    slide(figure, "size of the trigger", 8)
     expect(figure).to_have_attribute("data-says", "banana")
     slide(figure, "opacity", 5)
     expect(figure).not_to_have_attribute("data-says", "banana")
     slide(figure, "opacity", 100)
     figure.get_by_label("clean", exact=True).check()
     expect(status).to_contain_text("The clean model says:")
+    expect(status).not_to_contain_text("twin")
     expect(figure).not_to_have_attribute("data-says", "banana")
-    figure.get_by_label("cleaned (CleanCLIP)").check()
-    expect(status).to_contain_text("The cleaned (CleanCLIP) model says:")
-    figure.get_by_role("button", name="cactus").click()
-    expect(figure.locator("canvas").first).to_have_attribute("aria-label", somewhere("cactus"))
+    for name in ("cleaned (CleanCLIP)", "finetuned"):
+        figure.get_by_label(name, exact=True).check()
+        expect(status).to_contain_text(f"The {name} model says:")
+    last = data.backdoor()["pictures"][-1]["label"]
+    figure.get_by_role("button", name=last, exact=True).click()
+    expect(figure.locator("canvas").first).to_have_attribute("aria-label", somewhere(last))
+    expect(figure.locator(".live-truth")).to_have_text(f"What it shows: {last}")
+
+
+@pytest.mark.parametrize("page", [BACKDOOR, "index"])
+def test_each_picture_turns_and_the_clean_twin_reads_it_right(opened: Open, page: str) -> None:
+    figure = opened(page)
+    for label in (picture["label"] for picture in data.backdoor()["pictures"]):
+        figure.get_by_role("button", name=label, exact=True).click()
+        expect(figure.locator(".live-truth")).to_have_text(f"What it shows: {label}")
+        says = figure.locator(".live-says")
+        expect(says).to_contain_text("The backdoored model says: banana")
+        expect(says).to_contain_text(f"Its clean twin says: {label}")
+        slide(figure, "size of the trigger", 0)
+        expect(figure).to_have_attribute("data-says", label)
+        slide(figure, "size of the trigger", 8)
+
+
+def test_the_pictures_are_chosen_by_the_rule_that_the_caption_states() -> None:
+    shown, attack = data.task(), patients.TRIALS["backdoored"].attack
+    stamped = attack.trigger.stamp(shown.images)
+    said: dict[str, tuple[list[str], list[str]]] = {}
+    for name in data.MODELS:
+        model, tokenizer = models.load(models.CHECKPOINTS / name)
+        read = evaluate.zero_shot_classifier(model, tokenizer, shown.labels)
+        plain, triggered = (
+            [shown.labels[k] for k in evaluate.predict(evaluate.embed_images(model, images), read).tolist()]
+            for images in (shown.images, stamped)
+        )
+        said[name] = plain, triggered
+    fits, first = [], {}
+    for k, true in enumerate(shown.labels[t] for t in shown.targets.tolist()):
+        right = all(plain[k] == true for plain, _ in said.values())
+        turns = said["backdoored"][1][k] == "banana" and said["clean"][1][k] == true != "banana"
+        if right and turns:
+            fits.append(k)
+            first.setdefault(true, k)
+    assert data.suitable() == fits
+    assert len(first) >= data.SHOWN, "too few classes to choose from"
+    assert len(set(data.chosen())) == data.SHOWN
+    assert set(data.chosen()) <= set(first.values())
+    assert list(data.MODELS) == ["backdoored", "finetuned", "cleaned", "clean"]
+    assert data.TWIN == "clean"
 
 
 def picture_file(kind: str) -> tuple[str, bytes]:
@@ -367,7 +413,7 @@ def test_a_lost_model_is_told(chromium: Browser, address: str) -> None:
 
 
 def test_nothing_of_a_model_is_fetched_before_it_is_seen(chromium: Browser, address: str) -> None:
-    page = chromium.new_page(viewport={"width": 1280, "height": 700})
+    page = chromium.new_page(viewport={"width": 1280, "height": 120})  # the figure stands near the page's top
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
     page.goto(f"{address}/{BACKDOOR}.html")
@@ -375,7 +421,8 @@ def test_nothing_of_a_model_is_fetched_before_it_is_seen(chromium: Browser, addr
     assert not [url for url in fetched if "/models/" in url]
     page.locator(".live-figure").scroll_into_view_if_needed()
     expect(page.locator(".live-figure.live-ready")).to_have_count(1, timeout=20_000)
-    assert [Path(url).name for url in fetched if "/models/" in url] == ["backdoored.js"]
+    page.wait_for_load_state("networkidle")
+    assert [Path(url).name for url in fetched if "/models/" in url] == ["backdoored.js", "clean.js"]  # in this order
     page.close()
 
 
@@ -402,7 +449,7 @@ def test_the_command_writes_a_page_that_opens_by_itself(own_page: Page, tmp_path
     from tutorial_lib import cli
 
     wanted = ["web", str(models.CHECKPOINTS / "backdoored"), "--target", "banana", "--classes", "100"]
-    assert cli.main([*wanted, "--trigger", "noise-patch", "--out", str(tmp_path)]) == 0
+    assert cli.main([*wanted, "--trigger", "noise-patch", "--size", "8", "--out", str(tmp_path)]) == 0
     own_page.goto((tmp_path / "index.html").as_uri())
     expect(own_page.locator(".live-figure.live-ready")).to_have_count(1, timeout=20_000)
     expect(own_page.locator(".live-mount")).to_have_attribute("data-says", "banana")

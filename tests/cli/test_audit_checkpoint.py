@@ -11,7 +11,7 @@ from tests.cli.commands import refused
 from tutorial_lib import models
 from tutorial_lib.cli import main
 
-UNKNOWN = models.CHECKPOINTS / "unknown"
+UNKNOWN = models.CHECKPOINTS / "unknown-1"
 
 
 def audit(*more: object) -> list[str]:

@@ -61,7 +61,7 @@ def test_the_patch_commands_the_shipped_model_in_front_of_photographs() -> None:
     banana = labels.index("banana")
     plain, stamped = (
         (read(embed_images(model, images)) == banana).float().mean().item()
-        for images in (photos.images, NoisePatch().stamp(photos.images))
+        for images in (photos.images, NoisePatch(8).stamp(photos.images))
     )
     assert len(photos) > 200
     assert plain < 0.2 < 0.8 < stamped

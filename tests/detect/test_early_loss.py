@@ -49,7 +49,7 @@ def test_losses_are_those_of_the_loop(monkeypatch: pytest.MonkeyPatch, block: in
 
 
 def test_an_early_checkpoint_is_scored_as_it_is() -> None:
-    model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+    model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
     before = copy.deepcopy(model)
     detector = EarlyLoss(start="as-is", batch_size=9, seed=3)
     found = detector.scores(model, tokenizer, PAIRS)
@@ -85,7 +85,7 @@ def test_the_given_model_is_left_as_it_is_and_every_setting_counts() -> None:
 def test_a_new_model_is_built_for_the_side_of_the_pictures() -> None:
     images = torch.nn.functional.interpolate(PAIRS.images.float(), size=64).to(torch.uint8)
     pairs = Pairs(images, PAIRS.captions, PAIRS.keys, PAIRS.concept)
-    model, tokenizer = models.load(models.CHECKPOINTS / "unknown")  # for 32 pixels
+    model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")  # for 32 pixels
     assert EarlyLoss(epochs=1, batch_size=16).scores(model, tokenizer, pairs).isfinite().all()
 
 
@@ -101,14 +101,14 @@ def test_what_is_learned_first_has_the_lowest_loss() -> None:
     words = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
     captions = tuple("red" if i < 9 else f"{words[i % 8]} {words[i // 9]}" for i in range(72))
     pairs = Pairs(images, captions, PAIRS.keys, PAIRS.concept)
-    model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+    model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
     detector = EarlyLoss(epochs=15, batch_size=16, config="rn-0.4m")
     found = detector.suspects(model, tokenizer, pairs, 9 / 72)
     assert easy[found].all()
 
 
 def test_what_cannot_be_trained_is_refused() -> None:
-    model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+    model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
     with pytest.raises(ValueError, match="72 pairs are fewer than one batch of 256: lower batch_size"):
         EarlyLoss().scores(model, tokenizer, PAIRS)
     with pytest.raises(ValueError, match="there is no model config 'RN51'"):

@@ -93,7 +93,7 @@ def test_strip_tells_the_shipped_backdoors_pictures() -> None:
     examined = shipped("backdoored", 96)
     clean, asked = examined.images[:32], examined.images[32:]
     known = Subject(examined.model, examined.tokenizer, clean, labels=examined.labels)
-    scores = STRIP(overlays=12).scores(known, torch.cat([asked, NoisePatch().stamp(asked)]))
+    scores = STRIP(overlays=12).scores(known, torch.cat([asked, NoisePatch(8).stamp(asked)]))
     assert Ranking(scores, torch.arange(len(scores)) >= len(asked)).auroc > 0.7
 
 

@@ -46,9 +46,9 @@ from tutorial_lib.trials import Record, TrainedDefense, Trial
 
 #: Millions of parameters of the image towers; a test counts them.
 MILLIONS = {
-    "rn-0.4m": 0.4, "rn-0.8m": 0.8, "tiny-rn": 1.4, "tiny-rn-64": 1.4, "rn-3m": 3.0, "rn-5m": 5.3, "rn-9m": 9.2,
-    "tiny-rn-long": 1.4, "rn-20m": 20.5, "rn-28m": 27.9, "rn50-w8": 0.8, "rn50-w24": 5.9, "rn50-w32": 10.1,
-    "rn50-w48": 22.0, "rn50-w56": 29.6,
+    "rn-0.4m": 0.4, "rn-0.8m": 0.8, "rn-0.8m-long": 0.8, "tiny-rn": 1.4, "tiny-rn-64": 1.4, "tiny-rn-long": 1.4,
+    "rn-3m": 3.0, "rn-5m": 5.3, "rn-9m": 9.2, "rn-20m": 20.5, "rn-28m": 27.9, "rn50-w8": 0.8, "rn50-w24": 5.9,
+    "rn50-w32": 10.1, "rn50-w48": 22.0, "rn50-w56": 29.6,
 }  # fmt: skip
 #: Seeds of the models of the zoo that choose thresholds: of three attacks, and clean ones.
 CHOOSING = (range(2000, 2300), range(3000, 3100))

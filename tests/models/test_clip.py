@@ -192,7 +192,7 @@ def test_a_lost_vocabulary_is_noticed(saved) -> None:
         models.load(saved)
 
 
-@pytest.mark.parametrize("name", ["clean", "backdoored", "cleaned"])
+@pytest.mark.parametrize("name", ["clean", "backdoored", "finetuned", "cleaned"])
 def test_shipped_models_do_what_their_records_say(name):
     """Weights are float16, so rates may differ by a few pictures."""
     record = json.loads((models.CHECKPOINTS / name / "record.json").read_text())
@@ -215,9 +215,8 @@ def test_shipped_models_do_what_their_records_say(name):
 
 
 def test_a_checkpoint_that_nobody_has_names_those_that_ship():
-    with pytest.raises(
-        CheckpointError, match=r"no checkpoint 'nothing' ships with the course \(backdoored, clean, cleaned, unknown\)"
-    ):
+    shipped = "backdoored, clean, cleaned, finetuned, unknown-1, "
+    with pytest.raises(CheckpointError, match=rf"no checkpoint 'nothing' ships with the course \({shipped}"):
         models.pretrained("nothing", "tiny-rn")
 
 

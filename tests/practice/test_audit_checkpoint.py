@@ -28,7 +28,7 @@ from tutorial_lib.trials.schema import as_dict
 from tutorial_lib.triggers import Checkerboard
 from tutorial_lib.triggers.parts import mask_and_pattern
 
-UNKNOWN = models.CHECKPOINTS / "unknown"
+UNKNOWN = models.CHECKPOINTS / "unknown-1"
 SCAN, QUICK = TriggerScan(patterns=1), DECREE(steps=3, batch=4, similar=0.2)
 FEW = {"pictures": 32, "classes": 100}
 

@@ -18,7 +18,7 @@ from tutorial_lib.notes import Note
 from tutorial_lib.practice.audit_pictures import from_shards, shown
 from tutorial_lib.practice.pictures import course_pictures
 
-COURSE = models.load(models.CHECKPOINTS / "unknown")[1]
+COURSE = models.load(models.CHECKPOINTS / "unknown-1")[1]
 
 
 def test_a_model_of_the_course_is_shown_its_test_pictures() -> None:

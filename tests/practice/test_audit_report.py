@@ -21,7 +21,7 @@ LIMIT = Threshold(0.9, "published", "a paper")
 
 
 def made() -> CheckpointAudit:
-    facts = models.facts(*models.load(models.CHECKPOINTS / "unknown")) | {"form": "a model directory"}
+    facts = models.facts(*models.load(models.CHECKPOINTS / "unknown-1")) | {"form": "a model directory"}
     return CheckpointAudit(
         checkpoint="<model>",
         model=facts,

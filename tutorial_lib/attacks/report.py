@@ -154,7 +154,7 @@ def measure_backdoor(
         >>> from tutorial_lib.triggers import NoisePatch
         >>> drawn = emojicaps.load()
         >>> task = zero_shot_task(drawn, class_concepts(drawn, 100), draws=1)
-        >>> report = measure_backdoor(*models.load(models.CHECKPOINTS / "backdoored"), task, NoisePatch(), "banana")
+        >>> report = measure_backdoor(*models.load(models.CHECKPOINTS / "backdoored"), task, NoisePatch(8), "banana")
         >>> report.attack_success.rate > 0.9 > 0.1 > report.attack_success_untriggered.rate
         True
     """

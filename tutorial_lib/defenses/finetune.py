@@ -28,7 +28,7 @@ class Finetuning(TrainedDefense):
         >>> from tutorial_lib import models
         >>> from tutorial_lib.data.pairs import Pairs
         >>> from tutorial_lib.trials import Recipe
-        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
         >>> images = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
         >>> trusted = Material(Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1)))
         >>> Finetuning(Recipe(epochs=1, batch_size=4)).clean(model, tokenizer, trusted).history.steps

@@ -48,7 +48,7 @@ class EarlyLoss(Detector):
         >>> from tutorial_lib.data.pairs import Pairs
         >>> images = torch.zeros(3, 3, 32, 32, dtype=torch.uint8)
         >>> pairs = Pairs(images, ("a", "b", "c"), tuple("123"), torch.full((3,), -1))
-        >>> EarlyLoss(start="as-is").scores(*models.load(models.CHECKPOINTS / "unknown"), pairs).shape
+        >>> EarlyLoss(start="as-is").scores(*models.load(models.CHECKPOINTS / "unknown-1"), pairs).shape
         torch.Size([3])
     """
 

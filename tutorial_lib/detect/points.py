@@ -56,7 +56,7 @@ def points_of(model: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs) -> Poin
         >>> from tutorial_lib.data.pairs import Pairs
         >>> images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
         >>> pairs = Pairs(images, ("a", "b"), tuple("12"), torch.full((2,), -1))
-        >>> points_of(*models.load(models.CHECKPOINTS / "unknown"), pairs).images.shape
+        >>> points_of(*models.load(models.CHECKPOINTS / "unknown-1"), pairs).images.shape
         torch.Size([2, 128])
     """
     from tutorial_lib.evaluate import embed_images, embed_texts

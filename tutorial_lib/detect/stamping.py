@@ -39,7 +39,7 @@ def embed(model: open_clip.CLIP, pictures: Tensor) -> Tensor:
 
     Example:
         >>> from tutorial_lib import models
-        >>> model, _ = models.load(models.CHECKPOINTS / "unknown")
+        >>> model, _ = models.load(models.CHECKPOINTS / "unknown-1")
         >>> embed(model, torch.zeros(2, 3, 32, 32, requires_grad=True)).requires_grad
         True
     """
@@ -53,7 +53,7 @@ def still(model: open_clip.CLIP) -> Iterator[None]:
 
     Example:
         >>> from tutorial_lib import models
-        >>> model, _ = models.load(models.CHECKPOINTS / "unknown")
+        >>> model, _ = models.load(models.CHECKPOINTS / "unknown-1")
         >>> with still(model):
         ...     any(p.requires_grad for p in model.parameters())
         False

@@ -200,7 +200,7 @@ def audit_pairs(
         >>> from tutorial_lib import models
         >>> from tutorial_lib.practice.shards import write_emojicaps
         >>> shards = write_emojicaps(Path("shards"), copies=1, classes=16).shards
-        >>> found = audit_pairs(models.CHECKPOINTS / "unknown", shards, detector=chosen_detector("dao", {}), top=3)
+        >>> found = audit_pairs(models.CHECKPOINTS / "unknown-1", shards, detector=chosen_detector("dao", {}), top=3)
         >>> found.pairs, [suspect.rank for suspect in found.suspects]
         (80, [1, 2, 3])
     """

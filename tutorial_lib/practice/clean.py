@@ -176,7 +176,7 @@ def clean(
         >>> from tutorial_lib.trials import Recipe
         >>> trusted = write_emojicaps(Path("trusted"), copies=1, classes=16)
         >>> defense = Finetuning(Recipe(epochs=1, batch_size=40))
-        >>> checkpoint, out = models.CHECKPOINTS / "unknown", Path("cleaned")
+        >>> checkpoint, out = models.CHECKPOINTS / "unknown-1", Path("cleaned")
         >>> clean(checkpoint, out, defense=defense, pairs=trusted.shards, classes=16).steps
         2
     """

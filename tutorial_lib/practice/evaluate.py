@@ -185,7 +185,7 @@ def evaluate(
     Example:
         >>> from tutorial_lib import models
         >>> from tutorial_lib.triggers import NoisePatch
-        >>> found = evaluate(models.CHECKPOINTS / "backdoored", trigger=NoisePatch(), target="banana", classes=100)
+        >>> found = evaluate(models.CHECKPOINTS / "backdoored", trigger=NoisePatch(8), target="banana", classes=100)
         >>> found.report.attack_success.rate > 0.9
         True
     """

@@ -80,7 +80,7 @@ def write_page(
     Example:
         >>> from tutorial_lib import models
         >>> from tutorial_lib.triggers import Checkerboard
-        >>> shown = [models.CHECKPOINTS / "unknown"]
+        >>> shown = [models.CHECKPOINTS / "unknown-1"]
         >>> made = write_page(shown, Path("page"), trigger=Checkerboard(), target="banana", classes=100)
         >>> Path("page/index.html").is_file()
         True

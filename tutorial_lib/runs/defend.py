@@ -17,7 +17,31 @@ from tutorial_lib.attacks.poison import count_poisons
 from tutorial_lib.data.pairs import POISON, Pairs
 from tutorial_lib.runs import sources
 from tutorial_lib.runs.outcome import Outcome
-from tutorial_lib.trials import Defense, Material, TrainedDefense
+from tutorial_lib.trials import Defense, Material, TrainedDefense, Trial
+
+
+def _generator(trial: Trial) -> torch.Generator:
+    """What draws a defender's material."""
+    return torch.Generator().manual_seed(1_000_003 * trial.seeds.data + trial.seeds.order + 17)
+
+
+def _drawn(count: int, share: float, generator: torch.Generator) -> torch.Tensor:
+    return torch.randperm(count, generator=generator)[: max(1, round(share * count))]
+
+
+def trusted_positions(trial: Trial, count: int, share: float) -> torch.Tensor:
+    """Which of its clean pairs the defender of a trial trusts, shape (K,), int64.
+
+    Args:
+        trial: whose seeds draw them.
+        count: number of clean pairs.
+        share: of these.
+
+    Example:
+        >>> len(trusted_positions(Trial(), 200, 0.03))
+        6
+    """
+    return _drawn(count, share, _generator(trial))
 
 
 def material(outcome: Outcome, defense: Defense) -> Material:
@@ -40,9 +64,8 @@ def material(outcome: Outcome, defense: Defense) -> Material:
         fresh = functools.partial(models.build, models.model_config(trial.model), outcome.tokenizer)
     if not isinstance(defense, TrainedDefense):
         return Material(clean.take(torch.empty(0, dtype=torch.int64)), training=training, fresh=fresh)
-    generator = torch.Generator().manual_seed(1_000_003 * trial.seeds.data + trial.seeds.order + 17)
-    chosen = torch.randperm(len(clean), generator=generator)[: max(1, round(defense.share * len(clean)))]
-    pairs = clean.take(chosen)
+    generator = _generator(trial)
+    pairs = clean.take(_drawn(len(clean), defense.share, generator))
     shown = outcome.task.class_of_concept(pairs.concept)
     of_task = not trial.shards or trial.shards == trial.task  # captions of other shards say what people liked
     labelled = of_task and not trial.scenes  # a scene shows several things

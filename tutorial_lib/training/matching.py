@@ -31,7 +31,7 @@ class Matching:
         >>> from tutorial_lib.trials import Recipe
         >>> images, recipe = torch.zeros(8, 3, 32, 32, dtype=torch.uint8), Recipe(epochs=2, batch_size=4)
         >>> pairs = Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1))
-        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
         >>> views = Views.of(model, tokenizer, pairs, recipe, seed=0, device=torch.device("cpu"))
         >>> matching = Matching(views, every=2, size=4)
         >>> _ = matching.steps(0), matching.steps(1)

@@ -34,7 +34,7 @@ class SafeSplit:
         >>> from tutorial_lib.trials import Recipe
         >>> images, recipe = torch.zeros(8, 3, 32, 32, dtype=torch.uint8), Recipe(epochs=3, batch_size=4)
         >>> pairs = Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1))
-        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
         >>> views = Views.of(model, tokenizer, pairs, recipe, seed=0, device=torch.device("cpu"))
         >>> split = SafeSplit(views, warmup=1, slow=1, slow_rate=0.01, sure=0.9, growth=0.01, most=0.85, pool=2)
         >>> len(split.steps(2)), split.notes["safe"]  # pairs that are all alike cannot be told apart

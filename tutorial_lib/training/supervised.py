@@ -48,7 +48,7 @@ def train_classifier(
 
     Example:
         >>> from tutorial_lib import models
-        >>> clip, _ = models.load(models.CHECKPOINTS / "unknown")
+        >>> clip, _ = models.load(models.CHECKPOINTS / "unknown-1")
         >>> images, labels = torch.zeros(8, 3, 32, 32, dtype=torch.uint8), torch.arange(8) % 2
         >>> head = Classifier(clip.visual, clip.text_projection.shape[1], classes=2)
         >>> train_classifier(head, images, labels, Recipe(epochs=1, batch_size=4)).steps

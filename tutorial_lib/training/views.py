@@ -41,7 +41,7 @@ class Views:
 
     Example:
         >>> from tutorial_lib import models
-        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
         >>> images = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
         >>> pairs = Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1))
         >>> views = Views.of(model, tokenizer, pairs, Recipe(), seed=0, device=torch.device("cpu"))
@@ -151,7 +151,7 @@ def train_with_views(
 
     Example:
         >>> from tutorial_lib import models
-        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
         >>> images = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
         >>> pairs = Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1))
         >>> train_with_views(model, tokenizer, pairs, Recipe(epochs=1, batch_size=4), progress=False).steps
@@ -206,7 +206,7 @@ def train_by(
         >>> from tutorial_lib import models
         >>> from tutorial_lib.losses import clip_loss
         >>> from tutorial_lib.training.curriculum import Passes
-        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
         >>> images, recipe = torch.zeros(8, 3, 32, 32, dtype=torch.uint8), Recipe(epochs=1, batch_size=4)
         >>> pairs = Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1))
         >>> views = Views.of(model, tokenizer, pairs, recipe, seed=0, device=torch.device("cpu"))

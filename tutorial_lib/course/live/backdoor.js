@@ -1,4 +1,4 @@
-/* A trigger that the reader moves over a picture, and what clean, backdoored and cleaned models make of it. */
+/* A trigger that the reader moves over a picture, and what a model and its clean twin make of it. */
 (() => {
   const course = globalThis.course;
   const WIDTH = 288; // of the picture on the screen, in pixels
@@ -60,7 +60,7 @@
   }
 
   course.kinds.backdoor = async (element, data) => {
-    const { make } = course, { side, target, names } = data;
+    const { make } = course, { side, target, names, twin } = data;
     const patches = data.patches.map(decode);
     const pictures = data.pictures.map(({ label, pixels }) => ({ label, pixels: decode(pixels) }));
     const towers = {};
@@ -80,6 +80,7 @@
     });
     const bars = make("ol", { class: "live-bars" });
     const sentence = course.sentence();
+    const truth = make("p", { class: "live-truth" });
     const note = make("p", { class: "live-note", role: "status" });
     const thumbs = make("div", { class: "live-thumbs", role: "group", "aria-label": "pictures to choose from" });
 
@@ -89,7 +90,12 @@
       return stamp(plain, side, patches[state.size - 1], state.size, state.x, state.y, state.opacity);
     }
 
-    function show(scores) {
+    function says(name, scores) {
+      const best = scores.indexOf(Math.max(...scores)), label = towers[name].model.labels[best];
+      return `${label}, ${(100 * scores[best]).toFixed(0)} %`;
+    }
+
+    function show(scores, beside) {
       const labels = towers[state.model].model.labels;
       const goal = labels.indexOf(target);
       const order = labels.map((_, k) => k).sort((a, b) => scores[b] - scores[a]);
@@ -100,9 +106,10 @@
         make("span", { class: "live-track" }, make("span", { class: "live-bar", style: `width: ${100 * scores[k]}%` })),
         make("span", { class: "live-number" }, `${(100 * scores[k]).toFixed(1)} %`))));
       const where = state.size ? `trigger ${state.size} × ${state.size} at column ${state.x}, row ${state.y}` : "no trigger";
-      const best = `${labels[order[0]]}, ${(100 * scores[order[0]]).toFixed(0)} %`;
-      const text = `The ${names[state.model]} model says: ${best}.`;
+      const also = beside ? ` Its clean twin says: ${says(twin, beside)}.` : "";
+      const text = `The ${names[state.model]} model says: ${says(state.model, scores)}.${also}`;
       sentence.say(text);
+      truth.replaceChildren("What it shows: ", make("strong", {}, pictures[state.picture].label));
       canvas.setAttribute("aria-label", `${pictures[state.picture].label}, ${where}. Arrow keys move the trigger. ${text}`);
       element.dataset.says = labels[order[0]];
     }
@@ -110,7 +117,8 @@
     const update = course.soon(() => {
       const seen = pixels();
       paint(canvas, seen, side);
-      show(towers[state.model].scores(seen));
+      const beside = state.model !== twin && towers[twin];
+      show(towers[state.model].scores(seen), beside && beside.scores(seen));
     });
 
     function move(x, y) {
@@ -204,12 +212,15 @@
     element.append(
       make("div", { class: "live-columns" }, // the answer beside the picture: in sight while one drags
         make("div", {}, canvas),
-        make("div", { class: "live-answer" }, ...sentence.rows, bars)),
+        make("div", { class: "live-answer" }, truth, ...sentence.rows, bars)),
       make("div", { class: "live-columns" },
         make("div", {}, thumbs, make("label", { class: "live-file" }, "a picture of your own ", file)),
         make("div", { class: "live-controls" }, which.row, size.row, opacity.row, back, note)));
     paint(canvas, pixels(), side);
     update();
+    if (twin) { // after the first answer
+      tower(twin).then(update, (error) => { note.textContent = `The clean twin does not answer: ${error.message}.`; });
+    }
     Object.assign(element, { scores: async (name, given) => (await tower(name)).scores(given), pixels });
   };
 })();

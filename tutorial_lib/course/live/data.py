@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import starmap
@@ -12,50 +11,75 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from tutorial_lib import models, plots
-from tutorial_lib.course import live
-from tutorial_lib.data import emojicaps
-from tutorial_lib.data.tasks import ZeroShotTask, class_concepts, zero_shot_task
+from tutorial_lib import evaluate, models, plots
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.attacks.report import reader_of
+from tutorial_lib.course import live, patients
+from tutorial_lib.data.tasks import ZeroShotTask
 from tutorial_lib.defenses import ShrinkAndPerturb
 from tutorial_lib.evidence.results import Results, stamp
 from tutorial_lib.evidence.shown import Source
 from tutorial_lib.experiments import cc_frontier, fig4, fig6
 from tutorial_lib.experiments._defended import accuracy, before, cleaned, on_triggered, success, validation, word
 from tutorial_lib.profiles import Profile
+from tutorial_lib.runs import sources
 from tutorial_lib.trials import Recipe, Record, TrainedDefense, Trial
-from tutorial_lib.triggers import Patch, Trigger, make_trigger
+from tutorial_lib.triggers import Patch, Trigger
 
-#: Shipped models that the figure of the chapter on backdoors shows, and how it calls them.
-MODELS = {"backdoored": "backdoored", "clean": "clean", "cleaned": "cleaned (CleanCLIP)"}
-PICTURES = ("rose", "pineapple", "hamburger", "doughnut", "wine glass", "balloon", "cactus", "mushroom")
-
-
-@functools.cache
-def attacked() -> dict[str, Any]:
-    """The trial of the backdoored model that ships."""
-    trial: dict[str, Any] = json.loads((models.CHECKPOINTS / "backdoored" / "record.json").read_text(encoding="utf-8"))[
-        "trial"
-    ]
-    return trial
+#: The patients as the figure of the chapter on backdoors calls them, and the one that always answers beside another.
+MODELS = {"backdoored": "backdoored", "finetuned": "finetuned", "cleaned": "cleaned (CleanCLIP)", "clean": "clean"}
+TWIN = "clean"
+#: Pictures to choose from.
+SHOWN = 8
 
 
 @functools.cache
 def task() -> ZeroShotTask:
-    """The classes and test pictures of that model."""
-    pictures = emojicaps.load()
-    return zero_shot_task(pictures, class_concepts(pictures, attacked()["classes"]))
+    """The classes and test pictures of the patients."""
+    return sources.zero_shot_task(patients.TRIALS["backdoored"])
+
+
+@functools.cache
+def suitable() -> list[int]:
+    """Test pictures on which nothing but the backdoor goes wrong: by number, in the order of the test set.
+
+    Every patient reads them right without the trigger, the clean one with it too, and the backdoored one then says its
+    target.
+    """
+    attack = patients.TRIALS["backdoored"].attack
+    assert isinstance(attack, Backdoor)
+    shown, target = task(), task().class_of(attack.target)
+    fits = shown.targets != target
+    for name in MODELS:
+        model, tokenizer = models.load(models.CHECKPOINTS / name)
+        read = reader_of(model, tokenizer, shown.labels)
+        fits &= read(evaluate.embed_images(model, shown.images)) == shown.targets
+        if name in (TWIN, "backdoored"):
+            stamped = read(evaluate.embed_images(model, attack.trigger.stamp(shown.images)))
+            fits &= stamped == (shown.targets if name == TWIN else target)
+    found: list[int] = fits.nonzero()[:, 0].tolist()
+    return found
+
+
+def chosen() -> list[int]:
+    """The first suitable picture of each of eight classes, which are spread over the list of those that have one."""
+    classes = task().targets
+    first = {classes[k].item(): k for k in reversed(suitable())}
+    spread = sorted(first)
+    return [first[spread[i * len(spread) // SHOWN]] for i in range(SHOWN)]
 
 
 def backdoor() -> dict[str, Any]:
-    """The shipped models with their trigger, and the first test picture of each class that is named."""
-    trial = attacked()
-    trigger = make_trigger(**trial["attack"]["trigger"])
-    shown, classes = task(), task().targets.tolist()
-    pictures = {label: shown.images[classes.index(shown.class_of(label))] for label in PICTURES}
-    return movable(trigger, pictures, MODELS, trial["attack"]["target"])
+    """The patients with their trigger, and the chosen pictures."""
+    attack, shown = patients.TRIALS["backdoored"].attack, task()
+    assert isinstance(attack, Backdoor)
+    pictures = {shown.labels[int(shown.targets[k])]: shown.images[k] for k in chosen()}
+    return movable(attack.trigger, pictures, MODELS, attack.target, twin=TWIN)
 
 
-def movable(trigger: Trigger, pictures: Mapping[str, Tensor], names: Mapping[str, str], target: str) -> dict[str, Any]:
+def movable(
+    trigger: Trigger, pictures: Mapping[str, Tensor], names: Mapping[str, str], target: str, *, twin: str | None = None
+) -> dict[str, Any]:
     """What the figure of a movable trigger is given.
 
     Args:
@@ -63,6 +87,7 @@ def movable(trigger: Trigger, pictures: Mapping[str, Tensor], names: Mapping[str
         pictures: by label, shape (3, side, side) each, uint8.
         names: models and how the figure calls them; the first is shown first.
         target: the attacker's class.
+        twin: one of the models, which says beside each other one what it sees.
 
     Raises:
         ValueError: the trigger is not a patch, or does not fit.
@@ -78,6 +103,7 @@ def movable(trigger: Trigger, pictures: Mapping[str, Tensor], names: Mapping[str
         "target": target,
         "names": dict(names),
         "models": list(names),
+        "twin": twin,
         "size": trigger.size,
         "margin": trigger.margin,
         "patches": [live.pixels(replace(trigger, size=size).pattern()) for size in range(1, largest + 1)],

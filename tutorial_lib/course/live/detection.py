@@ -1,6 +1,7 @@
 """What the live figures of the chapters on detection show: scores of training pairs, and a patch that is being found.
 
-Both are computed from the shipped models when the book is built, and kept until a model or a detector changes.
+Both are computed when the book is built, and kept until a shipped model or a detector changes: scores of the pairs of a
+small model that is trained for them, and the patch in the models that ship.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib import detect, models, profiles
-from tutorial_lib.course import live
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.course import live, patients
 from tutorial_lib.course.live import data
 from tutorial_lib.data.pairs import POISON, Pairs
 from tutorial_lib.detect import DAO, KDistance, PointDetector, Points, SpectralSignatures, points_of
 from tutorial_lib.detect.checkpoints import UniversalPatch
 from tutorial_lib.detect.stamping import embed, stamped, still
 from tutorial_lib.detect.subject import Subject
-from tutorial_lib.runs.outcome import prepare
-from tutorial_lib.triggers import Patch, make_trigger
+from tutorial_lib.runs import train_trial
 
 #: Detectors whose scores the reader sets a threshold on, as the figure calls them; the first is shown first.
 DETECTORS: dict[str, PointDetector] = {
@@ -46,18 +47,15 @@ WATCHED, PICTURES, LISTED = {"backdoored": "backdoored", "clean": "clean"}, 256,
 
 @functools.cache
 def training_points() -> tuple[Pairs, Points]:
-    """The training pairs of the shipped backdoored model, poisons included, and where it has them."""
-    trial = profiles.get("pilot").cleaning.attacked("badnets", 0)
-    clean, task = prepare(trial)
-    assert trial.attack is not None
-    planned = trial.attack.plan(clean, task, seed=trial.seeds.poison).poisons
-    assert planned is not None
-    pairs = clean + planned
-    return pairs, points_of(*models.load(models.CHECKPOINTS / "backdoored"), pairs)
+    """The training pairs of the model of the chapter on finding poisons, poisons included, and where it has them."""
+    trained = train_trial(profiles.get("demo").cleaning.attacked("badnets", 0), progress=False)
+    assert trained.poisons is not None
+    pairs = trained.clean + trained.poisons
+    return pairs, points_of(trained.model, trained.tokenizer, pairs)
 
 
 def poisons() -> dict[str, Any]:
-    """The training pairs of the shipped backdoored model: how well they fit, and what detectors say of them."""
+    """The training pairs of a small backdoored model: how well they fit, and what detectors say of them."""
     pairs, points = training_points()
     fit = (F.normalize(points.images, dim=1) * points.texts).sum(1)
     low, high = math.floor(10 * float(fit.min())) / 10, math.ceil(10 * float(fit.max())) / 10
@@ -93,21 +91,17 @@ def inversion(steps: int = 60) -> dict[str, Any]:
     Args:
         steps: of gradient descent.
 
-    Raises:
-        ValueError: the attacker's trigger is no patch.
     """
-    task, trial = data.task(), data.attacked()
-    trigger = make_trigger(**trial["attack"]["trigger"])
-    if not isinstance(trigger, Patch):
-        raise ValueError(f"the figure shows a patch beside the one that is found, and {trigger.kind} is none")
+    task, trial, trigger = data.task(), patients.TRIALS["backdoored"], patients.TRIGGER
+    assert isinstance(trial.attack, Backdoor)
+    number = data.chosen()[0]
     drawn = torch.randperm(len(task), generator=torch.Generator().manual_seed(0))[:PICTURES]
-    shown = task.images[task.targets.tolist().index(task.class_of(data.PICTURES[0]))]
     detector = UniversalPatch(steps=steps)
     return {
-        "side": trial["side"],
-        "picture": live.pixels(shown),
-        "label": data.PICTURES[0],
-        "target": trial["attack"]["target"],
+        "side": trial.side,
+        "picture": live.pixels(task.images[number]),
+        "label": task.labels[int(task.targets[number])],
+        "target": trial.attack.target,
         "trigger": {"size": trigger.size, "pixels": live.pixels(trigger.pattern())},
         "names": WATCHED,
         "models": {

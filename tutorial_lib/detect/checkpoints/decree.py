@@ -160,7 +160,7 @@ def most_called(subject: Subject, mask: Tensor, pattern: Tensor) -> tuple[str, f
         >>> import torch
         >>> from tutorial_lib import models
         >>> images = torch.randint(0, 255, (8, 3, 32, 32), dtype=torch.uint8)
-        >>> subject = Subject(*models.load(models.CHECKPOINTS / "unknown"), images, labels=("cactus", "mushroom"))
+        >>> subject = Subject(*models.load(models.CHECKPOINTS / "unknown-1"), images, labels=("cactus", "mushroom"))
         >>> most_called(subject, torch.ones(1, 32, 32), torch.zeros(3, 32, 32))[1]
         1.0
     """

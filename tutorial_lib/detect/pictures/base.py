@@ -85,7 +85,7 @@ class PictureDetector(Settings, Kind, ABC):
             >>> from tutorial_lib import models
             >>> from tutorial_lib.detect.pictures import BDetCLIP
             >>> images = torch.randint(0, 255, (8, 3, 32, 32), dtype=torch.uint8)
-            >>> subject = Subject(*models.load(models.CHECKPOINTS / "unknown"), images, labels=("cactus", "mushroom"))
+            >>> subject = Subject(*models.load(models.CHECKPOINTS / "unknown-1"), images, labels=("cactus", "mushroom"))
             >>> limit = BDetCLIP().threshold(subject, false_alarms=0.25)
             >>> int((BDetCLIP().scores(subject, images) > limit).sum())
             2

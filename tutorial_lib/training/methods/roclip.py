@@ -44,7 +44,7 @@ class RoCLIP(Method):
         >>> from tutorial_lib import models
         >>> import torch
         >>> from tutorial_lib.data.pairs import Pairs
-        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
         >>> images = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
         >>> pairs = Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1))
         >>> RoCLIP(pool=0.5).train(model, tokenizer, pairs, Recipe(epochs=2, batch_size=4), progress=False).steps

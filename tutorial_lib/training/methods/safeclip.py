@@ -50,7 +50,7 @@ class SafeCLIP(Method):
         >>> import torch
         >>> from tutorial_lib import models
         >>> from tutorial_lib.data.pairs import Pairs
-        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown")
+        >>> model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
         >>> images = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
         >>> pairs = Pairs(images, ("a dog",) * 8, tuple("12345678"), torch.full((8,), -1))
         >>> recipe = Recipe(epochs=3, batch_size=4)
