@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from textwrap import indent
 
+import answers
 import quiz
 import records
 from pybtex.database import parse_file
@@ -56,6 +57,10 @@ def _directive(match: re.Match[str]) -> str:
         return _quiz(body)
     if name == "claims":
         return "\n".join(_claim(identity) for identity in f"{argument} {body}".split())
+    if name == "answer":
+        return answers.markdown(argument)
+    if name == "margin":
+        return f"*Note.* {body}"
     if name == "drawing":
         return f"{drawings.markdown(argument)}\n\n*{body}*"
     if name == "live-figure":
