@@ -59,8 +59,6 @@ def _directive(match: re.Match[str]) -> str:
         return "\n".join(_claim(identity) for identity in f"{argument} {body}".split())
     if name == "answer":
         return answers.markdown(argument)
-    if name == "margin":
-        return f"*Note.* {body}"
     if name == "drawing":
         return f"{drawings.markdown(argument)}\n\n*{body}*"
     if name == "live-figure":
