@@ -201,8 +201,8 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[s
     _sources.clear()
     if before == now:
         return []
-    ours = ("{claims}", "{confirmatory-claims}", "{power}", "{paper-beside-ours}", "{verdicts-at-a-glance}", "{answer}", "{answers}")
-    signs = ("from-records", "{measured}", "{interval}", "{verdict}", *ours)
+    ours = ("{claims}", "{confirmatory-claims}", "{power}", "{paper-beside-ours}", "{verdicts-at-a-glance}")
+    signs = ("from-records", "{measured}", "{interval}", "{verdict}", "{answer}", "{answers}", *ours)
     return [name for name in env.found_docs if any(sign in Path(env.doc2path(name)).read_text() for sign in signs)]
 
 
