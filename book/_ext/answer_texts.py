@@ -54,7 +54,7 @@ class AnswerError(ValueError):
 def reference(experiment: str) -> Results:
     """The records of an experiment that answers rest on: those that the pages show."""
     registry.load(experiment)
-    return records.results()
+    return records.source().behind(experiment)
 
 
 # -- numbers
@@ -118,7 +118,7 @@ def number(text: str) -> Number | None:
     """The number of a quantity, `fig2_right.successes(128) %`, or of a claim, `backdoor_rises %`.
 
     Returns:
-        `None` where the reference records have none.
+        `None` where the reference records have none, or their profile has no such setting.
 
     Raises:
         ValueError: there is no such quantity or claim.
@@ -130,7 +130,10 @@ def number(text: str) -> Number | None:
         form = found["format"] or (".0f" if found["unit"] else ".2f")
     else:
         experiment = text.split(".")[0].strip()
-        estimate, scale, form = quantities.quantity(text, reference(experiment))
+        try:
+            estimate, scale, form = quantities.quantity(text, reference(experiment))
+        except KeyError:
+            return None
     return None if estimate is None else Number(" ".join(text.split()), experiment, estimate, scale, form)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from answer_texts import PATH, Answer, Number, get, judged, load, number, open_ends, texts
 from docutils import nodes
+from records import source
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from verdicts import badge, line, raw
@@ -95,7 +96,8 @@ class AnswersDirective(AnswerDirective):
         section += nodes.title("", answer.question)
         section += self.box(answer, asked=False)
         if answer.shows:
-            section += nodes.container("", line(judged(answer.shows), self.parse_text_to_nodes), classes=["claims"])
+            drawn = line(judged(answer.shows), source(), self.parse_text_to_nodes)
+            section += nodes.container("", drawn, classes=["claims"])
         see = f" {answer.see}" if answer.see else ""
         section += self.parse_text_to_nodes(f"Read []({answer.page}.md).{see}")
         return section

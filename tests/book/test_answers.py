@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 
 from tests.book import site
+from tutorial_lib import profiles
+from tutorial_lib.course import chapters
 from tutorial_lib.evidence import claims, registry
+from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.statistics import estimate_mean
 from tutorial_lib.experiments import fig2_right
 
@@ -188,15 +192,30 @@ def test_what_no_sentence_speaks_of_is_told_by_its_verdict() -> None:
     assert set(texts.TOLD) == set(claims.WORDS)
 
 
-def test_every_chapter_that_asks_has_its_answer() -> None:
-    """In its page, where the page opens with the very question; a page may have several."""
-    for key, answer in FOUND.items():
-        page = site.BOOK / f"{answer.page}.md"
-        assert page.exists(), key
-        if answer.page != key:
-            continue
-        text = " ".join(page.read_text().split())
-        assert f"*{answer.question}*" in text, key
+@pytest.mark.parametrize("key", KEYS)
+def test_an_answer_closes_its_page(key: str) -> None:
+    """Where the chapter sums up; and a page that has the answer's name opens with its question."""
+    text = (site.BOOK / f"{FOUND[key].page}.md").read_text()
+    assert text.count(f"```{{answer}} {key}\n```") == 1
+    assert text.index("## What we have seen") < text.index(f"```{{answer}} {key}\n") < text.index("## Check yourself")
+    if key == FOUND[key].page:
+        assert f"# *{FOUND[key].question}* " in " ".join(re.sub(r"(?m)^# .*$", "#", text).split())
+
+
+@pytest.mark.parametrize("path", chapters.chapters(), ids=lambda path: path.stem)
+def test_a_chapter_with_an_answer_opens_with_a_figure(path: Path) -> None:
+    """Below its question, above everything else."""
+    if path.stem in FOUND and "```{answer}" in path.read_text():
+        opening = re.search(r"^# .+\n\n(?:\*[^*]+\*)\n\n```\{(drawing|live-figure)\}", path.read_text(), re.M)
+        assert opening is not None
+
+
+@pytest.mark.parametrize("profile", ["cpu", "laptop", "gpu", "paper"])
+def test_numbers_and_settings_can_be_asked_of_other_profiles(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records that pages show move from one profile to the next: what it lacks is missing, and no error."""
+    monkeypatch.setattr(texts.records, "source", lambda: Results(profiles.get(profile)))
+    for answer in texts.load().values():
+        assert all(found is None or found.models > 0 for found in map(texts.number, answer.numbers.values()))
 
 
 def test_the_answers_follow_the_course() -> None:

@@ -1,4 +1,4 @@
-"""The capstone: a checkpoint of which the reader knows nothing, and what she says and does about it."""
+"""The capstone: a checkpoint of which the reader knows nothing, and what they say and do about it."""
 
 from __future__ import annotations
 
