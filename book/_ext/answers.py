@@ -23,12 +23,23 @@ from verdicts import badge, line, raw
 from tutorial_lib.evidence import registry
 
 
+def said(answer: Answer) -> str:
+    """The first sentence, and the others in a list below it."""
+    first, *others = texts(answer)
+    return "\n".join([first, "", *(f"- {sentence}" for sentence in others)]).strip()
+
+
+def not_known(answer: Answer) -> str:
+    """What no record can say, and what the claims leave open."""
+    return " ".join([f"**Not known.** {answer.not_known()}", *open_ends(answer)])
+
+
 def markdown(key: str) -> str:
     """The box as a notebook's text can hold it."""
     answer = get(key)
-    said = [f"**The answer.** *{answer.question}*", " ".join(texts(answer))]
-    said.append(" ".join([f"**Not known.** {answer.not_known()}", *open_ends(answer)]))
-    return "\n>\n".join(f"> {text}" for text in said)
+    head = f"**The answer.** *{answer.question}*"
+    text = f"{head}\n\n{said(answer)}\n\n{not_known(answer)}"
+    return "\n".join(f"> {row}".rstrip() for row in text.splitlines())
 
 
 def evidence(answer: Answer) -> str:
@@ -72,8 +83,8 @@ class AnswerDirective(SphinxDirective):
         node += nodes.paragraph("", "", nodes.strong("", "The answer"), classes=["answer-title"])
         if asked:
             node += nodes.paragraph("", "", nodes.emphasis("", answer.question), classes=["answer-question"])
-        node += self.parse_text_to_nodes(" ".join(texts(answer)))
-        node += self.parse_text_to_nodes(" ".join([f"**Not known.** {answer.not_known()}", *open_ends(answer)]))
+        node += self.parse_text_to_nodes(said(answer))
+        node += nodes.container("", *self.parse_text_to_nodes(not_known(answer)), classes=["answer-open"])
         node += raw(f"{evidence(answer)}</aside>")
         return node
 

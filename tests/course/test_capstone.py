@@ -54,4 +54,4 @@ def test_a_model_that_nobody_cleaned_or_that_forgot_everything() -> None:
     model, tokenizer = models.load(capstone.FOLDER)
     assert "the trigger still works" in checks.cleaned(model, tokenizer).sentence
     blank = models.build(models.model_config("rn-0.4m"), tokenizer, seed=1)
-    assert "too dear" in checks.cleaned(blank, tokenizer).sentence
+    assert "too expensive" in checks.cleaned(blank, tokenizer).sentence

@@ -78,7 +78,7 @@ def cleaned(model: Model, tokenizer: Tokenizer) -> Feedback:
         f"attack success {before:.0%} before, {after:.0%} after; clean accuracy {right:.1%} before, {kept:.1%} after."
     )
     if kept < right - PRICE:
-        return Feedback(False, f"too dear, accuracy may fall by {100 * PRICE:.0f} points: {said}")
+        return Feedback(False, f"too expensive, accuracy may fall by {100 * PRICE:.0f} points: {said}")
     if after > LEFT * before:
         return Feedback(False, f"the trigger still works, at most a quarter of its success may be left: {said}")
     return Feedback(True, said[0].upper() + said[1:])
