@@ -271,3 +271,16 @@ def test_the_page_of_all_answers_has_a_section_for_each() -> None:
     assert section.astext().count(FOUND["backdoors"].question) == 1
     assert "[](backdoors.md)" in section.astext()
     assert "```{answers}" in (site.BOOK / "what_we_know.md").read_text()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_built_pages_have_the_box(key: str) -> None:
+    """In its chapter, with the question, and on the page of all answers, where the question is the heading."""
+    for name in (FOUND[key].page, "what_we_know"):
+        page = BeautifulSoup((site.HTML / f"{name}.html").read_text(), "html.parser")
+        box = page.find(id=f"answer-{key.replace('_', '-')}")
+        assert box is not None, name
+        said = " ".join(box.get_text().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split())
+        assert texts.texts(FOUND[key])[0] in said
+        assert (FOUND[key].question in said) == (name != "what_we_know")
+        assert len(box.select("aside > ul > li")) == len(FOUND[key].sentences) - 1
