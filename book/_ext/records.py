@@ -40,8 +40,8 @@ CALL = re.compile(r'experiments\.show\("(\w+)", profile(?:, "(\w+)")?\)')
 
 
 def state() -> str:
-    """Changes with the committed records, the claims and the code that reduces them."""
-    files = [*places.results().rglob("*.jsonl"), places.PACKAGE / "plots.py"]
+    """Changes with the committed records, the claims, the answers, and the code that reduces them."""
+    files = [*places.results().rglob("*.jsonl"), places.PACKAGE / "plots.py", places.book() / "answers.yml"]
     for folder in ("experiments", "evidence", "profiles"):
         files += [p for p in (places.PACKAGE / folder).iterdir() if p.is_file()]
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(files))).hexdigest()
