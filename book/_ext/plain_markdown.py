@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from textwrap import indent
 
+import answers
 import further_reading
 import quiz
 import records
@@ -57,6 +58,8 @@ def _directive(match: re.Match[str]) -> str:
         return _quiz(body)
     if name == "claims":
         return "\n".join(_claim(identity) for identity in f"{argument} {body}".split())
+    if name == "answer":
+        return answers.markdown(argument)
     if name == "drawing":
         return f"{drawings.markdown(argument)}\n\n*{body}*"
     if name == "further-reading":

@@ -40,8 +40,8 @@ CALL = re.compile(r'experiments\.show\("(\w+)", profile(?:, "(\w+)")?\)')
 
 
 def state() -> str:
-    """Changes with the committed records, the claims and the code that reduces them."""
-    files = [*places.results().rglob("*.jsonl"), places.PACKAGE / "plots.py"]
+    """Changes with the committed records, the claims, the answers, and the code that reduces them."""
+    files = [*places.results().rglob("*.jsonl"), places.PACKAGE / "plots.py", places.book() / "answers.yml"]
     for folder in ("experiments", "evidence", "profiles"):
         files += [p for p in (places.PACKAGE / folder).iterdir() if p.is_file()]
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(files))).hexdigest()
@@ -210,7 +210,7 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[s
         "{verdicts-at-a-glance}",
         "{comparison}",
     )
-    signs = ("from-records", "{measured}", "{interval}", "{verdict}", *ours)
+    signs = ("from-records", "{measured}", "{interval}", "{verdict}", "{answer}", "{answers}", *ours)
     return [name for name in env.found_docs if any(sign in Path(env.doc2path(name)).read_text() for sign in signs)]
 
 

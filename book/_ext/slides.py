@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import answers
 import forest
 import plain_markdown
 import quiz
@@ -112,7 +113,7 @@ class Deck:
     # -- texts
 
     def _say(self, role: str, text: str) -> str:
-        found = records.results()
+        found = records.source()
         if role == "measured":
             return quantities.measured(text, found)
         if role == "interval":
@@ -262,12 +263,14 @@ class Deck:
             self._quiz(body)
         elif name == "claims":
             self._claims(f"{argument} {body}".split())
+        elif name == "answer":
+            self._answer(argument)
         elif name in ("exercise-end", "solution-start", "solution-end", "raw", "further-reading"):
             return
         elif name == "dropdown":
             if self.section != "Exercises":
                 self._note(self._sentences(body))
-        else:  # a box: an answer, a note
+        else:  # a box, such as a note
             points = [p for each in re.split(r"\n\s*\n", body) if (p := " ".join(self._sentences(each)))]
             if points:
                 title = self._plain(argument) or name.replace("-", " ").capitalize()
@@ -290,7 +293,7 @@ class Deck:
             self.asked = False
 
     def _record(self, name: str, part: str) -> None:
-        shown = getattr(registry.load(name), part)(records.results())
+        shown = getattr(registry.load(name), part)(records.source().behind(name))
         figure = name if part == "plot" else f"{name}-{part.replace('_', '-')}"
         if isinstance(shown, Table):
             self.slides.append(
@@ -308,7 +311,7 @@ class Deck:
             raise ValueError(f"{self.name}: there is no drawing {name!r}")
         draw, alt = DRAWINGS[name]
         body = [f'<div class="drawn">{draw(False).svg(alt)}</div>', f"<p>{self._line(self._plain(caption))}</p>"]
-        self.slides.append(Slide("drawing", self.section, body, figure=f"drawing-{name}", full=True))
+        self.slides.append(Slide("drawing", self.section or self.title, body, figure=f"drawing-{name}", full=True))
 
     def _live(self, name: str, options: dict[str, str], caption: str) -> None:
         still = places.book() / "live" / f"{name}.png"
@@ -318,8 +321,16 @@ class Deck:
         if still.is_file():
             data = base64.b64encode(still.read_bytes()).decode()
             body.insert(0, f'<div class="pixels"><img alt="{alt}" src="data:image/png;base64,{data}"></div>')
-        self.slides.append(Slide("live", self.section, body, figure=f"live-{name}", full=True))
+        self.slides.append(Slide("live", self.section or self.title, body, figure=f"live-{name}", full=True))
         self._note(self._sentences(caption))
+
+    def _answer(self, key: str) -> None:
+        """The answer to the chapter's question; what is not known is said."""
+        answer = answers.get(key)
+        first, *others = (self._line(self._plain(each)) for each in answers.texts(answer))
+        body = [f"<p>{first}</p>", f"<ul>{''.join(f'<li>{each}</li>' for each in others)}</ul>"]
+        notes = [f"<p>{self._line(self._plain(answers.not_known(answer)))}</p>"]
+        self.slides.append(Slide("box", "The answer", body, notes, full=True))
 
     def _quiz(self, body: str) -> None:
         for question in quiz.parse(body.splitlines()):
@@ -335,14 +346,14 @@ class Deck:
     def _claims(self, names: list[str]) -> None:
         rows, notes = [], []
         for name in names:
-            verdict = claims.judge(claims.get(name), records.results())
+            verdict = claims.judge(claims.get(name), records.source())
             rows.append(f"<tr><td>{verdicts.badge(verdict)}</td><td>{escape(verdict.claim.says)}</td></tr>")
             what, where = forest.asked(verdict.claim)
             said = f"<p>{escape(what)} <b>{escape(where)}</b>"
             if (e := verdict.estimate) is not None:
                 value, low, high = map(forest.number, (e.value, e.low, e.high))
                 said += f": {value}, 95 % interval {low} to {high}, {e.n} models"
-            why = self._line(quantities.written(verdict.why, records.results()))
+            why = self._line(quantities.written(verdict.why, records.source()))
             notes.append(f"{said}. {why}</p>")
         body = f"<table>{''.join(rows)}</table>"
         self.slides.append(Slide("claims", "What the records say", [body], notes, full=True))

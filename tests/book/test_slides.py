@@ -8,7 +8,7 @@ import pytest
 
 from tests.book import site
 
-slides = site.extension("slides")
+slides, answers = site.extension("slides"), site.extension("answers")
 CHAPTER = """\
 # A title
 
@@ -56,7 +56,10 @@ What follows a figure is said and not shown.
 ```{claims} backdoor_rises
 ```
 
-```{answer} Who asks, in a word
+```{answer} backdoors
+```
+
+```{note} Who asks, in a word
 We do: {measured}`fig2_right.successes(128) %.0f` % of them.
 ```
 
@@ -108,7 +111,20 @@ def shown(deck: slides.Deck, kind: str) -> list[str]:
 def test_a_deck_has_a_slide_for_each_step_of_a_chapter(deck: slides.Deck) -> None:
     assert (deck.title, deck.question) == ("A title", "Who asks?")
     kinds = [slide.kind for slide in deck.slides if slide.body]
-    assert kinds == ["text", "text", "text", "predict", "code", "text", "figure", "claims", "box", "quiz", "exercises"]
+    assert kinds == [
+        "text",
+        "text",
+        "text",
+        "predict",
+        "code",
+        "text",
+        "figure",
+        "claims",
+        "box",
+        "box",
+        "quiz",
+        "exercises",
+    ]
 
 
 def test_numbers_of_a_live_run_are_left_out(deck: slides.Deck) -> None:
@@ -134,7 +150,8 @@ def test_records_say_what_a_figure_and_a_claim_show(deck: slides.Deck) -> None:
     assert "<svg" in chart
     (claims,) = shown(deck, "claims")
     assert "verdict-holds" in claims
-    (box,) = shown(deck, "box")
+    answer, box = shown(deck, "box")
+    assert all(sentence in answer for sentence in answers.texts(answers.get("backdoors"))[:1])
     assert box.startswith("<p>We do: ")
 
 

@@ -44,7 +44,7 @@ def cleanclip_loss(answer: Answer) -> None:
 def choose(answer: Answer) -> None:
     """`answer(before, after, margin)`: position of the last setting, from weak to strong, that loses at most `margin`.
 
-    Where every setting loses more, -1: she keeps the model as it is.
+    Where every setting loses more, -1: they keep the model as it is.
     """
     cases = [
         (0.50, [0.49, 0.47, 0.40], 0.05, 1),
