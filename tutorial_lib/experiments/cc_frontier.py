@@ -70,6 +70,11 @@ def filtered(p: Profile, seed: int) -> Trial:
     return before(p.cleaning.attacked(dict(p.cleaning.attacks["badnets"]) | {"count": 0}, seed))
 
 
+def anew(results: Results, value: Callable[[Record], float] = success) -> dict[int, float]:
+    """A number of the models that were trained from scratch without the poisons, attack success by default, by seed."""
+    return results.per_seed(lambda s: filtered(results.profile, s), value)
+
+
 def settings(p: Profile, method: str) -> list[TrainedDefense]:
     """A method at each of its settings, from weak to strong."""
     c = p.cleaning
@@ -203,10 +208,9 @@ def uses(results: Results) -> Table:
     """How far each way to use a model is exposed, before and after, beside models without poisons."""
     rows = []
     for name, value in USES.items():
-        never = results.per_seed(lambda s: filtered(results.profile, s), value)
         start = by_seed(results, lambda s: poisoned(results.profile, s), [], value)
         after = (measured(results, method, value) for method in ("finetune", "cleanclip"))
-        rows.append((name, *(percent(found.values()) for found in (never, start, *after))))
+        rows.append((name, *(percent(found.values()) for found in (anew(results, value), start, *after))))
     head = ("use (%)", "never poisoned", "before", word("finetune"), word("cleanclip"))
     return Table(head, tuple(rows))
 
@@ -224,9 +228,8 @@ def table(results: Results) -> Table:
             for value in (success, accuracy)
         ]
         rows.append((word(method), *cells))
-    none = results.per_seed(lambda s: filtered(p, s), success)
-    clean = results.per_seed(lambda s: filtered(p, s), accuracy)
-    rows.append(("from scratch without poisons", percent(none.values()), percent(clean.values()), "", ""))
+    cells = [percent(anew(results, value).values()) for value in (success, accuracy)]
+    rows.append(("from scratch without poisons", *cells, "", ""))
     probe = exposed(results, "linear_probe")
     by_probe = by_seed(
         results, lambda s: poisoned(p, s), [], lambda r: r.metrics["clean_accuracy"]["linear_probe"]["rate"]

@@ -203,15 +203,16 @@ def table(results: Results | None = None) -> Table:
 def plot(results: Results | None = None) -> go.Figure:
     """Attack success and clean accuracy of every setting, one below the other."""
     fig = plots.figure(
-        "Attack success and clean accuracy of one model for each of 24 settings of a backdoor. Success is near zero with "
-        "16 poisons, cells of one pixel, a patch of four pixels, ten epochs, strong crops, or a model that has learned "
-        "nothing.",
+        "Attack success and clean accuracy of one model for each of 24 settings of a backdoor. Success is near zero "
+        "with 16 poisons, cells of one pixel, a patch of four pixels, ten epochs, strong crops, or a model that has "
+        "learned nothing.",
         x="pictures (%)",
         y="setting",
         height=640,
         stamp="one model for each setting",
     )
-    for title, what in (("attack success", "success"), ("clean accuracy", "accuracy")):
+    shown: tuple[tuple[str, Rate], ...] = (("attack success", "success"), ("clean accuracy", "accuracy"))
+    for title, what in shown:
         found = [(name, rate) for name, trial in reversed(SETTINGS) for rate in _rate(trial, what)]
         looks = plots.style(title)
         fig.add_scatter(

@@ -1,14 +1,17 @@
-"""Checks of defenses (the chapters on CleanCLIP and whether it holds)."""
+"""Checks of defenses (the chapters on CleanCLIP, when cleaning works, and whether it holds)."""
 
 from __future__ import annotations
 
+import math
 import random
+
+import numpy as np
 
 from tutorial_lib import losses
 from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, number, same, unit
 from tutorial_lib.trials import Recipe
 
-__all__ = ["choose", "cleanclip_loss", "swap_words", "warmup"]
+__all__ = ["budget", "choose", "cleanclip_loss", "frontier", "left_at_equal_loss", "swap_words", "warmup"]
 
 
 @checked("Two CLIP directions, two in-modal ones, weighted.")
@@ -103,3 +106,80 @@ def warmup(answer: Answer) -> None:
             if step < 20 and abs(found - 0.003 * step / 20) < 1e-9:
                 raise WrongError("the first step has rate 0 and teaches nothing; step k has the share (k + 1) / n.")
             raise WrongError(f"at step {step} of 100 the rate is {found:.6f}, and {right:.6f} is right.")
+
+
+@checked("Whole batches on both sides; above 100 % no defense is needed.")
+def budget(answer: Answer) -> None:
+    """`answer(pairs, epochs, batch_size, trained)`: samples of a finetuning as a share of those of the pre-training.
+
+    Only whole batches are trained on; `trained` is a number of samples.
+    """
+    for pairs, epochs, batch, trained in (
+        (800, 10, 64, 80_000),
+        (100_000, 10, 128, 192_000_000),
+        (120, 10, 64, 80_000),
+    ):
+        right = epochs * (pairs // batch) * batch / trained
+        same(
+            number(answer(pairs, epochs, batch, trained)),
+            right,
+            {
+                "the last batch of an epoch is not full and is left out.": epochs * pairs / trained,
+                "a share is asked for, not a percentage.": 100 * right,
+                "that is one epoch.": right / epochs,
+                "those are steps; a step has a batch of samples.": right / batch,
+            },
+        )
+
+
+@checked("What another setting beats in both needs no place in a table.")
+def frontier(answer: Answer) -> None:
+    """`answer(points)`: those of (accuracy, success) that no other point beats, by falling accuracy.
+
+    Another point beats one if it is as good in both numbers and better in one; of equal points one stays.
+    """
+    for points, right in (
+        ([(0.40, 0.9), (0.45, 0.95), (0.35, 0.2), (0.34, 0.3)], [(0.45, 0.95), (0.40, 0.9), (0.35, 0.2)]),
+        ([(0.30, 0.1), (0.30, 0.5), (0.20, 0.1)], [(0.30, 0.1)]),
+        ([(0.30, 0.1), (0.30, 0.1)], [(0.30, 0.1)]),
+        ([(0.41, 0.5)], [(0.41, 0.5)]),
+    ):
+        found = [(float(a), float(s)) for a, s in given(answer(list(points)))]
+        if found == right:
+            continue
+        if sorted(found) == sorted(right):
+            raise WrongError(f"of {points} the right ones are there; give them by falling accuracy.")
+        if extra := [point for point in found if point not in right]:
+            raise WrongError(f"of {points} you keep {extra[0]}, which another point beats in one number or in both.")
+        if len(found) > len(right):
+            raise WrongError(f"of {points} two are equal: keep one of them.")
+        lost = next(point for point in right if point not in found)
+        raise WrongError(f"of {points} you drop {lost}, which nothing beats: success is better the *lower* it is.")
+
+
+@checked("Compared where they cost the same, and not at a learning rate that happens to be the same.")
+def left_at_equal_loss(answer: Answer) -> None:
+    """`answer(points, accuracy)`: success at that accuracy on the line through points by falling accuracy.
+
+    `nan` where the line does not reach it: a curve is not continued beyond what was tried.
+    """
+    points = [(0.45, 0.95), (0.40, 0.80), (0.30, 0.20)]
+    for at, right in ((0.45, 0.95), (0.425, 0.875), (0.33, 0.38), (0.30, 0.20)):
+        nearest = min(points, key=lambda point: abs(point[0] - at))[1]
+        weaker = next(success for accuracy, success in points if accuracy <= at + 1e-9)
+        straight = 0.95 + (0.45 - at) / 0.15 * (0.20 - 0.95)
+        backwards = float(np.interp(at, [a for a, _ in points], [s for _, s in points]))
+        same(
+            number(answer(list(points), at)),
+            right,
+            {
+                "`np.interp` wants its positions ascending, and these fall.": backwards,
+                "that is the nearest point; go along the line between its neighbours.": nearest,
+                "that is the next point that costs more; go along the line between the two.": weaker,
+                "the line goes through every point, and not from the first to the last.": straight,
+            },
+        )
+    for outside in (0.46, 0.29):
+        found = given(answer(list(points), outside))
+        if not math.isnan(float(found)):
+            raise WrongError(f"no setting has an accuracy of {outside}: the answer is nan, not {float(found):.2g}.")
