@@ -24,7 +24,7 @@ from tutorial_lib.losses import clip_loss
 from tutorial_lib.triggers import NoisePatch
 
 BACKDOOR, CONTRAST, SIMILARITIES = "backdoors", "contrastive_learning", "zscore"
-PLACEMENT, FRONTIER = "what_makes_it_work", "cleanclip"
+PLACEMENT, FRONTIER = "what_makes_it_work", "when_cleaning_works"
 
 Open = Callable[..., Locator]
 

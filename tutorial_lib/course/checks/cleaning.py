@@ -169,8 +169,11 @@ def left_at_equal_loss(answer: Answer) -> None:
         weaker = next(success for accuracy, success in points if accuracy <= at + 1e-9)
         straight = 0.95 + (0.45 - at) / 0.15 * (0.20 - 0.95)
         backwards = float(np.interp(at, [a for a, _ in points], [s for _, s in points]))
+        found = given(answer(list(points), at))
+        if math.isnan(float(found)):
+            raise WrongError("nan on the curve itself: `np.interp` wants its positions ascending, and these fall.")
         same(
-            number(answer(list(points), at)),
+            number(found),
             right,
             {
                 "`np.interp` wants its positions ascending, and these fall.": backwards,
