@@ -70,11 +70,6 @@ def filtered(p: Profile, seed: int) -> Trial:
     return before(p.cleaning.attacked(dict(p.cleaning.attacks["badnets"]) | {"count": 0}, seed))
 
 
-def anew(results: Results, value: Callable[[Record], float] = success) -> dict[int, float]:
-    """A number of the models that were trained from scratch without the poisons, attack success by default, by seed."""
-    return results.per_seed(lambda s: filtered(results.profile, s), value)
-
-
 def settings(p: Profile, method: str) -> list[TrainedDefense]:
     """A method at each of its settings, from weak to strong."""
     c = p.cleaning
@@ -99,6 +94,11 @@ def measured(
 
 def successes(results: Results, method: str) -> dict[int, float]:
     return measured(results, method)
+
+
+def retrained(results: Results) -> dict[int, float]:
+    """Attack success of models that were trained from scratch without the poisons."""
+    return results.per_seed(lambda s: filtered(results.profile, s), success)
 
 
 def most_accurate(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record | None:
@@ -208,9 +208,10 @@ def uses(results: Results) -> Table:
     """How far each way to use a model is exposed, before and after, beside models without poisons."""
     rows = []
     for name, value in USES.items():
+        never = results.per_seed(lambda s: filtered(results.profile, s), value)
         start = by_seed(results, lambda s: poisoned(results.profile, s), [], value)
         after = (measured(results, method, value) for method in ("finetune", "cleanclip"))
-        rows.append((name, *(percent(found.values()) for found in (anew(results, value), start, *after))))
+        rows.append((name, *(percent(found.values()) for found in (never, start, *after))))
     head = ("use (%)", "never poisoned", "before", word("finetune"), word("cleanclip"))
     return Table(head, tuple(rows))
 
@@ -228,8 +229,9 @@ def table(results: Results) -> Table:
             for value in (success, accuracy)
         ]
         rows.append((word(method), *cells))
-    cells = [percent(anew(results, value).values()) for value in (success, accuracy)]
-    rows.append(("from scratch without poisons", *cells, "", ""))
+    none = retrained(results)
+    clean = results.per_seed(lambda s: filtered(p, s), accuracy)
+    rows.append(("from scratch without poisons", percent(none.values()), percent(clean.values()), "", ""))
     probe = exposed(results, "linear_probe")
     by_probe = by_seed(
         results, lambda s: poisoned(p, s), [], lambda r: r.metrics["clean_accuracy"]["linear_probe"]["rate"]
