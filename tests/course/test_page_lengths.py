@@ -20,10 +20,19 @@ VERDICTS, SCREENS = 8, 15
 #: Pages that were longer when this was fixed; none may grow.
 MORE_VERDICTS = {"targeted_poisoning": 11}
 #: Pages that were divided for their length. They open with a figure, and have an exercise of several steps.
-DIVIDED = ("what_makes_it_work", "size_and_tower", "low_success", "cleanclip", "when_cleaning_works")
+DIVIDED = (
+    "what_makes_it_work",
+    "size_and_tower",
+    "low_success",
+    "cleanclip",
+    "what_cleaning_removes",
+    "when_cleaning_works",
+)
 
-FIGURE = re.compile(r"^experiments\.show\(|^plots\.(?:pictures|side_by_side)\(|^fig$|^```\{(?:drawing|live-figure)\}", re.M)
-CELL = re.compile(r"^```\{code-cell\} ipython3\n(?P<head>(?::.*\n)*)(?P<code>.*?)^```$", re.M | re.S)
+FIGURE = re.compile(
+    r"^experiments\.show\(|^plots\.(?:pictures|side_by_side)\(|^fig$|^```\{(?:drawing|live-figure)\}", re.M
+)
+CELL = re.compile(r"^```\{code-cell\} ipython3\n(?P<head>(?::[^\n]*\n)*)(?P<code>.*?)^```$", re.M | re.S)
 STEP = re.compile(r"^```\{exercise-start\} Step (\d): .*?^\*(?:Easy|Medium|Harder), (\d+) minutes\.\*", re.M | re.S)
 
 
@@ -66,3 +75,49 @@ def screens(text: str) -> float:
         if words := len(block.split()):
             pixels += 27 * -(-words // 12) + 14
     return pixels / 720
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_a_page_has_few_verdicts(path: Path) -> None:
+    assert len(shown(path)) <= MORE_VERDICTS.get(path.stem, VERDICTS)
+
+
+def test_a_verdict_stands_on_one_page_beside_that_of_all_verdicts() -> None:
+    counted = Counter(name for path in CHAPTERS for name in shown(path))
+    assert max(counted.values()) == 1, counted.most_common(3)
+    assert {claims.get(name).id for name in counted} == set(counted)
+    experiments = {claims.get(name).experiment for name in counted}
+    assert {
+        "fig4",
+        "fig5_left",
+        "fig5_right",
+        "fig6",
+        "cc_attacks",
+        "cc_frontier",
+        "cc_map",
+        "cc_strength",
+    } <= experiments
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_a_divided_page_is_short(name: str) -> None:
+    assert 5 <= screens(body(name)) <= SCREENS
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_a_divided_page_opens_with_a_figure(name: str) -> None:
+    assert FIGURE.search(body(name).split("\n## ")[0])
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_a_divided_page_has_a_long_exercise_of_steps(name: str) -> None:
+    steps = STEP.findall(body(name))
+    assert [int(number) for number, _ in steps] == list(range(1, len(steps) + 1))
+    assert len(steps) >= 3
+    assert 30 <= sum(int(minutes) for _, minutes in steps) <= 60
+
+
+def test_a_long_page_is_noticed() -> None:
+    text = body("cleanclip")
+    parts = text.split("\n## ")
+    assert screens(text + "\n## " + "\n## ".join(parts[1:])) > SCREENS

@@ -1,4 +1,4 @@
-"""Checks of defenses (the chapters on CleanCLIP, when cleaning works, and whether it holds)."""
+"""Checks of defenses (the chapters on CleanCLIP, what it removes, when it works, and whether it holds)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ import math
 import random
 
 import numpy as np
+import torch
 
 from tutorial_lib import losses
 from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, number, same, unit
 from tutorial_lib.trials import Recipe
 
-__all__ = ["budget", "choose", "cleanclip_loss", "frontier", "left_at_equal_loss", "swap_words", "warmup"]
+__all__ = [
+    "budget",
+    "choose",
+    "cleanclip_loss",
+    "embedding_distance",
+    "frontier",
+    "left_at_equal_loss",
+    "relative_distance",
+    "swap_words",
+    "three_shares",
+    "warmup",
+]
 
 
 @checked("Two CLIP directions, two in-modal ones, weighted.")
@@ -106,6 +118,82 @@ def warmup(answer: Answer) -> None:
             if step < 20 and abs(found - 0.003 * step / 20) < 1e-9:
                 raise WrongError("the first step has rate 0 and teaches nothing; step k has the share (k + 1) / n.")
             raise WrongError(f"at step {step} of 100 the rate is {found:.6f}, and {right:.6f} is right.")
+
+
+@checked("The third share is what a user meets when only the attacker's answer was unlearned.")
+def three_shares(answer: Answer) -> None:
+    """`answer(said, true, target)`: shares called the target, the true class, and anything else; of other classes only."""
+    said = torch.tensor([2, 2, 2, 0, 1, 3, 2, 1, 2, 3])
+    true = torch.tensor([0, 1, 2, 0, 1, 0, 2, 3, 3, 1])
+    found = given(answer(said, true, 2))
+    try:
+        shares = torch.tensor([number(v, "a share") for v in found], dtype=torch.float64)
+    except TypeError:
+        raise WrongError("three shares are asked for.") from None
+    if len(shares) != 3:
+        raise WrongError(f"three shares are asked for, not {len(shares)}.")
+    same(
+        shares,
+        torch.tensor([3 / 8, 2 / 8, 3 / 8], dtype=torch.float64),
+        {
+            "pictures of the target itself are counted: those are right when they are called so.": torch.tensor(
+                [5 / 10, 4 / 10, 1 / 10], dtype=torch.float64
+            ),
+            "target, right, anything else: in this order.": torch.tensor([2 / 8, 3 / 8, 3 / 8], dtype=torch.float64),
+            "shares are asked for, not numbers of pictures.": torch.tensor([3.0, 2.0, 3.0], dtype=torch.float64),
+            "shares are asked for; the third is one less the two others.": (
+                torch.tensor([3 / 8, 2 / 8, 1 - 3 / 8], dtype=torch.float64)
+            ),
+        },
+    )
+
+
+def _embeddings() -> tuple[torch.Tensor, torch.Tensor]:
+    """Clean ones, and those with a trigger, of length 1."""
+    clean = unit(12, 6, seed=71)
+    return clean, torch.nn.functional.normalize(clean + 0.7 * unit(1, 6, seed=72), dim=1)
+
+
+@checked("On the unit sphere a distance says the same of every model, between 0 and 2.")
+def embedding_distance(answer: Answer) -> None:
+    """`answer(clean, triggered)`: mean distance of the embeddings, (N, d), normalised by the answer."""
+    clean, triggered = _embeddings()
+    lengths = torch.linspace(1, 5, len(clean), dtype=torch.float64)[:, None]
+    a, b = 3 * lengths * clean, lengths * triggered
+    apart = (clean - triggered).norm(dim=1)
+    same(
+        number(answer(a, b)),
+        apart.mean().item(),
+        {
+            "the embeddings are not normalised: first give each the length 1.": (a - b).norm(dim=1).mean().item(),
+            "that is the squared distance.": apart.square().mean().item(),
+            "that is the cosine; the distance is √(2 − 2 cos).": (clean * triggered).sum(1).mean().item(),
+            "one norm of the whole matrix; a distance for each picture, then their mean.": apart.norm().item(),
+            "that is the distance of the means; take the mean of the distances.": (
+                (clean.mean(0) - triggered.mean(0)).norm().item()
+            ),
+        },
+    )
+
+
+@checked("In units of what is usual in that model, two models may stand in one table.")
+def relative_distance(answer: Answer) -> None:
+    """`answer(clean, triggered)`: mean distance over the mean distance of two different clean pictures."""
+    clean, triggered = _embeddings()
+    apart, pairs, n = (clean - triggered).norm(dim=1).mean().item(), torch.cdist(clean, clean), len(clean)
+    usual = pairs.sum().item() / (n * (n - 1))
+    same(
+        number(answer(clean, triggered)),
+        apart / usual,
+        {
+            "a picture's distance to itself is 0 and is no pair: divide by N (N − 1).": apart / pairs.mean().item(),
+            "turn the fraction: the trigger's distance in units of the usual one.": usual / apart,
+            "that is the distance itself; divide by that of two clean pictures.": apart,
+            "the unit is the distance of two *clean* pictures.": (
+                apart / (torch.cdist(triggered, triggered).sum().item() / (n * (n - 1)))
+            ),
+        },
+    )
 
 
 @checked("Whole batches on both sides; above 100 % no defense is needed.")
