@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from records import results, table
+from records import source, table
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
@@ -37,7 +37,7 @@ class WhatItCosts(SphinxDirective):
         sums = [0.0] * 6
         for name in registry.names():
             module = registry.load(name)
-            found = results("pilot")
+            found = source("pilot").behind(name)
             measured = sum(record.seconds for record in found.of(module.trials(found.profile)))
             cells, numbers = [duration(measured) if measured else "–"], [measured]
             for profile, (gpu, together) in PLANNED.items():

@@ -54,7 +54,7 @@ class LiveFigure(SphinxDirective):
         kind, given = data.FIGURES[name]
         figure = nodes.figure(classes=["live-figure"])
         figure += nodes.image(uri=f"live/{name}.png", alt=self.options["alt"], classes=["live-static"])
-        figure += nodes.raw("", live.mount(kind, given(records.results())), format="html")
+        figure += nodes.raw("", live.mount(kind, given(records.source())), format="html")
         caption = nodes.caption()
         parsed = self.parse_content_to_nodes()
         if len(parsed) != 1 or not isinstance(parsed[0], nodes.paragraph):

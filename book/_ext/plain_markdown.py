@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from textwrap import indent
 
+import further_reading
 import quiz
 import records
 from pybtex.database import parse_file
@@ -58,6 +59,8 @@ def _directive(match: re.Match[str]) -> str:
         return "\n".join(_claim(identity) for identity in f"{argument} {body}".split())
     if name == "drawing":
         return f"{drawings.markdown(argument)}\n\n*{body}*"
+    if name == "further-reading":
+        return _reading(argument)
     if name == "live-figure":
         return f"*On the page of this chapter a live figure stands here.* {body}"
     raise ValueError(f"a notebook cannot show the directive {name!r} yet")
@@ -78,8 +81,14 @@ def _quiz(body: str) -> str:
     return "\n\n".join(parts)
 
 
+def _reading(page: str) -> str:
+    entries = further_reading.of(page)
+    said = [cited(entry.paper, further_reading.BIBLIOGRAPHY, textual=True) for entry in entries]
+    return "\n".join(further_reading.item(entry, who) for entry, who in zip(entries, said, strict=True))
+
+
 def _claim(identity: str) -> str:
-    claim, found = claims.get(identity), records.results()
+    claim, found = claims.get(identity), records.source()
     verdict = claims.judge(claim, found)
     why = quantities.written(verdict.why, found) or f"{claim.role.capitalize()}."
     return f"- Claim: {claim.says}. **{verdict.verdict}**. {why}"

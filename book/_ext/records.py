@@ -29,12 +29,13 @@ from tutorial_lib import places, profiles
 from tutorial_lib.evidence import claims, power, quantities, registry
 from tutorial_lib.evidence.decide import ALPHA
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.shown import Shown, Source
 from tutorial_lib.evidence.statistics import Estimate
 from tutorial_lib.evidence.table import Table
 
 logger = logging.getLogger(__name__)
 
-PROFILE = "pilot"  # what the pages show unless they say otherwise
+PROFILE = "demo"  # what the pages show unless they say otherwise
 CALL = re.compile(r'experiments\.show\("(\w+)", profile(?:, "(\w+)")?\)')
 
 
@@ -46,18 +47,20 @@ def state() -> str:
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(files))).hexdigest()
 
 
-_results: dict[str, Results] = {}
+_sources: dict[str, Source] = {}
 
 
-def results(profile: str = PROFILE) -> Results:
-    if profile not in _results:
-        _results[profile] = Results(profiles.get(profile))
-    return _results[profile]
+def source(profile: str = PROFILE) -> Source:
+    """The records of a profile, read once; of each experiment those that the pages show, if none is named."""
+    if profile not in _sources:
+        found = profiles.get(profile)
+        _sources[profile] = Shown(profile) if found.references else Results(found)
+    return _sources[profile]
 
 
 def shown(name: str, part: str = "plot", profile: str = PROFILE) -> nodes.Element:
     """What `experiments.show` shows, a figure or a table."""
-    figure = getattr(registry.load(name), part)(results(profile))
+    figure = getattr(registry.load(name), part)(source(profile).behind(name))
     if isinstance(figure, Table):
         return nodes.raw("", figure._repr_html_(), format="html", classes=["output"])
     return plotly_figure(figure.to_plotly_json() | {"layout": figure.layout.to_plotly_json()})
@@ -68,17 +71,17 @@ def shown(name: str, part: str = "plot", profile: str = PROFILE) -> nodes.Elemen
 
 def quantity(text: str) -> tuple[Estimate | None, float, str]:
     """Estimate, scale and format of what a role says of the records that the pages show."""
-    return quantities.quantity(text, results())
+    return quantities.quantity(text, source())
 
 
 class NumberRole(SphinxRole):
     """A number of the recorded models, as text."""
 
-    written: Callable[[str, Results], str]
+    written: Callable[[str, Source], str]
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         try:
-            text = type(self).written(self.text, results())
+            text = type(self).written(self.text, source())
         except ValueError as error:
             return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
         return [nodes.inline("", text, classes=["measured"])], []
@@ -104,7 +107,7 @@ class VerdictRole(SphinxRole):
             claim = claims.get(self.text.strip())
         except ValueError as error:
             return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
-        word = claims.judge(claim, results()).verdict
+        word = claims.judge(claim, source()).verdict
         return [nodes.strong("", word, classes=["verdict", "verdict-" + word.replace(" ", "-")])], []
 
 
@@ -137,9 +140,9 @@ class ConfirmatoryClaims(SphinxDirective):
     """The claims that are judged together, and the first step of the correction for their number."""
 
     def run(self) -> list[nodes.Node]:
-        family = claims.family(PROFILE)
+        family = claims.family(profiles.get(PROFILE).references[0])
         said = (
-            f"{len(family)} of {len(claims.load())} claims are confirmatory in the profile {PROFILE}. The first step "
+            f"{len(family)} of {len(claims.load())} claims are confirmatory. The first step "
             f"of Holm's correction asks for p below {ALPHA:g}/{len(family)} = {ALPHA / len(family):.2g}."
         )
         titles = {c.experiment: registry.load(c.experiment).TITLE for c in family}
@@ -195,7 +198,7 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[s
     """Pages that show records are read again when the records have changed."""
     now = state()
     before, env.records_state = getattr(env, "records_state", None), now  # type: ignore[attr-defined]
-    _results.clear()
+    _sources.clear()
     if before == now:
         return []
     ours = ("{claims}", "{confirmatory-claims}", "{power}", "{paper-beside-ours}", "{verdicts-at-a-glance}")

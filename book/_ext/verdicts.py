@@ -17,13 +17,15 @@ from typing import Any, ClassVar
 import forest
 from docutils import nodes
 from docutils.parsers.rst import directives
-from records import PROFILE, results, shown, table
+from records import PROFILE, shown, source, table
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from tutorial_lib import profiles
 from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.claims import Claim, Verdict
+from tutorial_lib.evidence.quantities import written
+from tutorial_lib.evidence.shown import Source, complete
 
 PAPERS = {"carlini_terzis": "Carlini & Terzis", "cleanclip": "CleanCLIP"}
 SOURCES = PAPERS | {
@@ -89,10 +91,11 @@ def numbers(verdict: Verdict) -> str:
     return f'<table class="claim-numbers">{cells}</table>'
 
 
-def line(verdict: Verdict, parse: Parse, *, anchor: bool = False) -> nodes.container:
+def line(verdict: Verdict, found: Source, parse: Parse, *, anchor: bool = False) -> nodes.container:
     """One claim: verdict, statement, interval over the allowed region; numbers and reasons folded.
 
     Args:
+        found: the records that were judged.
         parse: makes nodes of MyST text.
         anchor: whether links may lead here.
     """
@@ -109,7 +112,7 @@ def line(verdict: Verdict, parse: Parse, *, anchor: bool = False) -> nodes.conta
     node += raw(f'{head}<div class="claim-line">{measure}{forest.strip(verdict)}</div>')
     node += raw(f"<details><summary>numbers and reasons</summary>{numbers(verdict)}")
     if verdict.why:
-        node += nodes.container("", *parse(verdict.why), classes=["claim-why"])
+        node += nodes.container("", *parse(written(verdict.why, found)), classes=["claim-why"])
     node += raw("</details>")
     return node
 
@@ -119,10 +122,11 @@ def lines(chosen: Iterable[Claim], parse: Parse, profile: str = PROFILE, *, anch
 
     Args:
         parse: makes nodes of MyST text.
-        profile: whose records are judged.
+        profile: whose records are judged; by default those that the pages show.
     """
-    found = [line(claims.judge(claim, results(profile)), parse, anchor=anchors) for claim in chosen]
-    return nodes.container("", *found, raw(f'<p class="claims-legend">{LEGEND}</p>'), classes=["claims"])
+    found = source(profile)
+    those = [line(claims.judge(claim, found), found, parse, anchor=anchors) for claim in chosen]
+    return nodes.container("", *those, raw(f'<p class="claims-legend">{LEGEND}</p>'), classes=["claims"])
 
 
 class ClaimsDirective(SphinxDirective):
@@ -173,7 +177,7 @@ class AtAGlance(SphinxDirective):
     """What holds and what does not, each a line that leads to its details."""
 
     def run(self) -> list[nodes.Node]:
-        found = claims.judge_all(results(PROFILE))
+        found = claims.judge_all(source())
         out: list[nodes.Node] = [raw(f'{choices(found)}<p class="claims-legend">{LEGEND}</p>')]
         order = (*JUDGED, *(w for w in claims.WORDS if w not in JUDGED))
         for kind in order:
@@ -194,8 +198,8 @@ class AtAGlance(SphinxDirective):
 
 def counts() -> nodes.table:
     """How many claims have each verdict, by profile."""
-    those = [p for p in profiles.NAMES if not profiles.get(p).reference and p != "test"]
-    counted = [claims.summary(claims.judge_all(results(profile))) for profile in those]
+    those = [p for p in profiles.NAMES if not profiles.get(p).references and p != "test"]
+    counted = [claims.summary(claims.judge_all(source(profile))) for profile in those]
     rows: list[list[list[nodes.Node] | str] | nodes.row] = [
         [name, *(str(of[name]) for of in counted)] for name in claims.WORDS
     ]
@@ -203,7 +207,7 @@ def counts() -> nodes.table:
 
 
 class PaperBesideOurs(SphinxDirective):
-    """A section per figure, for every profile that has all of its records: not for a sweep that is under way."""
+    """A section per figure: the records that the pages show, and folded those of other profiles that are complete."""
 
     def run(self) -> list[nodes.Node]:
         out: list[nodes.Node] = []
@@ -215,19 +219,17 @@ class PaperBesideOurs(SphinxDirective):
             section = nodes.section(ids=[name.replace("_", "-")], classes=["experiment"])
             section += nodes.title("", module.TITLE)
             section += nodes.paragraph("", "", nodes.strong("", "The paper: "), nodes.Text(module.PAPER + "."))
-            told = False
+            first = source().behind(name).profile.name
+            if complete(name, source(first).behind(name)):
+                section += self.figures(name, first)
+            section += lines(mine, self.parse_text_to_nodes, anchors=True)
             for profile in profiles.NAMES:
-                found = results(profile)
-                wanted = registry.planned(name, found.profile)
-                if profiles.get(profile).reference or profile == "test" or not wanted:
-                    continue
-                if len(found.of(wanted)) < len(wanted):
-                    continue
-                section += self.figures(name, profile)
-                section += lines(mine, self.parse_text_to_nodes, profile, anchors=not told)
-                told = True
-            if not told:
-                section += lines(mine, self.parse_text_to_nodes, anchors=True)
+                hidden = profile in ("test", first) or profiles.get(profile).references
+                if not hidden and complete(name, source(profile).behind(name)):
+                    section += raw(f'<details class="other-records"><summary>the profile {profile}</summary>')
+                    section += self.figures(name, profile)
+                    section += lines(mine, self.parse_text_to_nodes, profile)
+                    section += raw("</details>")
             section += self.changes(mine)
             out.append(section)
         return out

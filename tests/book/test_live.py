@@ -16,9 +16,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.book import site
-from tutorial_lib import evaluate, models, profiles
+from tutorial_lib import evaluate, models
 from tutorial_lib.course.live import data
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.shown import Shown
 from tutorial_lib.experiments import cc_frontier, fig4, fig6
 from tutorial_lib.losses import clip_loss
 from tutorial_lib.triggers import NoisePatch
@@ -288,7 +289,7 @@ def test_a_screen_reader_hears_where_a_drag_ends(own_page: Page, address: str) -
 
 def test_similarities_are_those_of_the_records(opened: Open) -> None:
     figure = opened(SIMILARITIES)
-    results = Results(profiles.get("pilot"))
+    results, sized = (Shown().behind(name) for name in ("fig2_right", "fig6"))
     p = results.profile
     for k, count in enumerate(p.counts):
         slide(figure, "number of poisons", k)
@@ -297,8 +298,9 @@ def test_similarities_are_those_of_the_records(opened: Open) -> None:
         assert float(figure.get_attribute("data-z") or "nan") == pytest.approx(sum(z) / len(z), abs=0.01)
     figure.get_by_role("radio", name="width of the patch").check()
     slide(figure, "width of the patch", 0)
-    z = list(fig6.z_scores(results, fig6.PATCHES[p][0]).values())
-    expect(figure.locator(".live-says")).to_contain_text(f"{fig6.PATCHES[p][0]} × {fig6.PATCHES[p][0]} pixels: z-score")
+    width = fig6.PATCHES[sized.profile][0]
+    z = list(fig6.z_scores(sized, width).values())
+    expect(figure.locator(".live-says")).to_contain_text(f"{width} × {width} pixels: z-score")
     assert float(figure.get_attribute("data-z") or "nan") == pytest.approx(sum(z) / len(z), abs=0.01)
 
 
@@ -315,9 +317,9 @@ def drawn(figure: Locator) -> int:
 @pytest.mark.parametrize(("page", "kind"), [(PLACEMENT, "placement"), (FRONTIER, "frontier")])
 def test_explorers_show_every_record(opened: Open, page: str, kind: str) -> None:
     figure = opened(page)
-    results = Results(profiles.get("pilot"))
-    rows = data.FIGURES[kind][1](results)["rows"]
     module = {"placement": fig4, "frontier": cc_frontier}[kind]
+    results = Shown().behind(module.__name__.rpartition(".")[2])
+    rows = data.FIGURES[kind][1](results)["rows"]
     keys = {r.key for r in results.of(module.trials(results.profile))}
     left_out = {r.key for r in results.of([cc_frontier.filtered(results.profile, s) for s in results.seeds])}
     assert {row["key"] for row in rows} == keys - (left_out if kind == "frontier" else set())

@@ -9,9 +9,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.book import site
-from tutorial_lib import profiles
 from tutorial_lib.evidence import claims, power, quantities, registry
-from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.shown import Shown, complete
 from tutorial_lib.evidence.statistics import estimate_mean
 from tutorial_lib.experiments import fig2_right
 
@@ -30,7 +29,7 @@ def page(name: str) -> str:
 
 def test_a_number_in_the_text_is_the_mean_over_recorded_models(extension):
     estimate, scale, form = extension.quantity("fig2_right.successes(128) %.1f")
-    found = list(fig2_right.successes(Results(profiles.get("pilot")), 128).values())
+    found = list(fig2_right.successes(Shown().behind("fig2_right"), 128).values())
     assert estimate.value == estimate_mean(found).value
     assert (scale, form) == (100.0, ".1f")
     assert f">{100 * estimate.value:.1f}<" in page("backdoors")
@@ -52,23 +51,26 @@ def test_every_cell_from_records_is_understood(extension):
 
 def test_every_claim_stands_beside_the_paper_with_its_verdict():
     html = page("paper_beside_ours")
-    results = Results(profiles.get("pilot"))
     for claim in claims.load():
         assert claim.says.replace("'", "’") in html.replace("'", "’")
-    words = [e.text for e in BeautifulSoup(html, "html.parser").select(".claim .claim-says strong.verdict")]
-    counted = claims.summary(claims.judge_all(results))
+    soup = BeautifulSoup(html, "html.parser")
+    for others in soup.select(".other-records"):
+        others.decompose()
+    words = [e.text for e in soup.select(".claim .claim-says strong.verdict")]
+    counted = claims.summary(claims.judge_all(Shown()))
     assert {word: words.count(word) for word in claims.WORDS} == counted
 
 
 def test_every_verdict_says_why_whatever_it_is():
-    results = Results(profiles.get("pilot"))
+    source = Shown()
     rows = BeautifulSoup(page("paper_beside_ours"), "html.parser").select(".claim .claim-why")
     shown = {typed(row.text) for row in rows}
-    for verdict in claims.judge_all(results):
+    for verdict in claims.judge_all(source):
         if verdict.estimate is not None:
-            assert typed(quantities.written(verdict.why, results)) in shown, verdict.claim.id
+            assert typed(quantities.written(verdict.why, source)) in shown, verdict.claim.id
         if verdict.verdict in ("fails", "undecided"):
-            assert verdict.claim.why or "Holm's correction" in verdict.why, f"{verdict.claim.id} is not explained"
+            explained = verdict.claim.why and verdict.claim.explains == verdict.profile
+            assert explained or "Holm's correction" in verdict.why, f"{verdict.claim.id} is not explained"
 
 
 def typed(text: str) -> str:
@@ -80,7 +82,7 @@ def typed(text: str) -> str:
 
 def test_the_page_of_statistics_lists_the_family_and_the_power_of_every_claim():
     text = typed(BeautifulSoup(page("statistics"), "html.parser").text)
-    family = claims.family("pilot")
+    family = claims.family("cpu")
     assert f"{len(family)} of {len(claims.load())} claims are confirmatory" in text
     for claim in family:
         assert typed(claim.says) in text
@@ -98,12 +100,12 @@ def test_later_changes_of_predicates_are_told():
 
 def test_every_experiment_with_records_is_drawn_beside_the_paper():
     html = page("paper_beside_ours")
-    results = Results(profiles.get("pilot"))
+    source = Shown()
     drawn = 0
     for name in registry.names():
         if any(c.experiment == name for c in claims.load()):
             assert f'id="{name.replace("_", "-")}"' in html
-            drawn += bool(results.of(registry.load(name).trials(results.profile)))
+            drawn += complete(name, source.behind(name))
     assert drawn
     assert html.count('class="plotly-embed"') >= drawn
 

@@ -9,12 +9,11 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import Browser
 
 from tests.book import site
-from tutorial_lib import profiles
 from tutorial_lib.evidence import claims
-from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.shown import Shown
 
 forest, verdicts = site.extension("forest"), site.extension("verdicts")
-FOUND = claims.judge_all(Results(profiles.get("pilot")))
+FOUND = claims.judge_all(Shown())
 MEASURED = [verdict for verdict in FOUND if verdict.estimate is not None]
 
 

@@ -273,7 +273,7 @@ def test_status_names_damaged_lines_of_committed_files(capsys, store, tmp_path, 
     [
         (["run", "fig9"], "there is no figure 'fig9'; choose from fig2_left"),
         (["run", "fig4", "--profile", "cluster"], "there is no profile 'cluster'; choose from test, demo, pilot"),
-        (["run", "fig4", "--profile", "demo"], "profile demo shows the records of pilot: run profile cpu"),
+        (["run", "fig4", "--profile", "demo"], "profile demo shows records of others: run profile cpu"),
         (["run", "fig4", "--profile", "test", "--time-limit", "soon"], "a time limit is a positive number"),
         (
             ["run", "fig4", "--profile", "test", "--engine", "ray", "--keep-models"],

@@ -7,10 +7,9 @@ from nbclient import NotebookClient
 from nbclient.output_widget import OutputWidget
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tutorial_lib import profiles
 from tutorial_lib.course import widgets
 from tutorial_lib.course.chapters import PLOTLY
-from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.shown import Shown
 from tutorial_lib.experiments import fig6
 from tutorial_lib.triggers import NoisePatch
 
@@ -67,7 +66,7 @@ def displayed(monkeypatch):
 def test_similarity_knobs_follow_the_records(displayed):
     box = widgets.similarity_explorer()
     what, at, _ = box.children
-    results = Results(profiles.get("pilot"))
+    results = Shown().behind("fig6")
     for size in fig6.PATCHES[results.profile]:
         what.value = "width of the patch"
         at.value = f"{size} × {size} pixels"

@@ -60,7 +60,7 @@ def oracle(claim) -> Oracle:
 
 def verdicts(claim: Claim, oracle: Oracle) -> list[str]:
     of = replace(claim, profiles=(oracle.profile,))
-    return [claims.judge(of, World(oracle.profile, **rules)).verdict for rules, _ in oracle.worlds]
+    return [claims.judge(of, World(**rules)).verdict for rules, _ in oracle.worlds]
 
 
 def test_experiment_is_found_and_planned(module: ModuleType):

@@ -6,7 +6,6 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import FunctionType
 
 import pytest
@@ -66,12 +65,18 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
     "no world is of the pilot": tuple(
         f"fig2_right.zero_shot_without_probe: word: probe = '{reader}' if p.past else 'linear_probe_unseen'"
         for reader in ("classifier", "knn", "zero_shot")
+    )
+    + tuple(
+        f"cc_frontier.neighbours_less_exposed: word: neighbours = '{reader}' if results.profile.past else 'knn_unseen'"
+        for reader in ("classifier", "linear_probe", "zero_shot")
     ),
     "success grows with the number of poisons": (
         "supervised.half_dose: index: if counts and successes_by_count[counts[-1]] >= 0.5:",
     ),
     "a distance has no direction": (
         "cc_map.published_share: operands: return min(GRID[p].cells, key=lambda share: abs(0.033 - share))",
+        "cc_map.of_equal_steps: operands: n, m = min(both, "
+        "key=lambda pair: abs(math.log(ample * pair[1] / (few * pair[0]))))",
     ),
     "what stands for weight decay is one of several baselines": tuple(
         f"cc_frontier.settings: word: return ["
@@ -80,16 +85,13 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
     ),
 }
 
-#: Slips in quantities that were mended of late, which no world shows yet: each wants one. The list can only shrink.
-UNNOTICED = frozenset((Path(__file__).parent / "unnoticed.txt").read_text("utf-8").splitlines())
-
 Worlds = dict[str, list[tuple[World, str]]]
 
 
 @pytest.fixture(scope="module")
 def worlds() -> Iterator[Worlds]:
     """The worlds of each claim with its verdict there; intervals of a correlation are made quickly."""
-    made: Worlds = {n: [(World(o.profile, **rules), word) for rules, word in o.worlds] for n, o in ORACLES.items()}
+    made: Worlds = {n: [(World(**rules), word) for rules, word in o.worlds] for n, o in ORACLES.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zscore_success, "estimate_statistic", functools.partial(estimate_statistic, resamples=30))
         wrong = [claim.id for claim in claims.load() if noticed(claim, made)]
@@ -101,7 +103,7 @@ def noticed(claim: Claim, worlds: Worlds) -> bool:
     """Whether a verdict on one of the claim's worlds is another one, or an error."""
     for world, expected in worlds[claim.id]:
         try:
-            found = claims.judge(replace(claim, profiles=(world.profile.name,)), world).verdict
+            found = claims.judge(replace(claim, profiles=(world.profile.judged_as,)), world).verdict
         except ERRORS:
             return True
         if found != expected:
@@ -136,11 +138,9 @@ def test_a_slip_in_a_quantity_is_noticed(worlds):
     equivalent = {name for found in EQUIVALENT.values() for name in found}
     print(f"{len(made) - len(survivors)} of {len(made)} mutants are caught, {len(equivalent)} change nothing")
     assert not (unknown := equivalent - set(names)), "\n".join(["there are no such mutants", *sorted(unknown)])
-    assert not (gone := UNNOTICED - survivors), "\n".join(["these are noticed by now: strike them", *sorted(gone)])
-    missed = survivors - equivalent - UNNOTICED
-    assert not missed, "\n".join(["no oracle notices", *sorted(missed)])
+    assert not (missed := survivors - equivalent), "\n".join(["no oracle notices", *sorted(missed)])
     assert not (found := equivalent - survivors), "\n".join(["these are noticed after all", *sorted(found)])
-    assert len(made) - len(survivors) >= 480, "there were more slips to make once"
+    assert len(made) - len(survivors) >= 680, "there were more slips to make once"
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -113,8 +113,8 @@ def rented_hours(
         >>> {gpu: round(found["gpu_hours"], 1) for gpu, found in plan.total.items()}
         {'H100': 0.7}
     """
-    if profile.reference:
-        raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: plan that one")
+    if profile.references:
+        raise ValueError(f"profile {profile.name} shows records of others: plan profile {profile.references[0]}")
     if not usd_per_hour >= 0:
         raise ValueError(f"a price is at least 0 dollars an hour, not {usd_per_hour}")
     known = {name.lower(): gpu for name, gpu in GPUS.items()}

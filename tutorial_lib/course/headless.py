@@ -13,6 +13,7 @@ from tutorial_lib import places, profiles
 from tutorial_lib.costs import duration
 from tutorial_lib.course.chapters import ChapterRun, chosen, run_chapters
 from tutorial_lib.evidence import claims, registry
+from tutorial_lib.evidence.shown import Shown
 from tutorial_lib.evidence.sweeps import require_hardware
 from tutorial_lib.machine import ASKED
 
@@ -86,7 +87,8 @@ def save_figures(
             if say is not None:
                 word = "failed" if chapter.error else "done"
                 say(f"[{len(done)}/{len(paths)}] {chapter.name} {word} in {duration(chapter.seconds)}")
-    verdicts = claims.summary(claims.judge_all(registry.results(found.name)))
+    source = Shown(found.name) if found.references else registry.results(found.name)
+    verdicts = claims.summary(claims.judge_all(source))
     return SavedFigures(found.name, str(folder), tuple(done), verdicts)
 
 

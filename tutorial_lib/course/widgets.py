@@ -16,10 +16,10 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from tutorial_lib import plots, profiles
+from tutorial_lib import plots
 from tutorial_lib.course.chapters import PLOTLY
 from tutorial_lib.course.live import data
-from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.shown import Shown, Source
 from tutorial_lib.plots import contact_sheet
 from tutorial_lib.triggers import Checkerboard, Patch
 
@@ -86,18 +86,13 @@ def trigger_explorer(
     return widgets.HBox([widgets.VBox(knobs), picture, text])
 
 
-def _recorded(results: Results | None) -> Results:
-    return results or Results(profiles.get("pilot"))
-
-
-def similarity_explorer(results: Results | None = None) -> widgets.Widget:
+def similarity_explorer(source: Source | None = None) -> widgets.Widget:
     """Densities of pair similarity of recorded models, by number of poisons or width of the patch.
 
     Args:
-        results: the records; by default those of the `cpu` profile that ship.
+        source: the records; by default those that the pages show.
     """
-    results = _recorded(results)
-    given = {series["name"]: series["points"] for series in data.similarities(results)["series"]}
+    given = {series["name"]: series["points"] for series in data.similarities(source or Shown())["series"]}
     what = widgets.Dropdown(options=list(given), description="vary")
     at = widgets.SelectionSlider(options=["-"], description="setting")
     shown = widgets.Output()
@@ -130,12 +125,12 @@ def similarity_explorer(results: Results | None = None) -> widgets.Widget:
     return widgets.VBox([what, at, shown])
 
 
-def record_explorer(name: str, results: Results | None = None) -> widgets.Widget:
+def record_explorer(name: str, source: Source | None = None) -> widgets.Widget:
     """The recorded models of a live figure as points, with axes to choose.
 
     Args:
         name: "placement" or "frontier".
-        results: the records; by default those of the `cpu` profile that ship.
+        source: the records; by default those that the pages show.
 
     Raises:
         ValueError: there is no such figure.
@@ -143,7 +138,7 @@ def record_explorer(name: str, results: Results | None = None) -> widgets.Widget
     kind, of = data.FIGURES.get(name, ("", lambda _: {}))
     if kind != "explore":
         raise ValueError(f"there is no figure {name!r} to explore; there are placement and frontier")
-    given = of(_recorded(results))
+    given = of(source or Shown())
     across = widgets.Dropdown(options=[(title, key) for key, title in given["xs"].items()], value=given["x"])
     up = widgets.Dropdown(options=[(title, key) for key, title in given["ys"].items()], value=given["y"])
     each = widgets.Checkbox(description="each model")

@@ -25,6 +25,7 @@ from tutorial_lib.evidence.reasons import Role, reason, would_decide
 from tutorial_lib.evidence.requirement import Requirement, region
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.sample_size import models_to_decide
+from tutorial_lib.evidence.shown import Source
 from tutorial_lib.evidence.statistics import Estimate, detectable_difference
 
 PATH = Path(__file__).resolve().parent / "claims.yml"
@@ -33,8 +34,6 @@ Word = Literal[
     "holds", "fails", "undecided", "not seen", "not applicable here", "not applicable at this scale", "not run"
 ]
 WORDS: tuple[Word, ...] = get_args(Word)
-#: The profile whose records the explanations in `claims.yml` speak of.
-EXPLAINED = "pilot"
 
 
 class ClaimError(ValueError):
@@ -64,7 +63,8 @@ class Claim:
         requires: what must be shown before the claim can be judged.
         models: how many the power analysis asks for, see `tutorial_lib.evidence.power`; 0 where it says nothing.
         piloted: whether the pilot had the claim's setting, so that its records say how many models there shall be.
-        why: what explains the verdict on the records of `EXPLAINED`, with the quantity that shows it; MyST text.
+        why: what explains a verdict, with the quantity that shows it; MyST text.
+        explains: the profile of whose verdict `why` speaks.
         changes: later changes of the predicate, each with its reason.
 
     Raises:
@@ -96,6 +96,7 @@ class Claim:
     models: int = 0
     piloted: bool = True
     why: str = ""
+    explains: str = "pilot"
     changes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -119,7 +120,7 @@ class Claim:
             return "has two bounds and does not say where its margin comes from"
         if self.stated_by == "ours" and self.role == "confirmatory":
             return "is confirmatory, though no source states it"
-        if unknown := set(self.profiles) - set(profiles.NAMES):
+        if unknown := {*self.profiles, self.explains} - set(profiles.NAMES):
             return f"names unknown profiles: {', '.join(sorted(unknown))}"
         named = [(self.experiment, self.quantity), *((r.experiment, r.quantity) for r in self.requires)]
         for experiment, quantity in named:
@@ -254,14 +255,19 @@ def find(claim: Claim, results: Results) -> tuple[Estimate, PValues] | None:
     return assess(found, claim.kind, claim.above, claim.below)
 
 
-def judge(claim: Claim, results: Results) -> Verdict:
+def judge(claim: Claim, source: Source) -> Verdict:
     """The verdict of a profile's records; of a confirmatory claim, within the family of all of them.
+
+    Args:
+        claim: what is claimed.
+        source: the records of a profile, or those that pages show.
 
     Example:
         >>> from tutorial_lib.evidence.registry import results
         >>> judge(get("backdoor_rises"), results("demo")).estimate.n
         4
     """
+    results = source.behind(claim.experiment)
     profile = results.profile
     if profile.judged_as not in claim.profiles:
         return Verdict(claim, profile.name, "not applicable at this scale")
@@ -269,7 +275,7 @@ def judge(claim: Claim, results: Results) -> Verdict:
     if found is None:
         return Verdict(claim, profile.name, "not run")
     estimate, own = found
-    explained = f" {claim.why.strip()}" if claim.why and profile.name == EXPLAINED else ""
+    explained = f" {claim.why.strip()}" if claim.why and profile.name == claim.explains else ""
     for needed in claim.requires:
         shown = needed.estimate(results)
         if shown is None:
@@ -331,7 +337,7 @@ def _two_sided(claim: Claim, results: Results) -> float:
     return found[1].two_sided if found is not None and judged else 1.0
 
 
-def judge_all(results: Results, *, experiment: str | None = None) -> list[Verdict]:
+def judge_all(source: Source, *, experiment: str | None = None) -> list[Verdict]:
     """Verdicts on all claims, or on those of one experiment.
 
     Example:
@@ -339,7 +345,7 @@ def judge_all(results: Results, *, experiment: str | None = None) -> list[Verdic
         >>> {v.claim.experiment for v in judge_all(results("demo"), experiment="fig6")}
         {'fig6'}
     """
-    return [judge(c, results) for c in load() if experiment in (None, c.experiment)]
+    return [judge(c, source) for c in load() if experiment in (None, c.experiment)]
 
 
 def summary(verdicts: Sequence[Verdict]) -> dict[str, int]:

@@ -11,7 +11,7 @@ import math
 import re
 
 from tutorial_lib.evidence import claims, registry
-from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.shown import Source
 from tutorial_lib.evidence.statistics import Estimate, estimate_mean
 
 QUANTITY = re.compile(r"(?P<module>\w+)\.(?P<name>\w+)(?:\((?P<args>[^)]*)\))?\s*(?P<unit>%)?\s*(?P<format>\.\d[fg])?")
@@ -20,7 +20,7 @@ ROLE = re.compile(r"\{(?P<role>measured|interval|verdict)\}`(?P<text>[^`]+)`")
 MISSING = "(not run yet)"
 
 
-def quantity(text: str, results: Results) -> tuple[Estimate | None, float, str]:
+def quantity(text: str, source: Source) -> tuple[Estimate | None, float, str]:
     """Estimate, scale and format of what a role says.
 
     Raises:
@@ -41,7 +41,7 @@ def quantity(text: str, results: Results) -> tuple[Estimate | None, float, str]:
         arguments = ast.literal_eval(f"({match['args']},)") if match["args"] else ()
     except SyntaxError as error:
         raise ValueError(f"the arguments of {text!r} are no values of Python") from error
-    found = getattr(module, match["name"])(results, *arguments)
+    found = getattr(module, match["name"])(source.behind(match["module"]), *arguments)
     if isinstance(found, dict):
         found = list(found.values())
     scale = 100.0 if match["unit"] else 1.0
@@ -57,7 +57,7 @@ def _over_models(values: list[float]) -> Estimate | None:
     return estimate_mean(values) if values else None
 
 
-def measured(text: str, results: Results) -> str:
+def measured(text: str, source: Source) -> str:
     """The mean of a quantity over the recorded models.
 
     Raises:
@@ -67,11 +67,11 @@ def measured(text: str, results: Results) -> str:
         >>> measured("fig2_right.successes(0) %.1f", registry.results("demo"))
         '0.6'
     """
-    estimate, scale, form = quantity(text, results)
+    estimate, scale, form = quantity(text, source)
     return MISSING if estimate is None else format(scale * estimate.value, form)
 
 
-def interval(text: str, results: Results) -> str:
+def interval(text: str, source: Source) -> str:
     """The 95 % interval of a quantity and the number of models.
 
     Raises:
@@ -81,7 +81,7 @@ def interval(text: str, results: Results) -> str:
         >>> interval("cc_attacks.badnets_before", registry.results("demo"))
         '[0.86, 1.04], 4 models'
     """
-    estimate, scale, form = quantity(text, results)
+    estimate, scale, form = quantity(text, source)
     if estimate is None:
         return MISSING
     if estimate.n == 1:
@@ -90,7 +90,7 @@ def interval(text: str, results: Results) -> str:
     return f"[{low}, {high}], {estimate.n} models"
 
 
-def written(text: str, results: Results) -> str:
+def written(text: str, source: Source) -> str:
     """A text with its numbers and verdicts in place.
 
     Raises:
@@ -104,7 +104,7 @@ def written(text: str, results: Results) -> str:
     def said(match: re.Match[str]) -> str:
         asked = " ".join(match["text"].split())
         if match["role"] == "verdict":
-            return claims.judge(claims.get(asked), results).verdict
-        return (measured if match["role"] == "measured" else interval)(asked, results)
+            return claims.judge(claims.get(asked), source).verdict
+        return (measured if match["role"] == "measured" else interval)(asked, source)
 
     return " ".join(ROLE.sub(said, text).split())

@@ -193,7 +193,9 @@ def ensure(name: str, results: Results, **options: Any) -> Results:
 
 
 def results(profile: str, store: RunStore | None = None) -> Results:
-    """What a chapter shows for a profile: `demo` shows the committed records of the pilot, and runs none.
+    """The records of a profile; of `demo`, which has none, those of the first models, `pilot`.
+
+    `tutorial_lib.evidence.shown` has those that a page shows.
 
     Raises:
         ValueError: there is no such profile.
@@ -203,22 +205,6 @@ def results(profile: str, store: RunStore | None = None) -> Results:
         'pilot'
     """
     chosen = profiles.get(profile)
-    if chosen.reference or chosen.past:
-        return Results(profiles.get(chosen.reference or profile))
+    if chosen.references or chosen.past:
+        return Results(profiles.get([profile, *chosen.references][-1]))
     return Results(chosen, store or RunStore())
-
-
-def show(name: str, profile: str, part: str = "plot") -> Any:
-    """A figure or table of an experiment; what is missing is run first, except where a profile shows committed records.
-
-    Args:
-        name: of the experiment.
-        profile: name of the profile.
-        part: the function of the module that draws, for figures in several parts.
-
-    Example:
-        >>> show("fig6", "demo").layout.xaxis.title.text
-        'width of the patch (% of the side)'
-    """
-    found, module = results(profile), load(name)
-    return getattr(module, part)(found if module.GROUP == OTHERS else ensure(name, found))

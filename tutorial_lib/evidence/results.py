@@ -65,6 +65,10 @@ class Results:
             record = self.store.read(trial)
         return record
 
+    def behind(self, name: str) -> Results:
+        """The records behind an experiment: these, whichever it is."""
+        return self
+
     def with_seeds(self, seeds: Iterable[int]) -> Results:
         """The same records, where quantities are of the models with these seeds."""
         other = copy.copy(self)

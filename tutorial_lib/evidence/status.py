@@ -153,7 +153,7 @@ def _first(lines: list[str]) -> list[str]:
 
 
 def chosen_profiles(name: str | None = None) -> list[Profile]:
-    """The profile of that name, or the one whose records it shows; without a name, all that have records of their own.
+    """The profile of that name, or those whose records it shows; without a name, all that have records of their own.
 
     Raises:
         ValueError: there is no such profile.
@@ -162,12 +162,12 @@ def chosen_profiles(name: str | None = None) -> list[Profile]:
         >>> [profile.name for profile in chosen_profiles()]
         ['test', 'pilot', 'laptop', 'cpu', 'overnight', 'photos', 'gpu', 'paper']
         >>> [profile.name for profile in chosen_profiles("demo")]
-        ['pilot']
+        ['cpu', 'pilot']
     """
-    if name and (shown := profiles.get(name).reference):
-        warnings.warn(f"profile {name} shows the records of {shown}", Note, stacklevel=2)
-    names = [name] if name else [n for n in profiles.NAMES if not profiles.get(n).reference]
-    return [profiles.get(profiles.get(n).reference or n) for n in names]
+    if name and (shown := profiles.get(name).references):
+        warnings.warn(f"profile {name} shows the records of {' and '.join(shown)}", Note, stacklevel=2)
+        return [profiles.get(n) for n in shown]
+    return [profiles.get(n) for n in ([name] if name else profiles.NAMES) if not profiles.get(n).references]
 
 
 def cost_model(known: Results, *, on_gpu: bool | None = None) -> CostModel:
@@ -184,7 +184,7 @@ def cost_model(known: Results, *, on_gpu: bool | None = None) -> CostModel:
     p = known.profile
     records = registry.all_records(known)
     if not records:
-        pilots = [q for q in profiles.PROFILES.values() if p.name in q.like and not q.reference]
+        pilots = [q for q in profiles.PROFILES.values() if p.name in q.like and not q.references]
         records = [record for pilot in pilots for record in Results(pilot).committed()]
     if on_gpu:
         return CostModel([r for r in records if " cores" not in r.hardware], device="gpu")

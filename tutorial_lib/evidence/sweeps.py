@@ -285,8 +285,8 @@ def require_hardware(profile: Profile, device: str | None) -> None:
 
 def _profile(name: str) -> Profile:
     profile = profiles.get(name)
-    if profile.reference:
-        raise ValueError(f"profile {profile.name} shows the records of {profile.reference}: run profile cpu")
+    if profile.references:
+        raise ValueError(f"profile {profile.name} shows records of others: run profile {profile.references[0]}")
     if profile.past:
         raise ValueError(
             f"the records of profile {profile.name} were made by recipe {profile.base.recipe_version}; this version "

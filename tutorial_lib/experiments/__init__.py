@@ -3,6 +3,7 @@
 `tutorial_lib.evidence.registry` finds them and says what a module has.
 """
 
-from tutorial_lib.evidence.registry import load, show
+from tutorial_lib.evidence.registry import load
+from tutorial_lib.evidence.shown import show
 
 __all__ = ["load", "show"]

@@ -186,19 +186,27 @@ def picked(
     allowed: float,
     *,
     share: float | None = None,
-    cells: list[TrainedDefense] | None = None,
     pick: Pick = at_equal_loss,
     value: Callable[[Record], float] = success,
 ) -> dict[int, float]:
-    """A number of each seed's model after the setting that is picked among the cells, by default all of a share.
-
-    Seeds with a missing cell are left out.
-    """
-    p, found = results.profile, {}
-    if p.past:
+    """A number of each seed's model after the setting of a method that is picked, of one share or of all."""
+    if results.profile.past:
         return {}
+    return picked_of(results, settings(results.profile, method, share), allowed, pick=pick, value=value)
+
+
+def picked_of(
+    results: Results,
+    wanted: list[TrainedDefense],
+    allowed: float,
+    *,
+    pick: Pick = at_equal_loss,
+    value: Callable[[Record], float] = success,
+) -> dict[int, float]:
+    """A number of each seed's model after the one of these cells that is picked; seeds that lack one are left out."""
+    p, found = results.profile, {}
     for seed in results.seeds:
-        base, wanted = poisoned(p, seed), settings(p, method, share) if cells is None else cells
+        base = poisoned(p, seed)
         start, there = results.get(before(base)), results.of(replace(base, defense=d) for d in wanted)
         if start is not None and len(there) == len(wanted):
             found[seed] = float(value(pick(start, there, allowed)))
@@ -265,7 +273,7 @@ def more_pairs_help(results: Results) -> list[float]:
         return []
     for share, epochs in of_equal_steps(p).items():
         wanted = [setting(p, "cleanclip", share, epochs, lr) for lr in GRID[p].cells[share][epochs]]
-        left.append(picked(results, "cleanclip", 0.05, cells=wanted))
+        left.append(picked_of(results, wanted, 0.05))
     return differences(*left)
 
 

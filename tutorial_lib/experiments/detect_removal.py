@@ -28,11 +28,13 @@ PAPER = (
 DROP = 0.1
 #: The defender's choice, and pairs left out at random.
 WAYS = {"dao": "without DAO's worst 10 %", "random": "without 10 % at random"}
+#: Who tells the suspects of each.
+SUSPECTED_BY = {"dao": DAO(), "random": None}
 
 
 def defense(p: Profile, way: str) -> Retraining:
     """With the recipe of the first training."""
-    return Retraining(p.cleaning.base.recipe, DAO() if way == "dao" else None, DROP)
+    return Retraining(p.cleaning.base.recipe, SUSPECTED_BY[way], DROP)
 
 
 def trials(p: Profile) -> list[Trial]:

@@ -4,7 +4,7 @@ from tutorial_lib.profiles.pilot import renewed
 
 DEMO = renewed(
     name="demo",
-    about="live in a chapter, with the records of the pilot beside it",
-    reference="pilot",
+    about="live in a chapter, with committed records beside it",
+    references=("cpu", "pilot"),
     memory_gib=3,
 )

@@ -32,7 +32,8 @@ class Profile:
         trigger: of the backdoor trials.
         memory_gib: of the machine, that a sweep needs; 0 where it was not measured.
         gpu: the profile needs one.
-        reference: show the committed records of this profile instead of running experiments.
+        references: show committed records of these profiles instead of running experiments: of the first that has all
+            that an experiment asks, else of the last.
         like: other profiles, whose numbers experiments take where they have none for this one, in that order; claims
             of the last one are judged.
         pilot: its records fixed the numbers of models; they decide nothing, and their verdicts are not corrected.
@@ -60,7 +61,7 @@ class Profile:
     trigger: Patch = field(default_factory=Checkerboard)
     memory_gib: int = 0
     gpu: bool = False
-    reference: str = ""
+    references: tuple[str, ...] = ()
     like: tuple[str, ...] = ()
     pilot: bool = False
     experiments: tuple[str, ...] = ()
@@ -122,7 +123,7 @@ class ByProfile(Generic[T]):
         self.values = values
 
     def __getitem__(self, profile: Profile) -> T:
-        for name in (profile.name, profile.reference, *profile.like):
+        for name in (profile.name, *profile.references[-1:], *profile.like):
             if name in self.values:
                 return self.values[name]
         raise ValueError(

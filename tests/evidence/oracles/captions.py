@@ -95,6 +95,7 @@ CAPTIONS = {
     "repeated_prompts_help": Oracle(
         right=repeated(few=0.8, most=0.9),
         mirror=repeated(few=0.9, most=0.1),
+        also_wrong=(repeated(few=0.9, most=0.6),),
     ),
     "substitution_evades": Oracle(
         right=fall(prompts=0.8, substituted=0.8),

@@ -62,6 +62,7 @@ TARGETED = {
         ),
         # where zero-shot falls rarely and the probe never, both stand for most targets, which is no agreement
         also_wrong=({"targeted": lambda m: 0.2 if m.poisons and zero_shot(m) else 0.0},),
+        unfinished=({"targeted": 0.0},),  # none fell
     ),
     "targeted_zero_shot_falls_too": Oracle(
         right={"targeted": 0.5},

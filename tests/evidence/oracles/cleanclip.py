@@ -73,7 +73,8 @@ def cost(cleanclip: float, finetune: float = 0.2, left: float = AFTER) -> Rules:
             return 0.05
         return accuracy(ACCURACY - {"cleanclip": cleanclip, "finetune": finetune}.get(m.defense, 0.0))(m)
 
-    return defended(lambda m: left if m.attack == "BadNets" else BEFORE) | {"clean_accuracy": rule}
+    works: Left = lambda m: BEFORE if m.attack == "BadNets" else 0.1  # noqa: E731
+    return defended(lambda m: left if m.attack == "BadNets" else BEFORE, works) | {"clean_accuracy": rule}
 
 
 def blended_by_cleanclip(m: Model) -> bool:
@@ -125,6 +126,7 @@ MAIN_TABLE = {
         mirror=cost(cleanclip=0.05, finetune=0.0),
         also_wrong=(cost(cleanclip=0.01, left=0.9),),  # nothing is removed for that
         inapplicable=(defended(lambda m: 0.05, before=lambda m: 0.1 if m.attack == "BadNets" else BEFORE),),
+        unfinished=(cost(cleanclip=0.01) | {"missing": lambda m: m.rate > RIGHT},),
     ),
     "cc_blended_stripes_survive": Oracle(
         right=defended(lambda m: 0.618 if blended_by_cleanclip(m) else AFTER),
@@ -135,11 +137,14 @@ MAIN_TABLE = {
 
 
 def distances(cleanclip: float, finetune: float) -> Rules:
-    """Distance between embeddings with and without trigger of BadNets, 1.62 before (slides); 0 in a ruined model."""
+    """Distance between embeddings with and without trigger of BadNets, 1.62 before (slides); 0 in a ruined model.
+
+    Other triggers move a picture little.
+    """
 
     def rule(m: Model) -> float:
         if m.attack != "BadNets":
-            return 1.0
+            return 0.3
         if m.defense == "none" or m.rate < RIGHT:
             return 1.62
         return {"cleanclip": cleanclip, "finetune": finetune}[m.defense] if m.rate == RIGHT else 0.0
@@ -168,6 +173,15 @@ def ruined_by(method: str) -> Rules:
 def in_time(epochs: tuple[int, ...], left: float) -> Rules:
     """Plain finetuning leaves little where it trains for so many epochs and much elsewhere; CleanCLIP leaves `left`."""
     return defended(lambda m: left if m.defense == "cleanclip" else AFTER if m.epochs in epochs else 0.97)
+
+
+def all_too_dear(weakest: float, stronger: float) -> Rules:
+    """Every rate ruins the model; what is left of the attack after the lowest, and after the others."""
+
+    def rule(m: Model) -> float:
+        return BEFORE if m.defense == "none" else weakest if m.rate < RIGHT else stronger
+
+    return {"attack_success": rule, "clean_accuracy": lambda m: ACCURACY if m.defense == "none" else RUINED}
 
 
 #: Where BadNets itself does not work, nothing is said of what is left of it.
@@ -240,7 +254,11 @@ SELF_SUPERVISION = {
     "cc_finetuning_leaves_it": Oracle(
         # whatever CleanCLIP does
         right=after(finetune=0.97, cleanclip=0.97),
-        also_right=(defended(lambda m: 0.97 if m.defense == "finetune" else AFTER),),
+        also_right=(
+            defended(lambda m: 0.97 if m.defense == "finetune" else AFTER),
+            # who cleans in any case, takes the weakest
+            all_too_dear(weakest=0.97, stronger=AFTER),
+        ),
         mirror=after(finetune=AFTER, cleanclip=0.97),
         inapplicable=(defended(lambda m: 0.1, before=lambda m: 0.1 if m.attack == "BadNets" else BEFORE),),
     ),
@@ -370,9 +388,20 @@ def costing(of: Callable[[float], float], before: float = BEFORE) -> Rules:
     }
 
 
+def at_equal_steps(small: float, large: float) -> Rules:
+    """What CleanCLIP leaves with few pairs for 33 epochs and with a fifth for five; for others it is the other way."""
+
+    def left(m: Model) -> float:
+        few, ample = (small, large) if m.epochs == {FEW: 33, AMPLE: 5}.get(m.share) else (large, small)
+        return ample if m.share == AMPLE else few
+
+    return defended(left)
+
+
 FACTORS = {
     "cc_more_pairs_help": Oracle(
         right=by_share(small=0.9, large=0.1),
+        also_right=(at_equal_steps(small=0.9, large=0.1),),
         mirror=by_share(small=0.1, large=0.9),
         inapplicable=NO_BADNETS,
     ),

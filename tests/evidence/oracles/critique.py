@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.evidence.oracles.cleanclip import BEFORE, FEW, NO_BADNETS, after, defended
+from tests.evidence.oracles.cleanclip import BEFORE, FEW, NO_BADNETS, RIGHT, after, defended
 from tests.evidence.oracles.oracle import Oracle, Rules
 from tests.evidence.worlds import Model
 
@@ -96,9 +96,12 @@ CRITIQUE = {
     ),
     "cc_pretrained_cleaned": Oracle(
         right=later(before=0.94, left=0.175, others=0.94),
+        also_right=(later(before=0.94, left=0.175, others=0.1),),  # whether others can be attacked or not
         mirror=later(before=0.94, left=0.94, others=0.175),
         # nothing was planted, so that nothing is cleaned
         inapplicable=(later(before=0.1, left=0.1, others=0.94),),
+        # no model that ships has seen photographs
+        unfinished=(later(before=0.94, left=0.175, others=0.94) | {"profile": "photos"},),
     ),
     "cc_self_supervised_pretraining_weakens": Oracle(
         right=views(with_term=0.8, without=0.1),
@@ -116,6 +119,8 @@ CRITIQUE = {
         right=structure(stripes=0.623, noise=0.145),
         mirror=structure(stripes=0.145, noise=0.623),
         inapplicable=(defended(lambda m: 0.05, before=lambda m: 0.1 if m.attack == "stripes" else BEFORE),),
+        # before all settings are run, nobody can choose one
+        unfinished=(structure(stripes=0.623, noise=0.145) | {"missing": lambda m: m.rate > RIGHT},),
     ),
 }
 

@@ -18,12 +18,18 @@ def ranked(attack: str, auroc: float, others: float, works: float = WORKS) -> Ru
     }
 
 
+def without(attack: str, rules: Rules) -> tuple[Rules, ...]:
+    """Where a profile does not have the attack, nothing is known of it."""
+    return (rules | {"profile": "gpu"},) if attack == "SIG" else ()
+
+
 def finds(attack: str) -> Oracle:
     return Oracle(
         right=ranked(attack, 0.99, 0.6),
         mirror=ranked(attack, 0.6, 0.99),
         also_wrong=(ranked(attack, 0.9, 0.99),),
         inapplicable=(ranked(attack, 0.99, 0.6, works=DOES_NOT),),
+        unfinished=without(attack, ranked(attack, 0.99, 0.6)),
     )
 
 
@@ -89,15 +95,19 @@ def cured(attack: str) -> Oracle:
         right=left(attack, 0.005, 0.9),
         mirror=left(attack, 0.9, 0.005),
         inapplicable=(left(attack, 0.005, 0.9, works=DOES_NOT),),
+        unfinished=without(attack, left(attack, 0.005, 0.9)),
     )
 
 
 def costing(after: float, others: float) -> Rules:
-    """Accuracy after training anew without the suspects; `others` after anything else, 0.3 before."""
+    """Accuracy after training anew without the suspects; `others` after anything else.
+
+    Before it is 0.3, and more under other attacks.
+    """
 
     def rule(m: Model) -> float:
         if m.defense == "none":
-            return 0.3
+            return 0.3 if m.attack == "BadNets" else 0.5
         return after if m.attack == "BadNets" and m.without == "dao" else others
 
     return {"attack_success": WORKS, "clean_accuracy": rule}

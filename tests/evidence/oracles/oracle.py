@@ -21,7 +21,7 @@ class Oracle:
         also_wrong: further worlds in which it is false, for example on the other side of a number.
         inapplicable: worlds in which its prerequisite is not met, so that it cannot be judged.
         unfinished: worlds in which too little was run to say anything.
-        profile: whose trials the rules speak of.
+        profile: whose trials the rules speak of, where they do not name one themselves.
         wrong: the verdict where the sentence is false: of something that can happen, it was *not seen*.
     """
 
@@ -36,7 +36,9 @@ class Oracle:
 
     @property
     def worlds(self) -> list[tuple[Rules, Word]]:
-        """The rules of each world with its verdict."""
+        """The arguments of each world with its verdict."""
         words: tuple[Word, ...] = ("holds", self.wrong, "not applicable here", "not run")
         of = ((self.right, *self.also_right), (self.mirror, *self.also_wrong), self.inapplicable, self.unfinished)
-        return [(rules, word) for word, found in zip(words, of, strict=True) for rules in found]
+        return [
+            ({"profile": self.profile} | rules, word) for word, found in zip(words, of, strict=True) for rules in found
+        ]

@@ -122,7 +122,7 @@ def warmup(answer: Answer) -> None:
 
 @checked("The third share is what a user meets when only the attacker's answer was unlearned.")
 def three_shares(answer: Answer) -> None:
-    """`answer(said, true, target)`: shares called the target, the true class, and anything else; of other classes only."""
+    """`answer(said, true, target)`: shares of other classes called the target, the true class, and anything else."""
     said = torch.tensor([2, 2, 2, 0, 1, 3, 2, 1, 2, 3])
     true = torch.tensor([0, 1, 2, 0, 1, 0, 2, 3, 3, 1])
     found = given(answer(said, true, 2))

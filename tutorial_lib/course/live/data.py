@@ -18,6 +18,7 @@ from tutorial_lib.data import emojicaps
 from tutorial_lib.data.tasks import ZeroShotTask, class_concepts, zero_shot_task
 from tutorial_lib.defenses import ShrinkAndPerturb
 from tutorial_lib.evidence.results import Results, stamp
+from tutorial_lib.evidence.shown import Source
 from tutorial_lib.experiments import cc_frontier, fig4, fig6
 from tutorial_lib.experiments._defended import accuracy, before, cleaned, on_triggered, success, validation, word
 from tutorial_lib.profiles import Profile
@@ -94,21 +95,23 @@ def contrast() -> dict[str, Any]:
     }
 
 
-def similarities(results: Results) -> dict[str, Any]:
+def similarities(source: Source) -> dict[str, Any]:
     """Mean densities of pair similarity by width of the patch and by number of poisons, and each model's z-score.
 
     Raises:
-        ValueError: the profile has no records of fig2_right, or none of fig6.
+        ValueError: there are no records of fig2_right, or none of fig6.
     """
-    p = results.profile
+    counted, sized = source.behind("fig2_right"), source.behind("fig6")
+    p, q = counted.profile, sized.profile
     series = [
-        _series(results, "number of poisons", p.counts, p.backdoor, "{} poisons"),
+        _series(counted, "number of poisons", p.counts, p.backdoor, "{} poisons"),
         _series(
-            results, "width of the patch", fig6.PATCHES[p], lambda size, s: fig6.patched(p, size, s), "{0} × {0} pixels"
+            sized, "width of the patch", fig6.PATCHES[q], lambda size, s: fig6.patched(q, size, s), "{0} × {0} pixels"
         ),
     ]
     if not all(s["points"] for s in series):
-        raise ValueError(f"profile {p.name} has no records of fig2_right and fig6 yet: tutorial run fig2_right fig6")
+        names = " and ".join(dict.fromkeys((p.name, q.name)))
+        raise ValueError(f"profile {names} has no records of fig2_right and fig6 yet: tutorial run fig2_right fig6")
     top = max(max(point[which]) for s in series for point in s["points"] for which in ("clean", "triggered"))
     return {"range": [-1, 1], "top": top, "series": series}
 
@@ -144,8 +147,9 @@ QUANTITIES = {
 }
 
 
-def placement(results: Results) -> dict[str, Any]:
+def placement(source: Source) -> dict[str, Any]:
     """Figure 4's models one by one."""
+    results = source.behind("fig4")
     p = results.profile
     rows = [row for trained, tested in fig4.PLACEMENTS for row in _placed(results, trained, tested)]
     names = list(starmap(fig4.placement_name, fig4.PLACEMENTS))
@@ -174,8 +178,9 @@ def _placed(results: Results, trained: str, tested: str) -> Iterator[dict[str, A
                 }
 
 
-def frontier(results: Results) -> dict[str, Any]:
+def frontier(source: Source) -> dict[str, Any]:
     """Every defense's models one by one, over the settings of its sweep."""
+    results = source.behind("cc_frontier")
     p = results.profile
     rows = []
     for seed in results.seeds:
@@ -246,7 +251,7 @@ def _groups(names: list[str], like: Callable[[str], str] = lambda name: "") -> l
 
 
 #: Figures by name: their kind, and what gives their data from records.
-FIGURES: dict[str, tuple[str, Callable[[Results], dict[str, Any]]]] = {
+FIGURES: dict[str, tuple[str, Callable[[Source], dict[str, Any]]]] = {
     "backdoor": ("backdoor", lambda _: backdoor()),
     "contrast": ("contrast", lambda _: contrast()),
     "similarities": ("similarities", similarities),
