@@ -53,7 +53,7 @@ def _directive(match: re.Match[str]) -> str:
     if name in ("exercise-end", "solution-end"):
         return ""
     if name == "dropdown":
-        return _folded(argument, body)
+        return _folded(argument, DIRECTIVE.sub(_directive, body))
     if name == "quiz":
         return _quiz(body)
     if name == "claims":

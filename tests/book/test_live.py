@@ -26,7 +26,7 @@ from tutorial_lib.losses import clip_loss
 from tutorial_lib.triggers import NoisePatch
 
 BACKDOOR, CONTRAST, SIMILARITIES = "backdoors", "contrastive_learning", "zscore"
-PLACEMENT, FRONTIER = "what_makes_it_work", "cleanclip"
+PLACEMENT, FRONTIER = "what_makes_it_work", "when_cleaning_works"
 POISONS, INVERSION = "finding_poisons", "auditing_a_checkpoint"
 
 Open = Callable[..., Locator]
