@@ -79,13 +79,13 @@ class AnswerDirective(SphinxDirective):
     def box(self, answer: Answer, *, asked: bool = True) -> nodes.container:
         """Answer, what is not known, and folded what it rests on; above them the question, if it shall be asked."""
         node = nodes.container(classes=["answer"], ids=[f"answer-{answer.key.replace('_', '-')}"])
-        node += raw('<aside aria-label="The answer">')
+        node += raw('<div role="note" aria-label="The answer">')
         node += nodes.paragraph("", "", nodes.strong("", "The answer"), classes=["answer-title"])
         if asked:
             node += nodes.paragraph("", "", nodes.emphasis("", answer.question), classes=["answer-question"])
         node += self.parse_text_to_nodes(said(answer))
         node += nodes.container("", *self.parse_text_to_nodes(not_known(answer)), classes=["answer-open"])
-        node += raw(f"{evidence(answer)}</aside>")
+        node += raw(f"{evidence(answer)}</div>")
         return node
 
 

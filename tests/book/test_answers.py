@@ -261,7 +261,7 @@ def test_the_box_asks_and_answers() -> None:
     assert said.index("The answer") < said.index(FOUND["backdoors"].question) < said.index("Not known.")
     for sentence in texts.texts(FOUND["backdoors"]):
         assert sentence in said
-    assert said.count("<aside") == said.count("</aside>") == 1
+    assert said.count('<div role="note"') == said.count("</div>") == 1
 
 
 def test_the_page_of_all_answers_has_a_section_for_each() -> None:
@@ -283,4 +283,4 @@ def test_the_built_pages_have_the_box(key: str) -> None:
         said = " ".join(box.get_text().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split())
         assert texts.texts(FOUND[key])[0] in said
         assert (FOUND[key].question in said) == (name != "what_we_know")
-        assert len(box.select("aside > ul > li")) == len(FOUND[key].sentences) - 1
+        assert len(box.select("[role=note] > ul > li")) == len(FOUND[key].sentences) - 1
