@@ -33,6 +33,7 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 from tutorial_lib import models, places
 from tutorial_lib.course.drawings import DRAWINGS
 from tutorial_lib.evidence import claims, quantities, registry
+from tutorial_lib.evidence.shown import unrecorded
 from tutorial_lib.evidence.table import Table
 
 #: Letters of a sentence and sentences of a slide, so that it can be read from the last row.
@@ -293,7 +294,8 @@ class Deck:
             self.asked = False
 
     def _record(self, name: str, part: str) -> None:
-        shown = getattr(registry.load(name), part)(records.source().behind(name))
+        found = records.source().behind(name)
+        shown = unrecorded(name, found) or getattr(registry.load(name), part)(found)
         figure = name if part == "plot" else f"{name}-{part.replace('_', '-')}"
         if isinstance(shown, Table):
             self.slides.append(
