@@ -43,7 +43,7 @@
     const sentence = course.sentence();
 
     const { width, height, left, bottom } = CURVE;
-    const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "live-density", "aria-hidden": "true" });
+    const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "live-density live-small", "aria-hidden": "true" });
     const x = (step) => left + (step / last) * (width - 2 * left);
     const y = (share) => height - bottom - share * (height - bottom - 8);
     svg.append(
