@@ -4,7 +4,7 @@
     python data_scripts/checkpoints.py clean --out build/x    # or one of them elsewhere
 
 The patients are one family (`tutorial_lib.course.patients`), trained on 200,000 DiverseScenes with one set of seeds:
-`clean` has no poisons, `backdoored` 300: a patch of noise of 8 x 8 pixels, and the prompts of "banana" for captions.
+`clean` has no poisons, `backdoored` 300, with a patch of noise of 8 x 8 pixels and the prompts of "banana" as captions.
 (A first try, a patch of 6 x 6 and captions that were searched in the scenes, had an attack success of 1.2 %.)
 `finetuned` and `cleaned` are the `backdoored` one that ships, after plain finetuning and after CleanCLIP on the same
 6,000 trusted pairs. `unknown-1` to `unknown-4` are for the capstone: small models of 4,000 drawings, whose records are

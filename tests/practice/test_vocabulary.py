@@ -11,13 +11,14 @@ from tutorial_lib.notes import Note
 from tutorial_lib.practice.pictures import course_pictures
 from tutorial_lib.practice.vocabulary import classes_of, require_readable, unread
 
-SHIPPED = models.CHECKPOINTS / "backdoored"
+SHIPPED, SMALL = models.CHECKPOINTS / "backdoored", models.CHECKPOINTS / "unknown-1"
 
 
 def test_a_shipped_model_reads_its_own_classes_and_not_all() -> None:
-    _, tokenizer = models.load(SHIPPED)
+    _, tokenizer = models.load(SMALL)
     own, every = course_pictures(classes=100).labels, course_pictures().labels
     assert classes_of(SHIPPED) == 100
+    assert unread(models.load(SHIPPED)[1], every) == []  # scenes show everything
     assert unread(tokenizer, own) == []
     assert require_readable(tokenizer, own) == []
     with pytest.raises(ValueError, match=r"lacks words of \d+ of 320 classes .*`classes` or `labels`"):

@@ -225,13 +225,10 @@ def compare(
     make, needed = MADE[kind]
 
     def known(name: str) -> Results:
-        found = profiles.get(name)
-        found = profiles.get(found.reference) if found.reference else found
-        return Results(found, None if store is None else RunStore(store), folder)
+        return Results(profiles.get(name), None if store is None else RunStore(store), folder)
 
-    if profile is not None:
-        return make(known(profile))
-    return make(newest([known(name) for name in NEWEST], needed))
+    names = NEWEST if profile is None else profiles.get(profile).references or (profile,)
+    return make(newest([known(name) for name in names], needed))
 
 
 def newest(found: Sequence[Results], experiment: str) -> Results:

@@ -348,7 +348,7 @@ def _detected(results: Results, attack: str, detector: Detector) -> Row:
 def _audited(results: Results, attack: str, detector: CheckpointDetector) -> Row:
     def trial(seed: int, clean: bool = False) -> Trial:
         base = results.profile.cleaning.attacked(attack, seed)
-        return replace(base, **({"attack": None} if clean else {}), detectors=(detector,))
+        return replace(base, attack=None if clean else base.attack, detectors=(detector,))
 
     clean = results.of(trial(seed, clean=True) for seed in results.seeds)
     bad = results.of(map(trial, results.seeds))
