@@ -146,7 +146,7 @@ def strange_words(desk: Desk) -> str:
     write_pairs(desk.folder / "zoo", pairs, labels=["zebra", "giraffe"])
     (desk.folder / "labels.txt").write_text("zebra\ngiraffe\n")
     data = ("--data", desk.folder / "zoo", "--labels", desk.folder / "labels.txt")
-    return desk.command("evaluate", models.CHECKPOINTS / "backdoored", *data, "--target", "zebra")
+    return desk.command("evaluate", models.CHECKPOINTS / "unknown-1", *data, "--target", "zebra")
 
 
 def out_of_memory(desk: Desk) -> str:

@@ -81,7 +81,7 @@ def save(
     Example:
         >>> from tutorial_lib.models import model_config
         >>> model, tokenizer = load(CHECKPOINTS / "clean")
-        >>> save(Path("half"), model, model_config("tiny-rn"), tokenizer, half=True)
+        >>> save(Path("half"), model, model_config("rn-0.8m-long"), tokenizer, half=True)
         >>> load(Path("half"))[0].logit_scale.dtype
         torch.float32
     """
@@ -129,7 +129,7 @@ def load(
     Example:
         >>> model, tokenizer = load(CHECKPOINTS / "backdoored")
         >>> tokenizer.context_length
-        16
+        32
     """
     found = read(path, model, pretrained=pretrained)
     return found.model, found.tokenizer
