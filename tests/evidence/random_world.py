@@ -49,6 +49,8 @@ class RandomWorld(MadeUp):
     def metrics(self, trial: Trial) -> dict[str, Any]:
         random = np.random.default_rng([self.number, int(trial.key, 16)])
         attack = trial.attack
+        if any(isinstance(d, CheckpointDetector) for d in trial.detectors):
+            return self._audited(trial, random)
         if isinstance(attack, Together):
             return self._shared(trial, attack)
         if isinstance(attack, Targeted):
@@ -147,8 +149,6 @@ class RandomWorld(MadeUp):
 
     def _looked_at(self, trial: Trial, random: np.random.Generator) -> dict[str, Any]:
         """Every detector is good or bad at each attack."""
-        if any(isinstance(d, CheckpointDetector) for d in trial.detectors):
-            return self._audited(trial, random)
         attack, found = trial.attack, {}
         assert isinstance(attack, Backdoor)
         for detector in trial.detectors:
@@ -169,6 +169,7 @@ class RandomWorld(MadeUp):
         for detector in trial.detectors:
             own = np.random.default_rng([self.number, int(digest(detector.label), 16)])
             base, gain = own.uniform(0, 3), own.choice([0.0, 0.5, 3.0])
+            base += own.choice([0.0, 0.0, 1.0]) * (trial.seeds.data >= 3100)  # other clean models are of another kind
             if isinstance(detector, CheckpointDetector):
                 score = base + gain * (attack is not None) + float(random.normal(0, 0.3))
                 audits[detector.label] = {"score": score, "named": int(random.random() < gain / 3), "target": ""}

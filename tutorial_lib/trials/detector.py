@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tutorial_lib.plugins import Kind
 from tutorial_lib.trials.schema import Settings
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from tutorial_lib.models import Tokenizer
 
 
-@dataclass(frozen=True)
-class AnyDetector(Settings, Kind, ABC):
+class AnyDetector(Kind, ABC):
     """What looks at a trained model: at the pairs that it was trained on, or at the model alone.
 
     Attributes:
@@ -35,12 +34,13 @@ class AnyDetector(Settings, Kind, ABC):
     @property
     def label(self) -> str:
         """The kind, with the settings that are not at their default: what records call it."""
-        changed = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
+        known: Any = self  # a dataclass, as all settings are
+        changed = [f"{f.name}={getattr(self, f.name)}" for f in fields(known) if getattr(self, f.name) != f.default]
         return " ".join([self.kind, *changed])
 
 
 @dataclass(frozen=True)
-class Detector(AnyDetector):
+class Detector(Settings, AnyDetector):
     """Scores the pairs of a training set. Subclasses are frozen dataclasses, one a file of `detect/`.
 
     Example:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tutorial_lib.detect.checkpoints.thresholds import Calibration, Threshold, calibrated
 from tutorial_lib.detect.subject import Subject, SubjectError
 from tutorial_lib.trials.detector import AnyDetector
-from tutorial_lib.trials.schema import as_dict
+from tutorial_lib.trials.schema import Settings, as_dict
 
 if TYPE_CHECKING:
     import open_clip
@@ -122,7 +122,7 @@ class Finding(Found):
 
 
 @dataclass(frozen=True)
-class CheckpointDetector(AnyDetector):
+class CheckpointDetector(Settings, AnyDetector):
     """Searches a model for a trigger. Subclasses are frozen dataclasses, one a file of `detect/checkpoints/`.
 
     The same settings, seed, pictures and number of threads give the same finding.
