@@ -10,6 +10,7 @@ import pytest
 from tests.cli.commands import refused
 from tutorial_lib import models
 from tutorial_lib.cli import main
+from tutorial_lib.course.checks.capstone import answer
 
 UNKNOWN = models.CHECKPOINTS / "unknown-1"
 
@@ -35,11 +36,12 @@ def test_a_finding_is_code_1_and_nothing_is_code_0(capsys: pytest.CaptureFixture
     assert (code, body["verdict"], body["score"]) == (0, "nothing found", 0.0)
 
 
-def test_the_shipped_backdoor_is_called_one(capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["audit", str(models.CHECKPOINTS / "backdoored"), "--detector", "decree", "--device", "cpu"]
+def test_a_sealed_backdoor_is_called_one(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["audit", str(UNKNOWN), "--detector", "decree", "--device", "cpu"]
     assert main([*command, "--set", "seed=1"]) == 1
     printed = capsys.readouterr().out
-    assert printed.startswith("backdoored, says DECREE; the suspected target is 'banana'.")
+    target = answer(UNKNOWN.name)[2]
+    assert printed.startswith(f"backdoored, says DECREE; the suspected target is {target!r}.")
     assert "not tested:" in printed
 
 

@@ -14,7 +14,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.detect.planted import CAPTIONS, LABELS, LARGE, VIT, pictures, plant, shipped, small, subject
+from tests.detect.planted import (
+    CAPTIONS,
+    LABELS,
+    LARGE,
+    SHIPPED,
+    VIT,
+    pictures,
+    plant,
+    shipped,
+    small,
+    subject,
+)
 from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.defenses.trigger_unlearning import check_trigger
 from tutorial_lib.detect.checkpoints import (
@@ -100,8 +111,6 @@ def test_every_detector_takes_any_tower_and_side(kind: str, vision: dict[str, ob
     [
         UniversalPatch(steps=20, batch=8, grid=2),
         NeuralCleanse(steps=60, batch=4),
-        DECREE(steps=120, batch=16, similar=0.95),
-        ClassInversion(steps=15, batch=4),
         TriggerScan(patterns=1),
     ],
     ids=lambda d: d.kind,
@@ -111,8 +120,20 @@ def test_the_shipped_backdoor_is_found_with_its_target(detector: CheckpointDetec
     clean, backdoored = (detector.detect(shipped(name)) for name in ("clean", "backdoored"))
     assert backdoored.target == "banana"
     assert backdoored.score > clean.score
-    if backdoored.mask is not None and not isinstance(detector, ClassInversion):
+    if backdoored.mask is not None:
         assert backdoored.mask[0, :12, :12].mean() > 2 * backdoored.mask.mean()  # it lies in the upper left
+
+
+@pytest.mark.parametrize(
+    "detector",
+    [DECREE(steps=120, batch=16, similar=0.95), ClassInversion(steps=15, batch=4)],
+    ids=lambda d: d.kind,
+)
+def test_a_sealed_backdoor_is_found_with_its_target(detector: CheckpointDetector) -> None:
+    """Of the patients, these two do not tell the twins apart in so few steps."""
+    clean, backdoored = (detector.detect(shipped(name)) for name in ("unknown-3", "unknown-1"))
+    assert backdoored.target == SHIPPED["unknown-1"]
+    assert backdoored.score > clean.score
 
 
 def test_a_known_trigger_is_found_by_the_scan() -> None:

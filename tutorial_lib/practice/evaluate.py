@@ -248,7 +248,7 @@ def described(about: Mapping[str, Any]) -> str:
     Example:
         >>> from tutorial_lib import models
         >>> described(models.facts(*models.load(models.CHECKPOINTS / "clean")) | {"form": "a model directory"})
-        'a model directory: 1.10 M parameters, GELU, pictures of 32 x 32 (mean 0.481 0.458 0.408, std ...
+        'a model directory: 1.1 M parameters, GELU, pictures of 32 x 32 (mean 0.481 0.458 0.408, std ...
     """
     mean, std = (" ".join(f"{v:.3f}" for v in about[name]) for name in ("mean", "std"))
     resized = " ".join(
