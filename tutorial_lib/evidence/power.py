@@ -29,7 +29,7 @@ FEW = 4
 
 
 @dataclass(frozen=True)
-class Plan:
+class PowerPlan:
     """The models of a claim.
 
     Attributes:
@@ -66,7 +66,7 @@ def pilot() -> Results:
     return Results(profiles.get(PILOT))
 
 
-def planned(claim: Claim, records: Results) -> Plan:
+def planned(claim: Claim, records: Results) -> PowerPlan:
     """The power analysis of one claim on the pilot's records.
 
     Example:
@@ -79,7 +79,9 @@ def planned(claim: Claim, records: Results) -> Plan:
     estimate, models = verdict.estimate, records.profile.models.number
     note, spread, needed = "", None, None
     if _cleaned(claim.experiment):
-        return Plan(claim, estimate, None, alpha, None, models_for(claim.experiment), "the pilot cleaned other models")
+        return PowerPlan(
+            claim, estimate, None, alpha, None, models_for(claim.experiment), "the pilot cleaned other models"
+        )
     if estimate is None or not claim.piloted:
         note = "no pilot"
     elif verdict.verdict == "not applicable here":
@@ -95,11 +97,11 @@ def planned(claim: Claim, records: Results) -> Plan:
         needed = sample_size.models_to_decide(estimate, claim.kind, claim.above, claim.below, alpha=alpha)
     most = MOST[claim.role]
     if not note and (needed is None or needed > most):
-        return Plan(claim, estimate, spread, alpha, needed, most, "the most; more were not spent")
-    return Plan(claim, estimate, spread, alpha, needed, max(LEAST, needed or 0), note)
+        return PowerPlan(claim, estimate, spread, alpha, needed, most, "the most; more were not spent")
+    return PowerPlan(claim, estimate, spread, alpha, needed, max(LEAST, needed or 0), note)
 
 
-def plans(records: Results | None = None) -> list[Plan]:
+def plans(records: Results | None = None) -> list[PowerPlan]:
     """The power analysis of every claim that the pilot's profile can judge.
 
     Args:
