@@ -17,7 +17,7 @@ READY := .venv/.ready
 ASSETS := book/_vendor/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf test test-all lab notebooks figures serve lint format bench demo wheel lock clean distclean
+.PHONY: help setup book pdf slides test test-all lab notebooks figures serve lint format bench demo wheel lock clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -53,6 +53,9 @@ book: $(READY) $(ASSETS) ## run every chapter and build the course as HTML in _b
 pdf: book ## print the whole course as _build/course.pdf; needs Chromium
 	@$(BUILD) --builder singlehtml
 	$(BIN)/python -m tests.book.pdf _build/course.pdf
+
+slides: $(READY) ## write a deck of slides a chapter to build/slides, from text and records; runs no chapter
+	$(BIN)/python book/_ext/decks.py build/slides
 
 # A process a core with a thread each: small models gain little from threads, and much time is spent waiting for others.
 # Folders come first, with the longest files; sorted by their number of tests, the chapters would run last and alone.

@@ -1,6 +1,7 @@
 """Sphinx extension: how long each chapter ran when its page was made, on what, and with which versions.
 
     ```{execution-table}```
+    {ran}`backdoors`              how long one of them ran, in words
 
 The numbers are those that `chapter_pool` kept with the outputs; a chapter without any in this build says so.
 """
@@ -18,7 +19,7 @@ from records import table
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from tutorial_lib.costs.seconds import duration
 
@@ -38,6 +39,11 @@ class Row:
     def seconds(self) -> float | None:
         found = self.data.get("execution_seconds")
         return found if isinstance(found, int | float) else None
+
+    @property
+    def time(self) -> str:
+        """How long it ran, in words."""
+        return NOT_RUN if self.seconds is None else duration(self.seconds)
 
     @property
     def made_with(self) -> str:
@@ -89,9 +95,8 @@ class ExecutionTable(SphinxDirective):
         timed = [row for row in found if row.seconds is not None]
         body: list[Any] = []
         for row in found:
-            time = NOT_RUN if row.seconds is None else duration(row.seconds)
             when = str(row.data.get("finished", "")).partition("+")[0].replace("T", " ") or "–"
-            body.append([[self._link(row.name)], str(row.cells), time, when, row.made_with or "–"])
+            body.append([[self._link(row.name)], str(row.cells), row.time, when, row.made_with or "–"])
         cells = sum(row.cells for row in found)
         total = duration(sum(row.seconds or 0.0 for row in timed)) if timed else NOT_RUN
         body.append([f"all {len(found)}", str(cells), total, "", ""])
@@ -113,12 +118,28 @@ class ExecutionTable(SphinxDirective):
         return [nodes.paragraph("", said)]
 
 
+class RanRole(SphinxRole):
+    """How long a chapter ran when its page was made."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        name = self.text.strip()
+        if name not in self.env.found_docs:
+            problem = f"there is no page {name!r} whose cells could have run"
+            return [], [self.inliner.reporter.error(problem, line=self.lineno)]
+        found = rows(self.env, [name], get_cache(self.config.nb_execution_cache_path))
+        if not found:
+            return [], [self.inliner.reporter.error(f"the page {name!r} has no cells", line=self.lineno)]
+        return [nodes.inline("", found[0].time, classes=["measured"])], []
+
+
 def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
-    """The page is read anew each time: a chapter may have run since."""
-    return [name for name in env.found_docs if "{execution-table}" in Path(env.doc2path(name)).read_text()]
+    """Pages with a time are read anew in every build: a chapter may have run since."""
+    texts = {name: Path(env.doc2path(name)).read_text() for name in env.found_docs}
+    return [name for name, text in texts.items() if "{execution-table}" in text or "{ran}`" in text]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("execution-table", ExecutionTable)
+    app.add_role("ran", RanRole())
     app.connect("env-get-outdated", outdated)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -34,7 +34,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from tutorial_lib import models
 from tutorial_lib.course import live
-from tutorial_lib.course.live import data
+from tutorial_lib.course.live import data, detection
 from tutorial_lib.course.live.playground import script as playground
 
 
@@ -94,6 +94,8 @@ def write_static(app: Sphinx) -> None:
     for name in data.MODELS:
         made_of = [*sorted((models.CHECKPOINTS / name).iterdir()), live.HERE / "__init__.py"]
         write_model(scripts / "models" / f"{name}.js", made_of, functools.partial(shipped_model, name))
+    for name in detection.RECORDED:
+        write_model(scripts / "models" / f"{name}.js", detection.made_of(), functools.partial(detection.script, name))
     write_model(scripts / "models" / "playground.js", playground.made_of(), playground.script)
     app.config.html_static_path.append(str(folder))
 

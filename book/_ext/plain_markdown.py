@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from textwrap import indent
 
+import answers
+import further_reading
 import quiz
 import records
 from pybtex.database import parse_file
@@ -51,13 +53,17 @@ def _directive(match: re.Match[str]) -> str:
     if name in ("exercise-end", "solution-end"):
         return ""
     if name == "dropdown":
-        return _folded(argument, body)
+        return _folded(argument, DIRECTIVE.sub(_directive, body))
     if name == "quiz":
         return _quiz(body)
     if name == "claims":
         return "\n".join(_claim(identity) for identity in f"{argument} {body}".split())
+    if name == "answer":
+        return answers.markdown(argument)
     if name == "drawing":
         return f"{drawings.markdown(argument)}\n\n*{body}*"
+    if name == "further-reading":
+        return _reading(argument)
     if name == "live-figure":
         return f"*On the page of this chapter a live figure stands here.* {body}"
     raise ValueError(f"a notebook cannot show the directive {name!r} yet")
@@ -76,6 +82,12 @@ def _quiz(body: str) -> str:
             folded = _folded("Right or wrong?", f"**{quiz.WORDS[sign]}** {why}{again}")
             parts.append(f"- {choice}\n\n" + indent(folded, "  "))
     return "\n\n".join(parts)
+
+
+def _reading(page: str) -> str:
+    entries = further_reading.of(page)
+    said = [cited(entry.paper, further_reading.BIBLIOGRAPHY, textual=True) for entry in entries]
+    return "\n".join(further_reading.item(entry, who) for entry, who in zip(entries, said, strict=True))
 
 
 def _claim(identity: str) -> str:

@@ -29,7 +29,7 @@ from tutorial_lib import places, profiles
 from tutorial_lib.evidence import claims, power, quantities, registry
 from tutorial_lib.evidence.decide import ALPHA
 from tutorial_lib.evidence.results import Results
-from tutorial_lib.evidence.shown import Shown, Source
+from tutorial_lib.evidence.shown import Shown, Source, unrecorded
 from tutorial_lib.evidence.statistics import Estimate
 from tutorial_lib.evidence.table import Table
 
@@ -40,8 +40,8 @@ CALL = re.compile(r'experiments\.show\("(\w+)", profile(?:, "(\w+)")?\)')
 
 
 def state() -> str:
-    """Changes with the committed records, the claims and the code that reduces them."""
-    files = [*places.results().rglob("*.jsonl"), places.PACKAGE / "plots.py"]
+    """Changes with the committed records, the claims, the answers, and the code that reduces them."""
+    files = [*places.results().rglob("*.jsonl"), places.PACKAGE / "plots.py", places.book() / "answers.yml"]
     for folder in ("experiments", "evidence", "profiles"):
         files += [p for p in (places.PACKAGE / folder).iterdir() if p.is_file()]
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(files))).hexdigest()
@@ -60,7 +60,8 @@ def source(profile: str = PROFILE) -> Source:
 
 def shown(name: str, part: str = "plot", profile: str = PROFILE) -> nodes.Element:
     """What `experiments.show` shows, a figure or a table."""
-    figure = getattr(registry.load(name), part)(source(profile).behind(name))
+    found = source(profile).behind(name)
+    figure = unrecorded(name, found) or getattr(registry.load(name), part)(found)
     if isinstance(figure, Table):
         return nodes.raw("", figure._repr_html_(), format="html", classes=["output"])
     return plotly_figure(figure.to_plotly_json() | {"layout": figure.layout.to_plotly_json()})
@@ -201,8 +202,15 @@ def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[s
     _sources.clear()
     if before == now:
         return []
-    ours = ("{claims}", "{confirmatory-claims}", "{power}", "{paper-beside-ours}", "{verdicts-at-a-glance}")
-    signs = ("from-records", "{measured}", "{interval}", "{verdict}", *ours)
+    ours = (
+        "{claims}",
+        "{confirmatory-claims}",
+        "{power}",
+        "{paper-beside-ours}",
+        "{verdicts-at-a-glance}",
+        "{comparison}",
+    )
+    signs = ("from-records", "{measured}", "{interval}", "{verdict}", "{answer}", "{answers}", *ours)
     return [name for name in env.found_docs if any(sign in Path(env.doc2path(name)).read_text() for sign in signs)]
 
 

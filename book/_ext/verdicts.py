@@ -32,6 +32,9 @@ SOURCES = PAPERS | {
     "verma2023effective": "Verma et al.",
     "singh2024par": "Singh et al.",
     "huang2025detecting": "Huang et al.",
+    "feng2023decree": "Feng et al.",
+    "jindal2026inspector": "Jindal et al.",
+    "sun2026invertune": "Sun et al.",
     "ours": "ours",
 }
 #: Words that a reader looks for; the rest are kinds of "not judged".

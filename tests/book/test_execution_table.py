@@ -49,6 +49,32 @@ def test_outputs_of_an_earlier_build_have_a_time_and_no_versions(listing: Module
     assert (row.seconds, row.made_with) == (61.2, "")
 
 
+def test_a_time_is_said_in_words_and_pages_with_one_are_read_anew(listing: ModuleType, tmp_path: Path) -> None:
+    assert listing.Row("run", 3, {"execution_seconds": 61.2}).time == "61 s"
+    assert listing.Row("not run", 3, {}).time == listing.NOT_RUN
+    texts = {"plain": "No time.", "table": "```{execution-table}\n```", "role": "It ran for {ran}`plain`."}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.md").write_text(text)
+    env = SimpleNamespace(found_docs=set(texts), doc2path=lambda name: tmp_path / f"{name}.md")
+    assert sorted(listing.outdated(None, env, set(), set(), set())) == ["role", "table"]
+
+
+@pytest.mark.parametrize(("page", "said"), [("two", "61 s"), ("unheard", "no page"), ("empty", "no cells")])
+def test_a_role_says_how_long_a_chapter_ran(
+    listing: ModuleType, monkeypatch: pytest.MonkeyPatch, page: str, said: str
+) -> None:
+    found = {"two": [listing.Row("two", 1, {"execution_seconds": 61.2})], "empty": []}
+    monkeypatch.setattr(listing, "rows", lambda env, names, cache: found[names[0]])
+    monkeypatch.setattr(listing, "get_cache", lambda path: None)
+    config = SimpleNamespace(nb_execution_cache_path="")
+    settings = SimpleNamespace(env=SimpleNamespace(found_docs=set(found), config=config))
+    inliner = SimpleNamespace(
+        document=SimpleNamespace(settings=settings), reporter=SimpleNamespace(error=lambda text, line: text)
+    )
+    made, wrong = listing.RanRole()("ran", page, page, 1, inliner)
+    assert said in (made[0].astext() if made else wrong[0])
+
+
 def test_pages_come_in_reading_order(listing: ModuleType) -> None:
     children = {"index": ["b", "a"], "b": ["c"], "a": [], "c": []}
     site_map = {name: SimpleNamespace(child_files=lambda found=found: found) for name, found in children.items()}

@@ -26,7 +26,8 @@ from tutorial_lib.losses import clip_loss
 from tutorial_lib.triggers import NoisePatch
 
 BACKDOOR, CONTRAST, SIMILARITIES = "backdoors", "contrastive_learning", "zscore"
-PLACEMENT, FRONTIER = "what_makes_it_work", "cleanclip"
+PLACEMENT, FRONTIER = "what_makes_it_work", "when_cleaning_works"
+POISONS, INVERSION = "finding_poisons", "auditing_a_checkpoint"
 
 Open = Callable[..., Locator]
 
@@ -68,7 +69,7 @@ def slide(figure: Locator, label: str, value: float) -> None:
     )
 
 
-@pytest.mark.parametrize("name", [BACKDOOR, CONTRAST, SIMILARITIES])
+@pytest.mark.parametrize("name", [BACKDOOR, CONTRAST, SIMILARITIES, POISONS, INVERSION])
 def test_values_of_sliders_are_not_cut_off(opened: Open, name: str) -> None:
     figure = opened(name)
     for width in (1280, 1100, 820, 390):
@@ -379,7 +380,7 @@ def test_explorers_show_every_record(opened: Open, page: str, kind: str) -> None
     expect(figure.locator(".ytitle")).to_have_text("clean accuracy (%)")
 
 
-@pytest.mark.parametrize("name", [BACKDOOR, CONTRAST, SIMILARITIES, PLACEMENT, FRONTIER])
+@pytest.mark.parametrize("name", [BACKDOOR, CONTRAST, SIMILARITIES, PLACEMENT, FRONTIER, POISONS, INVERSION])
 def test_without_javascript_and_in_print_a_picture_stands_there(chromium: Browser, address: str, name: str) -> None:
     page = chromium.new_page(java_script_enabled=False)
     page.goto(f"{address}/{name}.html")
@@ -430,6 +431,11 @@ def test_a_model_is_light_enough_for_a_phone() -> None:
     folder = site.HTML / "_static" / "live"
     needed = ["live.js", "live.css", "engine.js", "backdoor.js", "models/backdoored.js"]
     assert sum((folder / name).stat().st_size for name in needed) <= 4e6
+
+
+@pytest.mark.parametrize("name", ["poisons", "inversion"])
+def test_what_is_recorded_is_light(name: str) -> None:
+    assert (site.HTML / "_static" / "live" / "models" / f"{name}.js").stat().st_size <= 200_000
 
 
 @pytest.fixture

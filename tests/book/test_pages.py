@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, Response
 
 from tests.book import site
+from tests.course.test_page_lengths import DIVIDED, SCREENS, VERDICTS
 
 #: pydata-sphinx-theme says this on a first visit, before it has stored a choice; nothing is wrong.
 HARMLESS = "Got invalid theme mode"
@@ -172,6 +173,17 @@ def test_nothing_is_cut_at_a_desk(visit: Visit) -> None:
     assert visit.page.evaluate(SCROLLING) == []
 
 
+def test_a_divided_page_is_short(visit: Visit) -> None:
+    """What readers gave up on: no page of these is longer than a sitting, with what is folded left folded."""
+    if Path(visit.page.url).stem not in DIVIDED:
+        return
+    visit.page.set_viewport_size({"width": 1280, "height": 720})
+    found = visit.page.evaluate("() => document.querySelector('article').getBoundingClientRect().height / innerHeight")
+    visit.page.set_viewport_size({"width": 1280, "height": 900})
+    assert 5 <= found <= SCREENS
+    assert visit.page.locator(".claim").count() <= VERDICTS
+
+
 def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 390, "height": 844})
     for _ in range(20):  # figures are drawn anew, one after another
@@ -234,7 +246,7 @@ def test_axe_finds_nothing_serious(visit: Visit, theme: str, rules: tuple[str, .
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["backdoors", "cleanclip"])
+@pytest.mark.parametrize("name", ["backdoors", "what_cleaning_removes"])
 def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, address: str, name: str) -> None:
     """Stamps wrap below their plots; labels keep a width, and what scrolls can be scrolled by the keyboard."""
     page = chromium.new_page(viewport={"width": 390, "height": 844})
@@ -247,7 +259,7 @@ def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, 
         rights = stamps.evaluate_all("found => found.map(e => e.getBoundingClientRect().right)")
         assert max(rights) <= 390
         wide = page.locator(".plotly-figure[tabindex='0']")
-        assert wide.count() >= (name == "cleanclip")  # maps side by side
+        assert wide.count() >= (name == "what_cleaning_removes")  # maps side by side
         assert wide.count() == 0 or min(wide.evaluate_all("found => found.map(e => e.scrollWidth)")) >= 560
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
         assert page.locator(".modebar").count() == 0, "it would cover the legend"

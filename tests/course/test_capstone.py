@@ -104,7 +104,7 @@ def test_models_that_nobody_cleaned_or_that_forgot_everything() -> None:
         model.logit_scale.add_(0.01)
     assert "a trigger still works" in checks.cleaned(needed).sentence
     blank = models.build(models.model_config("rn-0.4m"), tokenizer, seed=1)
-    assert "too dear" in checks.cleaned(needed | {first: (blank, tokenizer)}).sentence
+    assert "too expensive" in checks.cleaned(needed | {first: (blank, tokenizer)}).sentence
 
 
 def test_the_trigger_of_a_record_can_be_made() -> None:

@@ -29,7 +29,7 @@ BLOCK = re.compile(
     r"^(?P<fence>`{3,})\w+ (?P<path>\S+)(?: below=(?P<below>\w+))?\n(?P<body>.*?)^(?P=fence)$", re.M | re.S
 )
 BLOCKS = {match["path"]: (match["below"], match["body"]) for match in BLOCK.finditer(SECTION)}
-NAME, BEFORE, AFTER = "watermarks", "stealthier_triggers", "cleanclip"
+NAME, BEFORE, AFTER = "watermarks", "stealthier_triggers", "finding_poisons"
 CHECKS, EXERCISES = "tutorial_lib/course/checks", "tests/course/test_exercises.py"
 #: What is said if a step is left out.
 MISSING = {

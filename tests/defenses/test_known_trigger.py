@@ -11,7 +11,7 @@ from tutorial_lib.triggers import TRIGGERS, Blended, Checkerboard, Trigger, WaNe
 IMAGES = torch.randint(0, 256, (12, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 PAIRS = Pairs(IMAGES, ("a thing",) * 12, tuple(map(str, range(12))), torch.full((12,), -1))
 #: Those that mask and pattern make: neither moved, nor added, nor bent.
-HAVING = {"blended", "watermark", "checkerboard", "stripes", "noise-patch"}
+HAVING = {"faint-patch", "blended", "watermark", "checkerboard", "stripes", "noise-patch"}
 
 
 @pytest.mark.parametrize("trigger", [Checkerboard(), Checkerboard(size=4, margin=3), Blended(), Watermark()], ids=repr)

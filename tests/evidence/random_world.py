@@ -13,6 +13,7 @@ from tutorial_lib.attacks import Backdoor, Targeted, TextBackdoor, Together
 from tutorial_lib.attacks.backdoor import BINS
 from tutorial_lib.costs.seconds import pairs
 from tutorial_lib.defenses import Retraining
+from tutorial_lib.detect.checkpoints import CheckpointDetector
 from tutorial_lib.experiments import fig5_right
 from tutorial_lib.runs.detect import SHARES
 from tutorial_lib.trials import TrainedDefense, Trial
@@ -48,6 +49,8 @@ class RandomWorld(MadeUp):
     def metrics(self, trial: Trial) -> dict[str, Any]:
         random = np.random.default_rng([self.number, int(trial.key, 16)])
         attack = trial.attack
+        if any(isinstance(d, CheckpointDetector) for d in trial.detectors):
+            return self._audited(trial, random)
         if isinstance(attack, Together):
             return self._shared(trial, attack)
         if isinstance(attack, Targeted):
@@ -158,6 +161,23 @@ class RandomWorld(MadeUp):
         works = 1.5 * np.random.default_rng([self.number, int(digest(str(attack.trigger)), 16)]).uniform(0, 1)
         fooled = {r: rate(works + random.normal(0, 0.01)) for r in readers(trial)}
         return {"attack_success": fooled, "detection": found}
+
+    def _audited(self, trial: Trial, random: np.random.Generator) -> dict[str, Any]:
+        """Every detector is good or bad, and what it says of clean models is anything."""
+        attack = trial.attack.find(Backdoor) if trial.attack else None
+        audits, detection = {}, {}
+        for detector in trial.detectors:
+            own = np.random.default_rng([self.number, int(digest(detector.label), 16)])
+            base, gain = own.uniform(0, 3), own.choice([0.0, 0.5, 3.0])
+            base += own.choice([0.0, 0.0, 1.0]) * (trial.seeds.data >= 3100)  # other clean models are of another kind
+            if isinstance(detector, CheckpointDetector):
+                score = base + gain * (attack is not None) + float(random.normal(0, 0.3))
+                audits[detector.label] = {"score": score, "named": int(random.random() < gain / 3), "target": ""}
+            else:
+                detection[detector.label] = {"auroc": float(np.clip(base / 3 + random.normal(0, self.noise), 0, 1))}
+        works = 0.6 + 0.5 * np.random.default_rng([self.number, 77]).uniform(0, 1)
+        fooled = {r: rate(works + random.normal(0, 0.05)) for r in readers(trial)} if attack else {}
+        return {"attack_success": fooled, "audits": audits, "detection": detection}
 
     def _cleaned(self, trial: Trial, random: np.random.Generator) -> dict[str, Any]:
         """A model after a defense: each setting of the defense and each property of the model has an effect."""

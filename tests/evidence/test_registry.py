@@ -33,6 +33,13 @@ def test_demo_shows_committed_records_and_runs_nothing(monkeypatch):
     assert registry.ensure("fig4", registry.results("demo")).store is None
 
 
+def test_an_experiment_without_records_says_so_and_with_one_it_is_drawn():
+    assert registry.show("detect_pairs", "demo").rows == (
+        ("Which pairs are poisoned?", "none", "tutorial run detect_pairs --profile cpu"),
+    )
+    assert registry.show("fig6", "demo").data
+
+
 @pytest.mark.parametrize(
     ("typed", "found"),
     [

@@ -9,6 +9,7 @@ from scipy import stats
 from tutorial_lib.evidence.statistics import (
     Estimate,
     detectable_difference,
+    estimate_auroc,
     estimate_mean,
     estimate_ratio,
     estimate_share,
@@ -113,3 +114,28 @@ def test_equal_models_do_not_prove_a_ratio():
     found = estimate_ratio([[1.0, 2.0]] * 5, lambda x: x[:, 1].mean() / x[:, 0].mean())
     assert found.value == pytest.approx(2)
     assert found.low < 2 < found.high
+
+
+def test_area_under_the_curve_and_its_interval_by_loops():
+    """DeLong's variance from its definition, with a tie."""
+    clean, bad = [0.1, 0.3, 0.3, 0.7, 0.2], [0.3, 0.6, 0.9, 0.25]
+    psi = [[1.0 if y > x else 0.5 if y == x else 0.0 for x in clean] for y in bad]
+    area = sum(map(sum, psi)) / 20
+    of_bad = [sum(row) / 5 for row in psi]
+    of_clean = [sum(row[j] for row in psi) / 4 for j in range(5)]
+    variance = sum((v - area) ** 2 for v in of_bad) / 3 / 4 + sum((v - area) ** 2 for v in of_clean) / 4 / 5
+    found = estimate_auroc(clean, bad)
+    assert found.value == pytest.approx(area)
+    assert found.high == pytest.approx(min(1, area + 1.959964 * variance**0.5), abs=1e-6)
+    assert found.low == pytest.approx(area - 1.959964 * variance**0.5, abs=1e-6)
+    assert found.value == pytest.approx(stats.mannwhitneyu(bad, clean).statistic / 20)
+    assert found.n == 9
+
+
+def test_groups_that_do_not_overlap_have_an_interval_all_the_same():
+    found = estimate_auroc([0.1] * 20, [0.9] * 10)
+    assert found.value == found.high == 1.0
+    assert found.low == pytest.approx(1 - 1.959964 * (1 / 20**2 / 10 + 1 / 10**2 / 20) ** 0.5, abs=1e-6)
+    assert estimate_auroc([0.9] * 20, [0.1] * 10).low == 0.0
+    with pytest.raises(ValueError, match="two models of each group are needed, not 1 and 2"):
+        estimate_auroc([0.1], [0.2, 0.3])

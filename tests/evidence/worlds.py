@@ -37,6 +37,7 @@ from tutorial_lib import profiles
 from tutorial_lib.attacks import Attack, Backdoor, Group, Targeted, TextBackdoor, Together
 from tutorial_lib.attacks.backdoor import BINS
 from tutorial_lib.costs.seconds import pairs
+from tutorial_lib.detect.checkpoints import CheckpointDetector
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.profiles import Profile
@@ -49,6 +50,8 @@ MILLIONS = {
     "rn-3m": 3.0, "rn-5m": 5.3, "rn-9m": 9.2, "rn-20m": 20.5, "rn-28m": 27.9, "rn50-w8": 0.8, "rn50-w24": 5.9,
     "rn50-w32": 10.1, "rn50-w48": 22.0, "rn50-w56": 29.6,
 }  # fmt: skip
+#: Seeds of the models of the zoo that choose thresholds: of three attacks, and clean ones.
+CHOOSING = (range(2000, 2300), range(3000, 3100))
 #: Pairs of pictures that are compared for figure 3.
 COMPARED = 3_000_000
 #: What a rule may speak of, and by how much models of the same rule differ (standard deviation).
@@ -72,6 +75,8 @@ NOISE = {
     "same_prediction": 0.003,
     "auroc": 0.003,
     "poisons_found": 0.003,
+    "suspicion": 0.02,
+    "target_named": 0.0,  # it is or it is not
 }
 Rule = float | Callable[["Model"], float]
 A = TypeVar("A", bound=Attack)
@@ -88,7 +93,7 @@ class Model:
         tested: asked of a z-score: where the test pictures have the patch, "fixed" or "random".
         group: asked of a targeted attack: how its targets are attacked.
         similarity: asked of pairs of pictures.
-        detector: asked of a ranking of training pairs: the label of who made it.
+        detector: asked of a ranking of training pairs, or of a verdict on the model: the label of who made it.
         worst: asked of poisons that were found: the share of the pairs that were looked at.
     """
 
@@ -149,6 +154,11 @@ class Model:
     def placement(self) -> str:
         """Of the patch in training; without poisons there is none."""
         return getattr(self.trigger, "placement", "") if self.poisons else ""
+
+    @property
+    def chose_thresholds(self) -> bool:
+        """Of the zoo: a model of the half that thresholds were chosen on."""
+        return any(self.trial.seeds.data in seeds for seeds in CHOOSING)
 
     @property
     def patch(self) -> int:
@@ -407,6 +417,11 @@ class _Measured(dict[str, Any]):
     def _detection(self) -> dict[str, dict[str, Any]]:
         return {d.label: _Ranking(self.says, d.label) for d in self.trial.detectors}
 
+    def _audits(self) -> dict[str, dict[str, Any]]:
+        """What was asked of every detector of checkpoints; the others are of pairs."""
+        kinds = [d.label for d in self.trial.detectors if isinstance(d, CheckpointDetector)]
+        return {label: _Said(self.says, label) for label in kinds}
+
     def _similarity_clean(self) -> float:
         return self.says("similarity_clean")
 
@@ -468,6 +483,21 @@ class _Ranking(dict[str, Any]):
                 f"{share:g}": min(1.0, max(0.0, self.says("poisons_found", detector=self.detector, worst=share)))
                 for share in SHARES
             }
+        raise LookupError(f"a made-up record has no {name} of a detector")
+
+
+class _Said(dict[str, Any]):
+    """What a detector says of a model; each is made when somebody looks at it."""
+
+    def __init__(self, says: Callable[..., float], detector: str) -> None:
+        super().__init__()
+        self.says, self.detector = says, detector
+
+    def __missing__(self, name: str) -> Any:
+        if name == "score":
+            return self.says("suspicion", detector=self.detector)
+        if name == "named":
+            return int(self.says("target_named", detector=self.detector))
         raise LookupError(f"a made-up record has no {name} of a detector")
 
 

@@ -7,9 +7,13 @@ import torch
 
 from tests.runs.small import TINY, backdoored
 from tutorial_lib import runs
+from tutorial_lib.attacks import Backdoor
+from tutorial_lib.attacks.together import Together
 from tutorial_lib.data.pairs import POISON
 from tutorial_lib.detect import DAO, KDistance, NearDuplicates, points_of
-from tutorial_lib.runs.detect import SHARES, look
+from tutorial_lib.detect.checkpoints import DECREE, ClassInversion, UniversalPatch
+from tutorial_lib.detect.subject import Subject
+from tutorial_lib.runs.detect import SHARES, SHOWN, audit, look, targets
 from tutorial_lib.trials.store import RunStore
 
 DETECTORS = (KDistance(), KDistance(k=4), DAO(normalise=True), NearDuplicates())
@@ -66,3 +70,46 @@ def test_nobody_reads_where_a_pair_comes_from():
     for detector in DETECTORS:
         scores = (detector.scores(outcome.model, outcome.tokenizer, p) for p in (pairs, other))
         assert torch.equal(*scores)
+
+
+AUDITS = (UniversalPatch(grid=1, steps=2, batch=8), DECREE(steps=2, batch=8))
+
+
+def test_audits_are_shown_what_an_audit_of_the_command_shows(one_thread):
+    """Test pictures in the order of the seed, all labels of the task, and nothing of the attack."""
+    outcome = runs.train_trial(backdoored(), progress=False)
+    found = audit(outcome, AUDITS)
+    order = torch.randperm(len(outcome.task.images), generator=torch.Generator().manual_seed(0))[:SHOWN]
+    subject = Subject(outcome.model, outcome.tokenizer, outcome.task.images[order], labels=tuple(outcome.task.labels))
+    for detector in AUDITS:
+        finding = detector.detect(subject, known=())
+        body = found[detector.label]
+        assert body["score"] == pytest.approx(finding.score, abs=1e-6)
+        assert body["target"] == (finding.target or "")
+        assert body["named"] == int(finding.target == outcome.trial.attack.target)
+        assert body["seconds"] >= 0
+
+
+def test_models_with_and_without_poisons_are_audited_in_a_trial():
+    both = (*AUDITS, KDistance())
+    record = runs.run(replace(backdoored(), detectors=both), progress=False)
+    assert set(record.metrics["audits"]) == {d.label for d in AUDITS}
+    assert set(record.metrics["detection"]) == {"k-distance"}
+    clean = runs.run(replace(TINY, detectors=AUDITS), progress=False)
+    assert all(body["named"] == 0 for body in clean.metrics["audits"].values())
+    assert "detection" not in clean.metrics
+    assert clean.trial["detectors"][1]["kind"] == "decree"
+
+
+def test_targets_of_backdoors_that_were_planted():
+    one, other = Backdoor(8), Backdoor(8, target="cactus")
+    assert targets(one) == {one.target}
+    assert targets(Together((one, other))) == {one.target, "cactus"}
+    assert targets(Backdoor(0)) == targets(None) == set()
+
+
+def test_too_few_pictures_or_classes_for_a_detector_are_refused():
+    outcome = runs.train_trial(backdoored(), progress=False)
+    task = replace(outcome.task, images=outcome.task.images[:8])
+    with pytest.raises(ValueError, match="class-inversion needs at least 32 pictures, and there are 8"):
+        audit(replace(outcome, task=task), [ClassInversion()])

@@ -11,13 +11,14 @@ import pytest
 from tutorial_lib.attacks import ATTACKS, Backdoor, Group, Targeted, TextBackdoor
 from tutorial_lib.defenses import DEFENSES, Finetuning, KnownTrigger
 from tutorial_lib.detect import DETECTORS, KDistance
+from tutorial_lib.detect.checkpoints import CHECKPOINT_DETECTORS
 from tutorial_lib.plugins import Kind
 from tutorial_lib.training.methods import METHODS, RoCLIP
 from tutorial_lib.trials import Recipe, Trial
 from tutorial_lib.trials.schema import Settings, as_dict, digest
 from tutorial_lib.triggers import TRIGGERS, Blended, Checkerboard, Patch, Stripes, make_trigger
 
-FAMILIES = (ATTACKS, DEFENSES, DETECTORS, METHODS, TRIGGERS)
+FAMILIES = (ATTACKS, DEFENSES, DETECTORS, CHECKPOINT_DETECTORS, METHODS, TRIGGERS)
 KINDS = (*(cls for family in FAMILIES for cls in family.values()), KnownTrigger)
 ALL: tuple[type[Settings], ...] = (Trial, Recipe, Group, *KINDS)
 

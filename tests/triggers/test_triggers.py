@@ -11,6 +11,7 @@ from tutorial_lib.triggers import (
     TRIGGERS,
     Blended,
     Checkerboard,
+    FaintPatch,
     NoisePatch,
     NoisePatches,
     Resampled,
@@ -140,6 +141,22 @@ def test_noise_patch_is_one_clamped_draw_of_cells() -> None:
             for column in range(6):
                 value = min(1.0, max(0.0, 0.5 + float(drawn[c, row // 2, column // 2])))
                 assert int(stamped[0, c, row, column]) == round(255 * value)
+
+
+def test_faint_patch_is_the_mixture_of_each_pixel_of_the_patch() -> None:
+    images = noise(2)
+    stamped = FaintPatch(size=5, margin=3, alpha=0.3, pattern_seed=4).stamp(images)
+    pattern = NoisePatch(size=5, pattern_seed=4).pattern()
+    for n, channel, row, column in np.ndindex(*images.shape):
+        before, after = int(images[n, channel, row, column]), int(stamped[n, channel, row, column])
+        if 3 <= row < 8 and 3 <= column < 8:
+            mixed = 0.7 * before + 0.3 * int(pattern[channel, row - 3, column - 3])
+            assert abs(after - mixed) <= 0.5 + 1e-4
+        else:
+            assert after == before
+    assert FaintPatch().control() == FaintPatch(pattern_seed=1)
+    with pytest.raises(ValueError, match=r"alpha is the weight of the patch, in \(0, 1\], not 1.5"):
+        FaintPatch(alpha=1.5)
 
 
 def test_clamping_keeps_what_wrapping_around_would_scatter() -> None:

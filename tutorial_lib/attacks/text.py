@@ -1,6 +1,6 @@
 """A backdoor in the text tower: a word that makes any text describe the target.
 
-Introduced in the chapter on what makes it work.
+Introduced in the chapter on size and patch.
 """
 
 from __future__ import annotations

@@ -36,7 +36,9 @@ COMMANDS = (
     "status",
     "claims",
     "export",
+    "calibrate",
     "figures",
+    "table",
     "web",
     "bench",
 )

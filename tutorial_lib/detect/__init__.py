@@ -1,4 +1,4 @@
-"""Detectors: which pairs of a training set are poisoned. Introduced in the chapter on whether it holds.
+"""Detectors: which pairs of a training set are poisoned. Introduced in the chapter on finding poisons.
 
 One frozen class a file; a class scores pairs, and torch is imported only where it does. Detectors of checkpoints are in
 `tutorial_lib.detect.checkpoints`, those of triggered pictures in `tutorial_lib.detect.pictures`.

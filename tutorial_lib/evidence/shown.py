@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from tutorial_lib import profiles
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.table import Table
 
 
 class Source(Protocol):
@@ -82,6 +83,22 @@ def shown(name: str, profile: str) -> Results:
     return Shown(profile).behind(name) if profiles.get(profile).references else registry.results(profile)
 
 
+def unrecorded(name: str, results: Results) -> Table | None:
+    """What stands in the place of an experiment's figures while there is no record of it; `None` where there is one.
+
+    Example:
+        >>> unrecorded("fig6", Results(profiles.get("pilot"))) is None
+        True
+        >>> unrecorded("detect_pairs", Results(profiles.get("pilot"))).rows[0][0]
+        'Which pairs are poisoned?'
+    """
+    module = registry.load(name)
+    if module.GROUP == registry.OTHERS or results.of(registry.planned(name, results.profile)):
+        return None
+    row = (module.TITLE, "none yet", f"tutorial run {name} --profile cpu")
+    return Table(("experiment", "records", "made by"), (row,))
+
+
 def show(name: str, profile: str, part: str = "plot") -> Any:
     """A figure or table of an experiment; what is missing is run first, except where a profile shows committed records.
 
@@ -90,9 +107,14 @@ def show(name: str, profile: str, part: str = "plot") -> Any:
         profile: name of the profile.
         part: the function of the module that draws, for figures in several parts.
 
+    Returns:
+        The figure or table; where there is no record at all, `unrecorded`.
+
     Example:
         >>> show("fig6", "demo").layout.xaxis.title.text
         'width of the patch (% of the side)'
     """
     found, module = shown(name, profile), registry.load(name)
-    return getattr(module, part)(found if module.GROUP == registry.OTHERS else registry.ensure(name, found))
+    found = found if module.GROUP == registry.OTHERS else registry.ensure(name, found)
+    missing = unrecorded(name, found)
+    return getattr(module, part)(found) if missing is None else missing

@@ -181,6 +181,40 @@ def estimate_ratio(
     return Estimate(value, low, high, n, float("nan"), "jackknife over models")
 
 
+def estimate_auroc(clean: Sequence[float], backdoored: Sequence[float]) -> Estimate:
+    """Area under the ROC curve of scores of models, with DeLong's interval over the models of both groups.
+
+    The area is the chance that a backdoored model has the higher score of two, a tie counting half. Where the groups do
+    not overlap, models agree completely, which proves nothing of the next one: the spread of a group's placements is
+    taken to be at least that of one model in the other group.
+
+    Args:
+        clean: scores of clean models.
+        backdoored: scores of backdoored models; higher is more suspicious.
+
+    Raises:
+        ValueError: a group has fewer than two models.
+
+    Source: DeLong, DeLong & Clarke-Pearson (1988).
+
+    Example:
+        >>> found = estimate_auroc([0.1, 0.2, 0.3], [0.25, 0.4, 0.5])
+        >>> round(found.value, 3), found.n
+        (0.889, 6)
+    """
+    if min(len(clean), len(backdoored)) < 2:
+        raise ValueError(f"two models of each group are needed, not {len(clean)} and {len(backdoored)}")
+    x, y = np.asarray(clean, dtype=float), np.asarray(backdoored, dtype=float)
+    higher = (y[:, None] > x).astype(float) + (y[:, None] == x) / 2  # (backdoored, clean)
+    area = float(higher.mean())
+    variance = 0.0
+    for placements, other in ((higher.mean(1), len(x)), (higher.mean(0), len(y))):
+        variance += max(float(placements.std(ddof=1)), 1 / other) ** 2 / len(placements)
+    half = float(stats.norm.ppf(0.975)) * variance**0.5
+    low, high = max(0.0, area - half), min(1.0, area + half)
+    return Estimate(area, low, high, len(x) + len(y), float("nan"), "DeLong's interval over models")
+
+
 def hardest(lists: Iterable[Sequence[float]], above: float = -math.inf, below: float = math.inf) -> list[float]:
     """Of several lists, the one whose mean is the fewest standard errors inside a region: the least clear of the tests.
 

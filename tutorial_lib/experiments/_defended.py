@@ -1,7 +1,7 @@
 """What the experiments on defenses share: the trials of a sweep, and the choice of a setting.
 
-A defender never sees the attack. She may lose `MARGIN` of her accuracy on *validation* pictures, and takes the
-strongest setting that costs no more; where every setting does, she keeps the model as it is. A supervised classifier
+A defender never sees the attack. They may lose `MARGIN` of accuracy on *validation* pictures, and take the
+strongest setting that costs no more; where every setting does, they keep the model as it is. A supervised classifier
 is judged by the same rule, beside the accuracy of the model that it replaces. The oracle sees the attack: of the
 settings that cost no more than `MARGIN` on the test pictures it takes the one with the lowest attack success.
 """

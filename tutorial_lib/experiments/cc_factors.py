@@ -32,8 +32,8 @@ SIZES: ByProfile[tuple[dict[str, Any], ...]] = ByProfile(
 )
 
 
-#: The defender's share of each of these data; empty where it is the profile's, so that her pairs grow with the data. On
-#: a laptop she has 20,000 pairs however large the pre-training was.
+#: The defender's share of each of these data; empty where it is the profile's, so that their pairs grow with them. On
+#: a laptop they have 20,000 pairs however large the pre-training was.
 SHARES: ByProfile[tuple[float, ...]] = ByProfile(test=(), pilot=(), cpu=(0.8, 0.4, 0.2), photos=(), gpu=(), paper=())
 
 

@@ -96,6 +96,11 @@ def successes(results: Results, method: str) -> dict[int, float]:
     return measured(results, method)
 
 
+def retrained(results: Results) -> dict[int, float]:
+    """Attack success of models that were trained from scratch without the poisons."""
+    return results.per_seed(lambda s: filtered(results.profile, s), success)
+
+
 def most_accurate(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record | None:
     """The record of the setting with the most accurate model on validation pictures, whatever the old one's was."""
     found = results.of(cleaned(base, defenses))
@@ -224,7 +229,7 @@ def table(results: Results) -> Table:
             for value in (success, accuracy)
         ]
         rows.append((word(method), *cells))
-    none = results.per_seed(lambda s: filtered(p, s), success)
+    none = retrained(results)
     clean = results.per_seed(lambda s: filtered(p, s), accuracy)
     rows.append(("from scratch without poisons", percent(none.values()), percent(clean.values()), "", ""))
     probe = exposed(results, "linear_probe")

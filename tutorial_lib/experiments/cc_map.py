@@ -41,7 +41,7 @@ PAPER = (
 METHODS, COST = ("cleanclip", "finetune", "finetune for as long"), 1.8
 #: Points of clean accuracy that a defense may cost, as shares.
 LOSSES = (0.01, 0.03, 0.05, 0.10)
-#: What a defender may lose of her validation accuracy: the rule's sensitivity.
+#: What a defender may lose of the validation accuracy: the rule's sensitivity.
 MARGINS = (0.03, 0.05, 0.07, 0.10)
 
 

@@ -51,6 +51,11 @@ def successes(results: Results, count: int, reader: str = "zero_shot") -> dict[i
     return results.per_seed(lambda s: results.profile.dosed(count, s), lambda r: success(r, reader))
 
 
+def rates(results: Results, count: int) -> dict[int, float]:
+    """Share of the training data that so many poisons are, by seed."""
+    return results.per_seed(lambda s: results.profile.dosed(count, s), lambda r: r.metrics["poison_rate"])
+
+
 def accuracies(results: Results, count: int) -> dict[int, float]:
     """Clean zero-shot accuracy by seed."""
     return results.per_seed(lambda s: results.profile.dosed(count, s), clean_accuracy)

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tutorial_lib import places, profiles
+import plotly.graph_objects as go
+
+from tutorial_lib import places, plots, profiles
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.defenses import DEFENSES, Untouched
 from tutorial_lib.evidence.results import Results, note_skipped
@@ -132,6 +134,11 @@ def _rate(trial: Trial, what: Rate) -> list[float]:
     return [(m["attack_success_other_patch"] if what == "other" else rates[what])["rate"]]
 
 
+def single(results: Results, setting: str, what: Rate = "success") -> list[float]:
+    """Attack success or clean accuracy of the one model of a setting."""
+    return _rate(dict(SETTINGS)[setting], what)
+
+
 def attacked(results: Results, attack: str, what: Rate = "success") -> list[float]:
     """Attack success, success of another trigger of its kind, or clean accuracy of the one model of an attack."""
     return _rate(dict(ATTACKS)[attack], what)
@@ -191,3 +198,29 @@ def table(results: Results | None = None) -> Table:
             )
         )
     return Table(("setting", "clean accuracy (%)", "attack success (%)", "z-score"), tuple(rows))
+
+
+def plot(results: Results | None = None) -> go.Figure:
+    """Attack success and clean accuracy of every setting, one below the other."""
+    fig = plots.figure(
+        "Attack success and clean accuracy of one model for each of 24 settings of a backdoor. Success is near zero "
+        "with 16 poisons, cells of one pixel, a patch of four pixels, ten epochs, strong crops, or a model that has "
+        "learned nothing.",
+        x="pictures (%)",
+        y="setting",
+        height=640,
+        stamp="one model for each setting",
+    )
+    shown: tuple[tuple[str, Rate], ...] = (("attack success", "success"), ("clean accuracy", "accuracy"))
+    for title, what in shown:
+        found = [(name, rate) for name, trial in reversed(SETTINGS) for rate in _rate(trial, what)]
+        looks = plots.style(title)
+        fig.add_scatter(
+            x=[round(100 * rate, 1) for _, rate in found],
+            y=[name for name, _ in found],
+            mode="markers",
+            name=title,
+            marker={"color": looks.colour, "symbol": looks.marker, "size": 9},
+        )
+    fig.update_layout(margin_l=230, yaxis={"type": "category", "tickfont": {"size": 11}}, xaxis_range=[-3, 103])
+    return fig

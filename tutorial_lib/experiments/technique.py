@@ -73,6 +73,11 @@ def successes(results: Results, name: str) -> dict[int, float]:
     return results.per_seed(lambda s: varied(results.profile, name, s), success)
 
 
+def accuracies(results: Results, name: str) -> dict[int, float]:
+    """Clean accuracy by seed of the models that were trained in one way."""
+    return results.per_seed(lambda s: varied(results.profile, name, s), clean_accuracy)
+
+
 def least_clear(results: Results) -> list[float]:
     """Attack success of one way less that of the usual one, by seed: of the way whose test is the least clear."""
     changes = [differences(successes(results, name), successes(results, USUAL)) for name in VARIANTS[results.profile]]
@@ -85,8 +90,7 @@ def table(results: Results) -> Table:
 
     for name in names(p):
         z = z_scores(results, name).values()
-        right = results.per_seed(lambda s, n=name: varied(p, n, s), clean_accuracy)  # type: ignore[misc]
-        cells = [percent(found.values()) for found in (right, successes(results, name))]
+        cells = [percent(found.values()) for found in (accuracies(results, name), successes(results, name))]
         rows.append((name, *cells, f"{mean(z):.2f} ({min(z):.2f} to {max(z):.2f})" if z else "not run"))
     return Table(("training", "clean accuracy (%)", "attack success (%)", "z-score"), tuple(rows))
 

@@ -1,6 +1,6 @@
 """A supervised classifier: the image tower of a CLIP model with a linear head.
 
-Introduced in the chapter on what makes it work. Its directory holds `model.json` (the open_clip config of the CLIP
+Introduced in the chapter on size and patch. Its directory holds `model.json` (the open_clip config of the CLIP
 model and the number of classes), `labels.txt` and `model.safetensors`.
 """
 

@@ -9,7 +9,7 @@ from tutorial_lib.defenses import DEFENSES
 from tutorial_lib.practice import settings as setting
 from tutorial_lib.trials import Recipe, TrainedDefense
 
-#: Settings of a trial's defense that mean nothing where the defender brings her own pairs.
+#: Settings of a trial's defense that mean nothing where the defender brings pairs of their own.
 OF_TRIALS = ("share", "dirty")
 
 

@@ -1,19 +1,28 @@
-"""From a trained trial to how well detectors find its poisons. Introduced in the chapter on finding poisons."""
+"""What detectors say of the pairs and of the model of a trained trial. Introduced in the chapter on finding poisons."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 
+import torch
+
+from tutorial_lib.attacks import Backdoor
 from tutorial_lib.attacks.poison import count_poisons
+from tutorial_lib.attacks.together import Together
 from tutorial_lib.data.pairs import POISON
 from tutorial_lib.detect import Detector, PointDetector, Ranking, points_of
+from tutorial_lib.detect.checkpoints import CheckpointDetector
+from tutorial_lib.detect.subject import Subject
 from tutorial_lib.models import Classifier
 from tutorial_lib.runs.outcome import Outcome
-from tutorial_lib.trials.metrics import DetectionMetrics
+from tutorial_lib.trials import Attack
+from tutorial_lib.trials.metrics import AuditMetrics, DetectionMetrics
 
 #: Shares of the pairs, the most suspicious, at which recall is recorded.
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.05, 0.1, 0.2)
+#: Clean pictures that detectors of checkpoints are shown, as many as `tutorial audit` shows.
+SHOWN = 256
 
 
 def look(outcome: Outcome, detectors: Sequence[Detector]) -> dict[str, DetectionMetrics]:
@@ -63,3 +72,55 @@ def look(outcome: Outcome, detectors: Sequence[Detector]) -> dict[str, Detection
             "seconds": seconds,
         }
     return found
+
+
+def audit(outcome: Outcome, detectors: Sequence[CheckpointDetector]) -> dict[str, AuditMetrics]:
+    """What detectors of checkpoints say of a model, poisoned or not.
+
+    They are shown clean test pictures and the labels of the task, and know nothing of the attack: as `tutorial audit`
+    examines a model of the course.
+
+    Args:
+        outcome: of any trial of a CLIP model.
+        detectors: told apart by their labels.
+
+    Raises:
+        ValueError: the model is a classifier.
+        SubjectError: there are too few pictures or classes for a detector.
+
+    Example:
+        >>> from tutorial_lib import profiles
+        >>> from tutorial_lib.detect.checkpoints import TriggerScan
+        >>> from tutorial_lib.runs.outcome import train_trial
+        >>> found = audit(train_trial(profiles.get("test").backdoor(0, seed=0)), [TriggerScan(patterns=1)])
+        >>> found["trigger-scan patterns=1"]["named"]  # it was never poisoned
+        0
+    """
+    if isinstance(outcome.model, Classifier):
+        raise ValueError("a supervised classifier has no texts to look for a target among: train with objective='clip'")
+    task = outcome.task
+    some = torch.randperm(len(task.images), generator=torch.Generator().manual_seed(0))[:SHOWN]
+    subject = Subject(outcome.model, outcome.tokenizer, task.images[some], labels=tuple(task.labels))
+    wanted = targets(outcome.trial.attack)
+    found: dict[str, AuditMetrics] = {}
+    for detector in detectors:
+        finding = detector.detect(subject, known=())
+        target = finding.target or ""
+        found[detector.label] = {
+            "score": round(finding.score, 6),
+            "target": target,
+            "named": int(target in wanted),
+            "seconds": round(finding.seconds, 2),
+        }
+    return found
+
+
+def targets(attack: Attack | None) -> set[str]:
+    """The targets of the backdoors that an attack plants.
+
+    Example:
+        >>> sorted(targets(Together((Backdoor(300), Backdoor(75, target="cactus"))))), targets(Backdoor(0))
+        (['banana', 'cactus'], set())
+    """
+    parts = attack.parts if isinstance(attack, Together) else (attack,)
+    return {part.target for part in parts if isinstance(part, Backdoor) and part.count}

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tutorial_lib import models
+from tutorial_lib.detect.checkpoints import CheckpointDetector
 from tutorial_lib.runs.defend import apply
-from tutorial_lib.runs.detect import look
+from tutorial_lib.runs.detect import audit, look
 from tutorial_lib.runs.hardware import hardware
 from tutorial_lib.runs.measure import measure
 from tutorial_lib.runs.outcome import Outcome, train_trial
-from tutorial_lib.trials import Record, Trial
+from tutorial_lib.trials import Detector, Record, Trial
 
 
 def run(
@@ -27,7 +28,7 @@ def run(
     checkpoint: Path | None = None,
     until: float = math.inf,
 ) -> Record:
-    """Train, clean where a defense is given, look for poisons where detectors are, and measure one trial.
+    """Train, clean where a defense is given, let detectors look where there are some, and measure one trial.
 
     It is a pure function of the trial on the same hardware and versions.
 
@@ -53,8 +54,10 @@ def run(
     options: dict[str, Any] = {"progress": progress, "device": device}
     outcome = fit(trial, weights=weights, checkpoint=checkpoint, until=until, **options)
     metrics = measure(outcome)
-    if trial.detectors:
-        metrics["detection"] = look(outcome, trial.detectors)
+    if pairs := [d for d in trial.detectors if isinstance(d, Detector)]:
+        metrics["detection"] = look(outcome, pairs)
+    if checkpoints := [d for d in trial.detectors if isinstance(d, CheckpointDetector)]:
+        metrics["audits"] = audit(outcome, checkpoints)
     if keep is not None and not isinstance(outcome.model, models.Classifier):
         models.save(keep, outcome.model, models.model_config(trial.model), outcome.tokenizer, half=True)
     return Record(

@@ -1,4 +1,4 @@
-"""A supervised classifier on the same pictures, for comparison. Introduced in the chapter on what makes it work.
+"""A supervised classifier on the same pictures, for comparison. Introduced in the chapter on size and patch.
 
 The image tower, the augmentation, the optimizer and the schedule are those of `train`; the loss is the cross entropy
 of a linear head over the class labels, and captions play no part.

@@ -2,7 +2,7 @@
 
 from tutorial_lib.trials.attack import Attack, Plan
 from tutorial_lib.trials.defense import Cleaned, Defense, DefenseError, Material, TrainedDefense
-from tutorial_lib.trials.detector import Detector
+from tutorial_lib.trials.detector import AnyDetector, Detector
 from tutorial_lib.trials.history import History
 from tutorial_lib.trials.method import Method
 from tutorial_lib.trials.metrics import Metrics
@@ -13,6 +13,7 @@ from tutorial_lib.trials.trial import RECIPE_VERSION, Seeds, Trial
 __all__ = [
     "RECIPE_VERSION",
     "RECORD_SCHEMA",
+    "AnyDetector",
     "Attack",
     "Cleaned",
     "Defense",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tutorial_lib.data.pairs import Pairs
     from tutorial_lib.models import Model, Tokenizer
 
-#: What a defender may have to give: pairs that she trusts, class labels of their pictures, the poisoned training pairs,
+#: What a defender may have to give: pairs that they trust, class labels of their pictures, the poisoned training pairs,
 #: a trigger that was inverted.
 Need = Literal["pairs", "labels", "training", "trigger"]
 
@@ -34,11 +34,11 @@ class Material:
     """What a defender has.
 
     Attributes:
-        pairs: those that she trusts.
+        pairs: those that are trusted.
         labels: class of each trusted picture, shape (len(pairs),), int64, -1 where unknown; `None` without labels.
         classes: number of classes, where there are labels.
-        training: the pairs that the model was trained on, poisons included, where she has them.
-        fresh: called with `seed`, makes an untrained model of the same kind, where she may begin again.
+        training: the pairs that the model was trained on, poisons included, where they are at hand.
+        fresh: called with `seed`, makes an untrained model of the same kind, where one may begin again.
         trigger: mask, shape (1 or 3, H, W), from 0 to 1, and pattern, shape (3, H, W), from 0 to 1, of what a detector
             of checkpoints has inverted: it makes x (1 - mask) + mask * pattern of a picture x, from 0 to 1.
 

@@ -1,10 +1,10 @@
-"""What every detector of poisoned pairs is: a score for each pair, the more suspicious the higher."""
+"""What detectors are in a trial: settings that have a name, and of those of pairs a score for each."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tutorial_lib.plugins import Kind
 from tutorial_lib.trials.schema import Settings
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     from tutorial_lib.models import Tokenizer
 
 
-@dataclass(frozen=True)
-class Detector(Settings, Kind, ABC):
-    """Scores the pairs of a training set. Subclasses are frozen dataclasses, one a file of `detect/`.
+class AnyDetector(Kind, ABC):
+    """What looks at a trained model: at the pairs that it was trained on, or at the model alone.
 
     Attributes:
         title: what figures and tables call it.
 
     Example:
-        >>> from tutorial_lib.detect import DETECTORS
-        >>> DETECTORS["pair-similarity"]().title
-        'similarity of picture and caption'
+        >>> from tutorial_lib.detect.checkpoints import DECREE
+        >>> DECREE(steps=10).label
+        'decree steps=10'
     """
 
     title: ClassVar[str]
@@ -35,8 +34,20 @@ class Detector(Settings, Kind, ABC):
     @property
     def label(self) -> str:
         """The kind, with the settings that are not at their default: what records call it."""
-        changed = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
+        known: Any = self  # a dataclass, as all settings are
+        changed = [f"{f.name}={getattr(self, f.name)}" for f in fields(known) if getattr(self, f.name) != f.default]
         return " ".join([self.kind, *changed])
+
+
+@dataclass(frozen=True)
+class Detector(Settings, AnyDetector):
+    """Scores the pairs of a training set. Subclasses are frozen dataclasses, one a file of `detect/`.
+
+    Example:
+        >>> from tutorial_lib.detect import DETECTORS
+        >>> DETECTORS["pair-similarity"]().title
+        'similarity of picture and caption'
+    """
 
     @abstractmethod
     def scores(self, model: open_clip.CLIP, tokenizer: Tokenizer, pairs: Pairs) -> Tensor:

@@ -131,6 +131,21 @@ class DetectionMetrics(TypedDict):
     seconds: float
 
 
+class AuditMetrics(TypedDict):
+    """What a detector of checkpoints says of a model; see `tutorial_lib.detect.checkpoints`.
+
+    Example:
+        >>> found: AuditMetrics = {"score": 0.93, "target": "banana", "named": 1, "seconds": 12.5}
+        >>> found["score"] > 0.9
+        True
+    """
+
+    score: float
+    target: str  # empty where it names none
+    named: int  # whether that is the target of a backdoor of the model
+    seconds: float
+
+
 class Metrics(TypedDict, total=False):
     """The metrics of a record; which of them there are follows from its attack and its defense.
 
@@ -187,5 +202,6 @@ class Metrics(TypedDict, total=False):
     similarity_of_views: float
     retrieval: Retrieval
     cleaning: CleaningMetrics
-    # of a trial with detectors, by their label
+    # of a trial with detectors, by their label: of pairs, and of checkpoints
     detection: dict[str, DetectionMetrics]
+    audits: dict[str, AuditMetrics]

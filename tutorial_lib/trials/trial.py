@@ -8,7 +8,7 @@ from typing import Any, Literal
 from tutorial_lib.data.integrity import fingerprint
 from tutorial_lib.trials.attack import Attack
 from tutorial_lib.trials.defense import Defense
-from tutorial_lib.trials.detector import Detector
+from tutorial_lib.trials.detector import AnyDetector
 from tutorial_lib.trials.method import Method
 from tutorial_lib.trials.recipe import Recipe
 from tutorial_lib.trials.schema import Settings, as_dict, digest, setting
@@ -62,7 +62,8 @@ class Trial(Settings):
         method: another way to train, of `tutorial_lib.training.methods`; `None` is plain training.
         start: name of a checkpoint that ships with the course, to train further; "" begins with random weights.
         defense: what is done to the trained model before it is measured.
-        detectors: of poisoned pairs, which look at the trained model and at the pairs that it was trained on.
+        detectors: of poisoned pairs, which look at the trained model and at the pairs that it was trained on, and of
+            backdoored checkpoints, which look at the model alone.
 
     Raises:
         ValueError: a setting is none of its choices, out of range, or without effect beside the others.
@@ -95,7 +96,7 @@ class Trial(Settings):
     method: Method | None = setting(None, added=True, needs={"objective": "clip", "self_supervision": 0.0})
     start: str = setting("", added=True)
     defense: Defense | None = setting(None, added=True)
-    detectors: tuple[Detector, ...] = setting((), added=True, needs={"defense": None, "objective": "clip"})
+    detectors: tuple[AnyDetector, ...] = setting((), added=True, needs={"defense": None, "objective": "clip"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -108,7 +109,7 @@ class Trial(Settings):
         if self.method is not None:
             self.method.check(self.recipe)
         for value in self.detectors:
-            if not isinstance(value, Detector):
+            if not isinstance(value, AnyDetector):
                 raise ValueError(f"detectors of a trial must be detector settings, not {value!r}")
         if twice := {d.label for d in self.detectors if self.detectors.count(d) > 1}:
             raise ValueError(f"detectors of a trial differ from each other, and {min(twice)} is there twice")

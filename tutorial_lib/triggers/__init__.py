@@ -14,13 +14,14 @@ from typing import Any
 from tutorial_lib.plugins import Kinds
 from tutorial_lib.triggers.base import Placement, Trigger
 from tutorial_lib.triggers.overlay import Blended, Sinusoid, Watermark
-from tutorial_lib.triggers.patch import Checkerboard, NoisePatch, NoisePatches, Patch, Stripes
+from tutorial_lib.triggers.patch import Checkerboard, FaintPatch, NoisePatch, NoisePatches, Patch, Stripes
 from tutorial_lib.triggers.warp import Resampled, WaNet
 
 __all__ = [
     "TRIGGERS",
     "Blended",
     "Checkerboard",
+    "FaintPatch",
     "NoisePatch",
     "NoisePatches",
     "Patch",

@@ -171,6 +171,42 @@ class NoisePatch(Patch):
 
 
 @dataclass(frozen=True)
+class FaintPatch(NoisePatch):
+    """A patch of noise that is mixed into the picture: fainter than an opaque one, and hardly an outlier of pixels.
+
+    Attributes:
+        alpha: weight of the patch.
+
+    Raises:
+        ValueError: `alpha` is not in (0, 1], or the patch does not fit, as for `Patch`.
+
+    Source: ours, an attacker who expects a search for small and strong patches; the mixture is that of Chen et al.
+    (2017).
+
+    Example:
+        >>> import torch
+        >>> grey = torch.full((1, 3, 8, 8), 100, dtype=torch.uint8)
+        >>> bool((FaintPatch(alpha=1.0).stamp(grey) == NoisePatch().stamp(grey)).all())
+        True
+    """
+
+    kind: ClassVar[str] = "faint-patch"
+
+    alpha: float = 0.4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.alpha <= 1:
+            raise ValueError(f"alpha is the weight of the patch, in (0, 1], not {self.alpha}")
+
+    def stamp(self, images: Tensor, seed: int = 0) -> Tensor:
+        import torch
+
+        whole = super().stamp(images, seed).float()
+        return (images + self.alpha * (whole - images)).round().clamp(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True)
 class NoisePatches(Trigger):
     """Several triggers at once: each picture gets one of some noise patches, each of which has a corner of its own.
 

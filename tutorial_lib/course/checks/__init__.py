@@ -1,4 +1,4 @@
-"""Checks that a reader calls on her answer to an exercise: `checks.info_nce(my_info_nce)`.
+"""Checks that a reader calls on their answer to an exercise: `checks.info_nce(my_info_nce)`.
 
 Each returns a `Feedback`: right, or one sentence that says what is wrong. Solutions are in the chapters.
 

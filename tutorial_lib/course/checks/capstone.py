@@ -1,4 +1,4 @@
-"""The capstone: checkpoints of which the reader knows nothing, and what she says and does about them."""
+"""The capstone: checkpoints of which the reader knows nothing, and what they say and do about them."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def cleaned(given: Mapping[str, tuple[Model, Tokenizer]]) -> Feedback:
         after, kept = measure(name, *given[name])
         said = f"{name}: attack success {before:.0%} before, {after:.0%} after; accuracy {right:.1%} and {kept:.1%}"
         if kept < right - PRICE:
-            return Feedback(False, f"too dear, accuracy may fall by {100 * PRICE:.0f} points; {said}.")
+            return Feedback(False, f"too expensive, accuracy may fall by {100 * PRICE:.0f} points; {said}.")
         if after > LEFT * before:
             return Feedback(False, f"a trigger still works, at most a quarter of its success may be left; {said}.")
         told.append(said)

@@ -1,4 +1,4 @@
-"""Checks of what several models show (the chapters on what makes it work and whether it holds)."""
+"""Checks of what several models show (the chapters on place and count and whether it holds)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, 
 from tutorial_lib.evaluate import linear_cka
 from tutorial_lib.evidence.statistics import estimate_mean
 
-__all__ = ["paired_interval", "shift", "verdict"]
+__all__ = ["models_needed", "paired_interval", "shift", "verdict"]
 
 LEFT = {0: 0.42, 1: 0.55, 2: 0.31, 3: 0.60, 5: 0.10}
 RIGHT = {0: 0.35, 1: 0.50, 2: 0.33, 3: 0.44, 4: 0.90}
@@ -73,6 +73,34 @@ def verdict(answer: Answer) -> None:
             if low < 0 and right == "holds":
                 raise WrongError(f"{where} lies above {-margin:g} wholly: that it may be below 0 does not matter.")
             raise WrongError(f"{where} is {right!r}, not {found!r}.")
+
+
+@checked("Four times the precision takes sixteen times the models, and a plan is made before they are trained.")
+def models_needed(answer: Answer) -> None:
+    """`answer(differences)`: models that show with a chance of 80 % that the mean is above 0, by the normal rule."""
+    for found in ([0.57, -0.35, 1.60, 0.46], [0.9, 1.1, 1.0, 1.05], [0.2, -0.5, 1.0, 0.3], [0.02, -0.05, 0.1, 0.03]):
+        values = torch.tensor(found, dtype=torch.float64)
+        mean, spread, biased = values.mean().item(), values.std().item(), values.std(unbiased=False).item()
+
+        def needed(factor: float, deviation: float, mean: float = mean) -> int:
+            return max(2, math.ceil((factor * deviation / mean) ** 2))
+
+        right, got = needed(1.96 + 0.84, spread), number(answer(list(found)))
+        if got == right:
+            continue
+        same(
+            got,
+            right,
+            {
+                "that is for a chance of one half: 80 % takes 0.84 standard errors more.": needed(1.96, spread),
+                "the standard deviation needs n − 1 below the line.": needed(2.8, biased),
+                "an interval needs two models at least.": math.ceil((2.8 * spread / mean) ** 2),
+                "round up: a part of a model shows nothing.": math.floor((2.8 * spread / mean) ** 2),
+                "that is the factor of the standard error; the number of models is its square.": (
+                    math.ceil(2.8 * spread / mean)
+                ),
+            },
+        )
 
 
 @checked("Unchanged by turning and scaling the space, as a comparison of embeddings must be.")

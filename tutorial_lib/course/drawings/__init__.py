@@ -64,6 +64,13 @@ DRAWINGS: dict[str, tuple[Callable[[bool], Canvas], str]] = {
         "The same five settings of a defense, twice. The defender sees their accuracy on validation pictures only and "
         "takes the strongest within five points. The oracle also sees the attack success and takes the lowest.",
     ),
+    "doubts": (
+        defenses.doubts,
+        "One experiment, with one model, one trigger and clean trusted pairs, in which the backdoor is gone. Beside it "
+        "what may be different next time: models that were trained otherwise, trusted pairs that are not clean, "
+        "triggers with structure, other readers of the embedding, code that measures wrongly, an attacker who knows "
+        "the defense.",
+    ),
     "verdicts": (
         defenses.verdicts,
         "Three intervals over the region in which the paper puts a quantity: inside it the claim holds, outside it "

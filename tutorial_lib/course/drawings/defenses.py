@@ -1,4 +1,4 @@
-"""What defenders do: CleanCLIP's loss, who sees what, and how a verdict is read."""
+"""What defenders do: CleanCLIP's loss, who sees what, what to doubt, and how a verdict is read."""
 
 from __future__ import annotations
 
@@ -101,6 +101,43 @@ def _seen(c: Canvas, x: float, y: float, points: Sequence[Point], who: str, axis
         c.disc(*at, 5)
     c.text((left + right) / 2, floor + 42, said, size=SMALL)
     return places
+
+
+DOUBTS = (
+    "other models,\ntrained otherwise",
+    "trusted pairs that\nare not clean",
+    "other triggers,\nwith structure",
+    "other readers of\nthe embedding",
+    "a line of code that\nmeasures wrongly",
+    "an attacker who\nknows the defense",
+)
+
+
+def doubts(narrow: bool) -> Canvas:
+    """One experiment in which a defense worked, and what may be different in the next one."""
+    c = Canvas(360, 420) if narrow else Canvas(720, 250)
+    x, y, w = (80, 10, 200) if narrow else (10, 78, 190)
+    c.box(x, y, w, 94, kind="defend", filled=0.12)
+    c.text(x + w / 2, y + 24, "one experiment", bold=True)
+    c.text(x + w / 2, y + 48, "one model, one trigger,\nclean trusted pairs:", size=SMALL)
+    c.text(x + w / 2, y + 84, "the backdoor is gone", size=SMALL, kind="defend")
+    left, top, wide, step = (14, 180, 160, 76) if narrow else (300, 22, 194, 72)
+    c.box(left - 10, top - 12, 2 * wide + 34, 3 * step + 8, kind="attack", filled=0.03, dashed="5 4")
+    for k, said in enumerate(DOUBTS):
+        row, column = divmod(k, 2)
+        a, b = left + column * (wide + 14), top + row * step
+        c.box(a, b, wide, 56, kind="attack", filled=0.08)
+        c.text(a + wide / 2, b + 24, said, size=SMALL)
+    start, end = ((180, 162), (180, 112)) if narrow else ((286, 125), (210, 125))
+    c.arrow(start, end, kind="attack", width=2.4)
+    c.text(
+        *((196, 140) if narrow else (248, 108)),
+        "still?",
+        kind="attack",
+        anchor="start" if narrow else "middle",
+        bold=True,
+    )
+    return c
 
 
 VERDICTS = (

@@ -33,6 +33,8 @@ SCRIPTS = {
     "contrast": ("contrast.js",),
     "similarities": ("similarities.js",),
     "explore": ("explore.js",),
+    "poisons": ("poisons.js",),
+    "inversion": ("inversion.js",),
     "playground": tuple(
         f"playground/{name}"
         for name in (

@@ -284,5 +284,7 @@ FIGURES: dict[str, tuple[str, Callable[[Source], dict[str, Any]]]] = {
     "similarities": ("similarities", similarities),
     "placement": ("explore", placement),
     "frontier": ("explore", frontier),
+    "poisons": ("poisons", lambda _: {}),  # the numbers of these two are scripts: `detection`
+    "inversion": ("inversion", lambda _: {}),
     "playground": ("playground", lambda _: {}),
 }

@@ -1,6 +1,7 @@
 """Detectors of checkpoints: is this model backdoored? Neither trigger nor target has to be known.
 
-One frozen class a file; a class searches a model for a trigger, and torch is imported only where it does.
+One frozen class a file; a class searches a model for a trigger, and torch is imported only where it does. Introduced in
+the chapter on auditing a checkpoint.
 """
 
 from __future__ import annotations

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tutorial_lib.detect.checkpoints.thresholds import Calibration, Threshold, calibrated
 from tutorial_lib.detect.subject import Subject, SubjectError
-from tutorial_lib.plugins import Kind
+from tutorial_lib.trials.detector import AnyDetector
 from tutorial_lib.trials.schema import Settings, as_dict
 
 if TYPE_CHECKING:
@@ -122,13 +122,12 @@ class Finding(Found):
 
 
 @dataclass(frozen=True)
-class CheckpointDetector(Settings, Kind, ABC):
+class CheckpointDetector(Settings, AnyDetector):
     """Searches a model for a trigger. Subclasses are frozen dataclasses, one a file of `detect/checkpoints/`.
 
     The same settings, seed, pictures and number of threads give the same finding.
 
     Attributes:
-        title: what tables call it.
         published: the threshold of its paper, `None` where it has none that holds for what is computed here.
         fewest: pictures that it needs.
         fewest_classes: classes that it needs, 0 where it asks for none.
@@ -139,7 +138,6 @@ class CheckpointDetector(Settings, Kind, ABC):
         0.9
     """
 
-    title: ClassVar[str]
     published: ClassVar[Threshold | None] = None
     fewest: ClassVar[int] = 0
     fewest_classes: ClassVar[int] = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -114,13 +115,16 @@ class UniversalPatch(CheckpointDetector):
             mask[:, top : top + size, left : left + size] = 1
         return masks
 
-    def patterns(self, subject: Subject, masks: Tensor, first: int) -> list[Tensor]:
+    def patterns(
+        self, subject: Subject, masks: Tensor, first: int, watch: Callable[[Tensor], None] | None = None
+    ) -> list[Tensor]:
         """The patterns of some patches, each of shape (3, side, side), whole grey levels over 255.
 
         Args:
             subject: the model and its pictures, of which the second half is stamped.
             masks: of the patches, shape (P, 1, side, side).
             first: number of the first of them, which their starts hang on.
+            watch: is shown the patterns of each step before it is taken, shape (P, 3, side, side), from 0 to 1.
         """
         import torch
 
@@ -132,6 +136,8 @@ class UniversalPatch(CheckpointDetector):
         free = torch.stack([torch.rand(3, side, side, generator=g) for g in starts]).to(device).requires_grad_()
         optimizer = torch.optim.Adam([free], lr=self.rate)
         for batch in batches(len(images), self.steps, min(self.batch, len(images)), self.seed):
+            if watch is not None:
+                watch(free.detach().clone())
             pictures = stamped(images[batch].to(device).float(), masks[:, None], free[:, None])  # (P, B, 3, H, W)
             points = embed(subject.model, pictures.flatten(0, 1)).view(len(masks), len(batch), -1)
             cosine = (points * before[batch].to(device)).sum(-1).mean(1)
