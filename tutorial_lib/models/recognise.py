@@ -118,7 +118,9 @@ def foreign(found: Shapes) -> str:
 
 
 def fitting(found: Shapes) -> list[str]:
-    """Names of the configs whose models have exactly these weights; the vocabulary and the context may differ.
+    """Names of the configs whose models have exactly these weights; the vocabulary may differ.
+
+    The context may too, where no config has the one that is found.
 
     Example:
         >>> fitting(architecture.shapes(architecture.model_config("RN50")))
@@ -127,14 +129,14 @@ def fitting(found: Shapes) -> list[str]:
     one = _text(found)
     if one is None:
         return []
-    names = []
-    for name, config in architecture.known_configs().items():
+    names, known = [], architecture.known_configs()
+    for name, config in known.items():
         text = config["text_cfg"] | {"vocab_size": one[0], "context_length": one[1]}
         if (config["embed_dim"], text.get("width", 512)) != one[2:]:
             continue  # without building it
         if not difference(architecture.shapes(config | {"text_cfg": text}), found):
             names.append(name)
-    return names
+    return [name for name in names if known[name]["text_cfg"].get("context_length", 77) == one[1]] or names
 
 
 def _text(found: Shapes) -> tuple[int, int, int, int] | None:
