@@ -192,9 +192,7 @@ def test_files_without_weights_say_what_they_hold(content: object, said: str, tm
 def test_a_pruned_vocabulary_needs_its_folder(tmp_path: Path) -> None:
     source = models.CHECKPOINTS / "clean"
     save_file(models.load(source)[0].state_dict(), tmp_path / "pruned.safetensors")
-    with pytest.raises(
-        CheckpointError, match=r"holds rn-0.8m.* with [\d,]+ tokens of the vocabulary"
-    ):
+    with pytest.raises(CheckpointError, match=r"holds rn-0.8m.* with [\d,]+ tokens of the vocabulary"):
         models.load(tmp_path / "pruned.safetensors")
     with pytest.raises(CheckpointError, match=r"another architecture: token_embedding.weight is .* they are those of"):
         models.load(tmp_path / "pruned.safetensors", "rn-0.8m-long")
