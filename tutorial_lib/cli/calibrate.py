@@ -15,7 +15,8 @@ def add(subparsers: Subparsers) -> None:
         "calibrate",
         run,
         help="choose the thresholds of `tutorial audit` from the records of a zoo of small models",
-        example="tutorial run detect_checkpoints --profile cpu && tutorial calibrate --profile cpu",
+        example="tutorial calibrate --profile cpu",
+        more="The zoo is made by: tutorial run detect_checkpoints --profile cpu",
     )
     _common.add_profile(parser)
     _common.add_store(parser)

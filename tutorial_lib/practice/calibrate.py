@@ -81,7 +81,12 @@ def strict_threshold(clean: Sequence[float], voters: int) -> float | None:
 
 
 def above(records: Iterable[Record], limits: dict[str, float]) -> list[bool]:
-    """Which models some detector calls backdoored, by the thresholds of their labels."""
+    """Which models some detector calls backdoored, by the thresholds of their labels.
+
+    Example:
+        >>> above([], {"decree": 0.9})
+        []
+    """
     return [any(scores([r], label)[0] > limit for label, limit in limits.items()) for r in records]
 
 
