@@ -24,9 +24,11 @@ IDENTIFIERS = {
 OPERATORS = {
     "approx": "≈",
     "cdot": "⋅",
+    "ne": "≠",
     "cup": "∪",
     "in": "∈",
     "langle": "⟨",
+    "dots": "…",
     "ldots": "…",
     "le": "≤",
     "ge": "≥",
