@@ -285,6 +285,8 @@ class Deck:
                 if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant):
                     self.known |= {t.id: each.value.value for t in each.targets if isinstance(t, ast.Name)}
         elif "from-records" in tags:
+            if "hide-output" in tags:
+                return  # what a page folds is too long for a slide
             for call in records.CALL.finditer(code):
                 self._record(call[1], call[2] or "plot")
         elif self.asked and "hide" not in tags and "remove" not in tags and len(code.strip().splitlines()) <= LINES:
@@ -377,8 +379,10 @@ def _options(content: str) -> tuple[dict[str, str], str]:
 
 
 def figures(text: str) -> Iterator[str]:
-    """The figures of a chapter that its deck shows: those of records, drawings and live ones."""
-    for name, part in records.CALL.findall(text):
+    """The figures of a chapter that its deck shows: those of records that no page folds, drawings and live ones."""
+    cells = re.findall(r"```\{code-cell\}.*?\n```", text, re.S)
+    unfolded = "\n".join(cell for cell in cells if "hide-output" not in cell)
+    for name, part in records.CALL.findall(unfolded):
         yield name if part in ("", "plot") else f"{name}-{part.replace('_', '-')}"
     for kind, prefix in (("drawing", "drawing-"), ("live-figure", "live-")):
         yield from (prefix + name for name in re.findall(rf"^```\{{{kind}\}} ([\w-]+)", text, re.M))

@@ -210,7 +210,7 @@ def counts() -> nodes.table:
 
 
 class PaperBesideOurs(SphinxDirective):
-    """A section per figure: the records that the pages show, and folded those of other profiles that are complete."""
+    """A section per figure: the records that the pages show, and folded the verdicts of other complete profiles."""
 
     def run(self) -> list[nodes.Node]:
         out: list[nodes.Node] = []
@@ -230,7 +230,6 @@ class PaperBesideOurs(SphinxDirective):
                 hidden = profile in ("test", first) or profiles.get(profile).references
                 if not hidden and complete(name, source(profile).behind(name)):
                     section += raw(f'<details class="other-records"><summary>the profile {profile}</summary>')
-                    section += self.figures(name, profile)
                     section += lines(mine, self.parse_text_to_nodes, profile)
                     section += raw("</details>")
             section += self.changes(mine)

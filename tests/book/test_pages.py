@@ -222,7 +222,7 @@ def test_the_page_is_light(visit: Visit, capsys: pytest.CaptureFixture[str]) -> 
             end="",
         )
     assert 0 < own <= 2e6
-    assert models <= 4e6
+    assert models <= 4.5e6  # four of them, in the live backdoor
 
 
 def serious(page: Page, *rules: str) -> list[tuple]:
@@ -272,7 +272,7 @@ def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, 
         page.close()
 
 
-@pytest.mark.parametrize("name", ["cleanclip", "stealthier_triggers"])
+@pytest.mark.parametrize("name", ["when_cleaning_works", "stealthier_triggers"])
 def test_without_javascript_figures_are_still_pictures(chromium: Browser, address: str, name: str) -> None:
     context = chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
     try:

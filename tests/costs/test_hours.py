@@ -29,7 +29,7 @@ def _fig4():
     ("arguments", "said"),
     [
         (["--gpu", "toaster"], "no GPU 'toaster'"),
-        (["--profile", "demo"], "plan that one"),
+        (["--profile", "demo"], "plan profile cpu"),
         (["--usd-per-hour", "nan"], "price"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from tutorial_lib import experiments, profiles
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.shown import show
 from tutorial_lib.runs import engines
 from tutorial_lib.trials.store import RunStore
 
@@ -34,10 +35,10 @@ def test_demo_shows_committed_records_and_runs_nothing(monkeypatch):
 
 
 def test_an_experiment_without_records_says_so_and_with_one_it_is_drawn():
-    assert registry.show("detect_pairs", "demo").rows == (
-        ("Which pairs are poisoned?", "none", "tutorial run detect_pairs --profile cpu"),
+    assert show("detect_pairs", "demo").rows == (
+        ("Which pairs are poisoned?", "none yet", "tutorial run detect_pairs --profile cpu"),
     )
-    assert registry.show("fig6", "demo").data
+    assert show("fig6", "demo").data
 
 
 @pytest.mark.parametrize(

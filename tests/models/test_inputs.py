@@ -59,7 +59,7 @@ def test_the_courses_models_compute_the_same_up_to_rounding(monkeypatch: pytest.
     monkeypatch.setattr(loop, "normalize", before)
     again, curve = computed()
     torch.testing.assert_close(embeddings, again)
-    assert loss == pytest.approx(curve, rel=1e-3)
+    assert loss == pytest.approx(curve, rel=1e-2)
 
 
 def with_mean(mean: list[float], std: list[float]) -> open_clip.CLIP:

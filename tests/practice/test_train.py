@@ -14,7 +14,7 @@ from tutorial_lib import models
 from tutorial_lib.notes import Note
 from tutorial_lib.practice import train as module
 from tutorial_lib.practice.train import train_shards
-from tutorial_lib.training import checkpoint, loop
+from tutorial_lib.training import checkpoint
 from tutorial_lib.training.methods import RoCLIP, SafeCLIP
 from tutorial_lib.trials import Method, Recipe
 from tutorial_lib.trials.schema import as_dict
@@ -144,12 +144,12 @@ def test_a_run_with_a_method_is_recorded_and_goes_on(
     done = train_shards([clean], tmp_path / "whole", **given)
     assert done.asked["method"] == as_dict(method)
 
-    def store(*args, **options) -> None:
-        checkpoint.store(*args, **options)
-        if args[4] == 3:  # epochs that are done: in SafeCLIP, one of them after the split
+    def store(*args, keep=checkpoint.store, **options) -> None:
+        keep(*args, **options)
+        if args[4].epoch == 3:  # epochs that are done: in SafeCLIP, one of them after the split
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "store", store)
+    monkeypatch.setattr(checkpoint, "store", store)
     with pytest.raises(KeyboardInterrupt):
         train_shards([clean], tmp_path / "parts", **given)
     monkeypatch.undo()

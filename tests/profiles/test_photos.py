@@ -157,7 +157,12 @@ def test_every_experiment_takes_the_photographs_or_says_why_not() -> None:
     found = {name: registry.load(name).trials(p) for name in registry.names(explanations=True)}
     foreign = {name for name, trials in found.items() if any(t.task != "cifar100" for t in trials)}
     assert foreign == {"overfit", "unpoisoned"}
-    assert {name for name, trials in found.items() if not trials} == {"cc_budget", "more_models", "sharing"}
+    assert {name for name, trials in found.items() if not trials} == {
+        "cc_budget",
+        "more_models",
+        "sharing",
+        "detect_checkpoints",
+    }
     for name in set(found) - foreign:
         assert {t.side for t in found[name]} <= {32}
         assert not any(t.scenes for t in found[name])

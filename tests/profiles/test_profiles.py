@@ -28,6 +28,7 @@ EMPTY = {
     "detect_dose": {"demo"},
     "detect_removal": {"demo"},
     "cc_budget": {"test", "demo", "laptop", "cpu", "photos", "gpu", "paper"},
+    "detect_checkpoints": {"demo", "laptop", "photos", "gpu", "paper"},
     "sharing": {"demo", "laptop", "cpu", "photos", "gpu", "paper"},
 }
 

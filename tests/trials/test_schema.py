@@ -12,6 +12,7 @@ from tutorial_lib.attacks import ATTACKS, Backdoor, Group, Targeted, TextBackdoo
 from tutorial_lib.defenses import DEFENSES, Finetuning, KnownTrigger
 from tutorial_lib.detect import DETECTORS, KDistance
 from tutorial_lib.detect.checkpoints import CHECKPOINT_DETECTORS
+from tutorial_lib.detect.pictures import STRIP, BDetCLIP
 from tutorial_lib.plugins import Kind
 from tutorial_lib.training.methods import METHODS, RoCLIP
 from tutorial_lib.trials import Recipe, Trial
@@ -19,7 +20,7 @@ from tutorial_lib.trials.schema import Settings, as_dict, digest
 from tutorial_lib.triggers import TRIGGERS, Blended, Checkerboard, Patch, Stripes, make_trigger
 
 FAMILIES = (ATTACKS, DEFENSES, DETECTORS, CHECKPOINT_DETECTORS, METHODS, TRIGGERS)
-KINDS = (*(cls for family in FAMILIES for cls in family.values()), KnownTrigger)
+KINDS = (*(cls for family in FAMILIES for cls in family.values()), KnownTrigger, STRIP, BDetCLIP)
 ALL: tuple[type[Settings], ...] = (Trial, Recipe, Group, *KINDS)
 
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from tutorial_lib.detect.checkpoints.base import CheckpointDetector, Found, Work
 from tutorial_lib.detect.subject import Subject
 from tutorial_lib.trials.schema import as_dict
-from tutorial_lib.triggers import TRIGGERS, Blended, NoisePatches, Patch, Resampled, Sinusoid, Trigger, WaNet
+from tutorial_lib.triggers import (
+    TRIGGERS,
+    Blended,
+    FaintPatch,
+    NoisePatches,
+    Patch,
+    Resampled,
+    Sinusoid,
+    Trigger,
+    WaNet,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,8 +71,9 @@ class Candidate:
         left = edge if "left" in self.place else width - size - edge
         if self.place == "middle":
             top, left = (height - size) // 2, (width - size) // 2
-        out = images.clone()
-        out[:, :, top : top + size, left : left + size] = pattern
+        out, alpha = images.clone(), self.trigger.alpha if isinstance(self.trigger, FaintPatch) else 1.0
+        under = out[:, :, top : top + size, left : left + size]
+        under.copy_((under + alpha * (pattern.float() - under)).round().to(images.dtype))
         return out
 
 
