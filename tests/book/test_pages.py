@@ -272,7 +272,7 @@ def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, 
         page.close()
 
 
-@pytest.mark.parametrize("name", ["when_cleaning_works", "stealthier_triggers"])
+@pytest.mark.parametrize("name", ["backdoors", "stealthier_triggers"])
 def test_without_javascript_figures_are_still_pictures(chromium: Browser, address: str, name: str) -> None:
     context = chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
     try:
