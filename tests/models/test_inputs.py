@@ -1,5 +1,7 @@
 """Pictures as models take them, against torchvision."""
 
+from dataclasses import replace
+
 import open_clip
 import pytest
 import torch
@@ -48,10 +50,12 @@ def before(images: torch.Tensor, preprocessing: object = None) -> torch.Tensor:
 
 
 def test_the_courses_models_compute_the_same_up_to_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    gentle = replace(RECIPE, lr=RECIPE.lr / 10)  # a trained model: large steps would enlarge what rounding does
+
     def computed() -> tuple[torch.Tensor, list[float]]:
         model, tokenizer = models.load(models.CHECKPOINTS / "clean")
         embeddings = evaluate.embed_images(model, PAIRS.images)
-        history = loop.train(model, tokenizer, PAIRS, RECIPE, device="cpu", progress=False)
+        history = loop.train(model, tokenizer, PAIRS, gentle, device="cpu", progress=False)
         return embeddings, history.loss
 
     embeddings, loss = computed()
@@ -59,7 +63,7 @@ def test_the_courses_models_compute_the_same_up_to_rounding(monkeypatch: pytest.
     monkeypatch.setattr(loop, "normalize", before)
     again, curve = computed()
     torch.testing.assert_close(embeddings, again)
-    assert loss == pytest.approx(curve, rel=1e-2)
+    assert loss == pytest.approx(curve, rel=1e-3)
 
 
 def with_mean(mean: list[float], std: list[float]) -> open_clip.CLIP:
