@@ -22,7 +22,7 @@ def test_stubs_and_solutions_were_checked_in_the_build(name: str) -> None:
 def test_a_quiz_says_something_about_every_choice(name: str) -> None:
     page = BeautifulSoup((site.HTML / f"{name}.html").read_text(), "html.parser")
     questions = page.select("ol.quiz > li")
-    assert 3 <= len(questions) <= 6
+    assert 4 <= len(questions) <= 6
     for question in questions:
         words = [choice.select_one("p strong").text for choice in question.select("details")]
         assert 3 <= len(words) <= 4
