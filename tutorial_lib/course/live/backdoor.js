@@ -69,7 +69,7 @@
     async function tower(name) {
       if (!towers[name]) {
         await course.load(`models/${name}.js`);
-        towers[name] = new course.PictureTower(course.models[name]);
+        towers[name] = await course.PictureTower.open(course.models[name]);
       }
       return towers[name];
     }

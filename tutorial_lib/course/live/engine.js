@@ -1,7 +1,7 @@
 /* The picture tower of a CLIP ResNet in plain JavaScript, and zero-shot scores from its embedding.
 
    A model is what `tutorial_lib.course.live.model_script` writes: names and shapes of open_clip's tensors, their values in
-   float16, and the classes' text embeddings. Batch normalization is folded into the convolutions when a model is opened.
+   float16 (all low bytes, then all high ones, gzipped), and the classes' text embeddings. Batch normalization is folded into the convolutions when a model is opened.
    Tensors are {data, c, h, w}: channels, rows, columns. */
 (() => {
   const course = (globalThis.course ??= {});
@@ -13,6 +13,9 @@
     for (let i = 0; i < text.length; i++) out[i] = text.charCodeAt(i);
     return out.buffer;
   }
+
+  const unzip = (packed) => new Response(
+    new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 
   /* Every float16 as a float32; there are only 65,536. */
   let table;
@@ -28,12 +31,13 @@
     return table;
   }
 
-  function tensors(model) {
-    const half = new Uint16Array(bytes(model.weights)), value = halves(), found = {};
+  async function tensors(model) {
+    const plane = new Uint8Array(await unzip(bytes(model.weights))), high = plane.length / 2;
+    const value = halves(), found = {};
     let start = 0;
     for (const [name, shape] of model.tensors) {
-      const size = shape.reduce((a, b) => a * b, 1);
-      found[name] = Float32Array.from(half.subarray(start, start + size), (bits) => value[bits]);
+      const size = shape.reduce((a, b) => a * b, 1), weights = (found[name] = new Float32Array(size));
+      for (let i = 0; i < size; i++) weights[i] = value[plane[start + i] | (plane[high + start + i] << 8)];
       start += size;
     }
     return found;
@@ -120,10 +124,14 @@
   };
 
   class PictureTower {
-    constructor(model) {
+    static async open(model) {
+      return new PictureTower(model, await tensors(model));
+    }
+
+    constructor(model, tensor) {
       this.model = model;
       this.side = model.side;
-      this.tensor = tensors(model);
+      this.tensor = tensor;
       this.folded = new Map();
       this.classifier = new Float32Array(bytes(model.classifier)); // (classes, d), normalized
     }
