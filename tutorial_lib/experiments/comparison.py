@@ -9,6 +9,7 @@ from pathlib import Path
 from tutorial_lib import profiles
 from tutorial_lib.evidence.comparison import Comparison, Measure, Row, defense_effectiveness
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.shown import complete
 from tutorial_lib.evidence.statistics import Estimate, estimate_share
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments import cc_attacks, cc_frontier, detect_checkpoints, detect_pairs, detect_removal
@@ -239,13 +240,7 @@ def newest(found: Sequence[Results], experiment: str) -> Results:
         >>> newest([cpu, pilot], "fig6").profile.name in ("cpu", "pilot")
         True
     """
-    from tutorial_lib.evidence import registry
-
-    for results in found:
-        wanted = registry.planned(experiment, results.profile)
-        if wanted and len(results.of(wanted)) == len(wanted):
-            return results
-    return found[-1]
+    return next((results for results in found if complete(experiment, results)), found[-1])
 
 
 def table(results: Results) -> Table:
