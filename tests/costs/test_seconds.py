@@ -6,6 +6,8 @@ import pytest
 
 from tutorial_lib import costs, profiles
 from tutorial_lib.costs import CostModel, announce, duration, parse_duration
+from tutorial_lib.detect import KDistance
+from tutorial_lib.detect.checkpoints import DECREE, TriggerScan
 from tutorial_lib.evidence import registry
 from tutorial_lib.notes import Note
 from tutorial_lib.trials import Recipe, Record, Trial
@@ -26,9 +28,20 @@ def test_records_calibrate_the_model():
     assert CostModel([record(BASE, 44.0)], hardware="cpu B").calibrated_on == 0
 
 
+def test_detectors_take_their_time():
+    looked_at = replace(BASE, detectors=(DECREE(), KDistance()))
+    assert CostModel().seconds(looked_at) == pytest.approx(CostModel().seconds(BASE) + 2 * costs.seconds.DETECTOR)
+    known = record(looked_at, 44.0)
+    timed = {"audits": {"decree": {"seconds": 9.0}}, "detection": {KDistance().label: {"seconds": 1.0}}}
+    model = CostModel([replace(known, metrics=known.metrics | timed)])
+    assert model.seconds(looked_at) == pytest.approx(44, rel=0.1)
+    assert model.seconds(looked_at) - model.seconds(BASE) == pytest.approx(10)
+
+
 @pytest.mark.parametrize(
     "longer",
     [
+        replace(BASE, detectors=(DECREE(), TriggerScan(), KDistance())),
         replace(BASE, copies=16),
         replace(BASE, model="rn-5m"),
         replace(BASE, side=64),

@@ -25,6 +25,8 @@ STYLES, SHARD_PAIRS = 5, {"cc3m": 2_950_000, "yfcc15m": 15_000_000, "cifar10": 4
 DEFAULT = {"cpu": 3000 * 36.4e6, "gpu": 100_000 * 36.4e6}
 #: Measuring and preparing, in seconds; and for each scene beyond the first 100,000, which count as preparing.
 OVERHEAD, EACH_SCENE, FREE_SCENES = 4.0, 8e-5, 100_000
+#: Seconds of a detector that no record tells of; those of checkpoints took 2 to 7 on a small model, on one core.
+DETECTOR = 4.0
 #: Seconds above which a time is said before work begins, and above which a single training asks first.
 WORTH_SAYING, PATIENCE = 600.0, 3600.0
 
@@ -105,17 +107,21 @@ class CostModel:
         self, records: Iterable[Record] = (), hardware: str = "", device: str = "cpu", measured: float = 0.0
     ) -> None:
         units = []
+        looks: dict[str, list[float]] = {}
         for record in records:
             if hardware and not record.hardware.startswith(hardware):
                 continue
-            body = record.trial
+            body, looked = record.trial, _detectors(record)
+            for label, seconds in looked.items():
+                looks.setdefault(label, []).append(seconds)
             if body.get("defense"):
                 continue
             passed = record.metrics.get("steps", 0) * body["recipe"]["batch_size"]
             if passed:
                 work = passed * operations(body["model"], body["side"])
-                units.append(max(record.seconds - OVERHEAD, 1e-3) / work)
+                units.append(max(record.seconds - OVERHEAD - sum(looked.values()), 1e-3) / work)
         self.calibrated_on = len(units)
+        self.detectors = {label: median(found) for label, found in looks.items()}
         self.seconds_per_unit = median(units) if units else 1 / (measured or DEFAULT[device])
 
     def seconds(self, trial: Trial) -> float:
@@ -123,11 +129,18 @@ class CostModel:
         share = 0.6 if trial.objective == "supervised" else 1.0  # no text tower
         work = samples(trial) * operations(trial.model, trial.side) * share
         prepared = EACH_SCENE * max(0, trial.scenes - FREE_SCENES)
-        return OVERHEAD + prepared + work * self.seconds_per_unit
+        looks = sum(self.detectors.get(detector.label, DETECTOR) for detector in trial.detectors)
+        return OVERHEAD + prepared + work * self.seconds_per_unit + looks
 
     def total(self, trials: Iterable[Trial], *, jobs: int = 1) -> float:
         """Estimated seconds of several trials, `jobs` at a time."""
         return math.fsum(self.seconds(t) for t in trials) / jobs
+
+
+def _detectors(record: Record) -> dict[str, float]:
+    metrics = record.metrics
+    found = [*metrics.get("detection", {}).items(), *metrics.get("audits", {}).items()]
+    return {label: entry["seconds"] for label, entry in found}
 
 
 def announce(seconds: float, *, yes: bool = False, what: str = "the training") -> None:
