@@ -1,6 +1,7 @@
 """Sphinx extension and command: a deck of slides for every chapter, one file each, that needs nothing else.
 
-python book/_ext/decks.py build/slides [CHAPTER …]      what `make slides` calls; executes no chapter
+python book/_ext/decks.py build/slides [CHAPTER …]      what `make slides` calls; executes no chapter, and shows the
+                                                        results of the pages' build where there is one
 ```{slides}```                                          links to the decks, which the HTML build writes to slides/
 """
 
@@ -15,8 +16,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import execution_cache
 import records
+import run_outputs
 from docutils import nodes
+from run_outputs import Run
 from slides import Deck, Slide, title_of
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -43,16 +47,16 @@ def _section(slide: Slide, number: int, count: int, chapter: str) -> str:
     )
 
 
-def made_of(path: Path) -> str:
-    """Changes with all that a chapter's deck is made of: its text, the records, the drawings, this code."""
+def made_of(path: Path, run: Run | None = None) -> str:
+    """Changes with all that a chapter's deck is made of: its text and run, the records, the drawings, this code."""
     code = [*HERE.glob("*.py"), *STATIC.glob("slides.*"), *(places.PACKAGE / "course" / "drawings").glob("*.py")]
     parts = [each.read_bytes() for each in (path, *sorted(code))]
-    return hashlib.sha256(b"".join(parts) + records.state().encode()).hexdigest()
+    return hashlib.sha256(b"".join(parts) + (records.state() + repr(run)).encode()).hexdigest()
 
 
-def is_current(deck: Path, chapter: Path) -> bool:
+def is_current(deck: Path, chapter: Path, run: Run | None = None) -> bool:
     """Whether a deck was made of what is there now."""
-    return deck.is_file() and f'content="{made_of(chapter)}"' in deck.read_text()
+    return deck.is_file() and f'content="{made_of(chapter, run)}"' in deck.read_text()
 
 
 def page(deck: Deck) -> str:
@@ -65,7 +69,7 @@ def page(deck: Deck) -> str:
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f'<meta name="made-of" content="{made_of(deck.path)}">\n'
+        f'<meta name="made-of" content="{made_of(deck.path, deck.run)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>\n{style}</style>\n</head>\n<body>\n<main>\n{sections}\n</main>\n"
         f'<p class="sr-only" aria-live="polite"></p>\n<script>\n{script}</script>\n</body>\n</html>\n'
@@ -98,7 +102,10 @@ def write_beside_pages(app: Sphinx, exception: Exception | None) -> None:
     out, known = Path(app.outdir, "slides"), chapters()
     for gone in set(out.glob("*.html")) - {out / f"{path.stem}.html" for path in known}:
         gone.unlink()
-    write((Deck(path) for path in known if not is_current(out / f"{path.stem}.html", path)), out)
+    executed, cache = Path(app.outdir).parent / "jupyter_execute", Path(app.config.nb_execution_cache_path)
+    run = {path: run_outputs.of_chapter(path.stem, executed, cache) for path in known}
+    old = (path for path in known if not is_current(out / f"{path.stem}.html", path, run[path]))
+    write((Deck(path, run=run[path]) for path in old), out)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -111,6 +118,13 @@ if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit("usage: python book/_ext/decks.py FOLDER [CHAPTER …]")
     out = Path(sys.argv[1]).resolve()
-    deck = partial(Deck, pages=Path(os.path.relpath(HERE.parents[1] / "_build/html", out)).as_posix())
-    for made in write(map(deck, chosen(sys.argv[2:])), out):
+    built = HERE.parents[1] / "_build"
+    pages = Path(os.path.relpath(built / "html", out)).as_posix()
+    run = partial(
+        run_outputs.of_chapter,
+        executed=built / "jupyter_execute",
+        cache=execution_cache.CACHES / execution_cache.fingerprint(),
+    )
+    made_decks = (Deck(path, pages=pages, run=run(path.stem)) for path in chosen(sys.argv[2:]))
+    for made in write(made_decks, out):
         print(f"{made}: {made.stat().st_size / 1e6:.2f} MB")

@@ -12,6 +12,7 @@ import answers
 import further_reading
 import quiz
 import records
+from markdown_it.tree import SyntaxTreeNode
 from pybtex.database import parse_file
 
 from tutorial_lib.course import drawings
@@ -117,3 +118,18 @@ def cited(keys: str, bibliography: Path, *, textual: bool = False) -> str:
         who = " and ".join(people) if len(people) < 3 else f"{people[0]} et al."
         names.append(f"{who} ({entry.fields['year']})" if textual else f"{who}, {entry.fields['year']}")
     return ", ".join(names) if textual else f"({'; '.join(names)})"
+
+
+def inline(node: SyntaxTreeNode) -> str:
+    """The source of what a heading, a paragraph or a cell holds."""
+    return " ".join(child.content for child in node.children if child.type == "inline")
+
+
+def options_of(content: str) -> tuple[dict[str, str], str]:
+    """The options and the body of a directive."""
+    lines = content.splitlines()
+    options = {}
+    while lines and (match := re.match(r":([\w-]+):\s*(.*)", lines[0])):
+        options[match[1]] = match[2]
+        del lines[0]
+    return options, "\n".join(lines).strip("\n")

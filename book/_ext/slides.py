@@ -1,7 +1,8 @@
-"""What of a chapter stands on slides: headings, first sentences, formulas, drawings, figures of records, claims, quiz.
+"""What of a chapter stands on slides: headings, first sentences, formulas, drawings, figures, results, claims, quiz.
 
-Nothing is executed. Of a paragraph, the first sentences that fit are shown and the whole becomes a speaker note;
-sentences with a number of the live run are left out. `decks` makes pages of the slides.
+Nothing is executed. Of a paragraph, the first sentences that fit are shown and the whole becomes a speaker note. What
+cells printed and drew comes from the run that the pages were built with; without one, sentences with its numbers are
+left out. `decks` makes pages of the slides.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import ast
 import base64
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -29,6 +29,8 @@ from mathml import mathml
 from mdit_py_plugins.colon_fence import colon_fence_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.front_matter import front_matter_plugin
+from plain_markdown import inline, options_of
+from run_outputs import Output, Run
 
 from tutorial_lib import models, places
 from tutorial_lib.course.drawings import DRAWINGS
@@ -90,15 +92,17 @@ class Deck:
     Args:
         path: of the chapter.
         pages: where the built pages lie, as seen from the deck.
+        run: what its cells printed and drew; without it a deck has no results of them.
 
     Raises:
         ValueError: something in the text that a slide cannot show.
     """
 
-    def __init__(self, path: Path, pages: str = "..") -> None:
-        self.path, self.pages = path, pages
+    def __init__(self, path: Path, pages: str = "..", run: Run | None = None) -> None:
+        self.path, self.pages, self.run = path, pages, run
         self.name, self.md = path.stem, reader()
-        self.known: dict[str, Any] = {}  # what the cell of parameters says
+        # what the run and the cell of parameters say
+        self.known: dict[str, Any] = {} if run is None else dict(run.glued)
         self.title, self.question = "", ""
         self.slides: list[Slide] = []
         self.section, self.asked, self.skipped = "", False, False
@@ -133,7 +137,8 @@ class Deck:
         if role == "numref":
             return "the drawing" if text.startswith("drawing-") else "the figure"
         if role == "glue:text":
-            return str(self.known.get(text.partition(":")[0], UNKNOWN))
+            name, _, form = text.partition(":")
+            return format(self.known[name], form) if name in self.known else UNKNOWN
         if role == "term":
             return text
         raise ValueError(f"{self.name}: a slide cannot show the role {role!r} yet")
@@ -165,7 +170,7 @@ class Deck:
         elif self.skipped or not self.title:
             return
         elif node.type == "paragraph":
-            self._paragraph(_inline(node))
+            self._paragraph(inline(node))
         elif node.type == "math_block":
             self._open().body.append(f'<div class="formula">{mathml(node.content, display=True)}</div>')
         elif node.type in ("bullet_list", "ordered_list"):
@@ -174,7 +179,7 @@ class Deck:
             self._table(node)
 
     def _heading(self, node: SyntaxTreeNode) -> None:
-        said = self._plain(_inline(node))
+        said = self._plain(inline(node))
         if node.tag == "h1":
             self.title = said
             return
@@ -223,7 +228,7 @@ class Deck:
     def _items(self, node: SyntaxTreeNode) -> None:
         if self.section == "Exercises":
             return
-        texts = [" ".join(_inline(p) for p in item.walk() if p.type == "paragraph") for item in node.children]
+        texts = [" ".join(inline(p) for p in item.walk() if p.type == "paragraph") for item in node.children]
         found = [each for text in texts if (each := self._sentences(text))]
         kept = [self._line(whole if len(whole := " ".join(each)) <= LONGEST else each[0]) for each in found]
         if not kept:
@@ -237,7 +242,7 @@ class Deck:
         slide.full = first or len(kept) > MOST
 
     def _table(self, node: SyntaxTreeNode) -> None:
-        rows = [[self._plain(_inline(c)) for c in row.children] for row in node.walk() if row.type == "tr"]
+        rows = [[self._plain(inline(c)) for c in row.children] for row in node.walk() if row.type == "tr"]
         if any(UNKNOWN in cell for row in rows for cell in row):
             return
         cells = ("".join(f"<td>{self._line(c)}</td>" for c in row) for row in rows)
@@ -251,7 +256,7 @@ class Deck:
         if match is None:
             return
         name, argument = match[1], match[2].strip()
-        options, body = _options(node.content)
+        options, body = options_of(node.content)
         if name == "code-cell":
             self._cell(options, body)
         elif name == "exercise-start":
@@ -289,11 +294,48 @@ class Deck:
                 return  # what a page folds is too long for a slide
             for call in records.CALL.finditer(code):
                 self._record(call[1], call[2] or "plot")
-        elif self.asked and "hide" not in tags and "remove" not in tags and len(code.strip().splitlines()) <= LINES:
-            self.slides.append(
-                Slide("code", self.section, [f"<pre><code>{escape(code.strip())}</code></pre>"], full=True)
-            )
-            self.asked = False
+        elif "remove-cell" not in tags and self.section not in ("Exercises", "Check yourself"):
+            if self.asked and "hide" not in tags and "remove" not in tags and len(code.strip().splitlines()) <= LINES:
+                self.slides.append(
+                    Slide("code", self.section, [f"<pre><code>{escape(code.strip())}</code></pre>"], full=True)
+                )
+                self.asked = False
+            if self.run is not None and "output" not in tags:
+                for output in self.run.shown.get(code.strip(), ()):
+                    self._output(output)
+
+    def _output(self, output: Output) -> None:
+        """What a cell showed: short texts below their code, figures and tables on a slide of their own."""
+        if output.kind == "text":
+            lines = output.value.splitlines()
+            if not 0 < len(lines) <= LINES:
+                return  # a page has room for it, a slide has not
+            body, last = f'<pre class="printed">{escape(output.value)}</pre>', self.slides[-1] if self.slides else None
+            if last is not None and self._has_room(last, len(lines)):
+                last.body.append(body)
+            else:
+                self.slides.append(Slide("printed", self.section or self.title, [body], full=True))
+        elif output.kind == "html":
+            if "<table" in output.value:
+                self.slides.append(Slide("table", self.section or self.title, [output.value], full=True))
+        else:
+            self._figure(output.value, self.section or self.title)
+
+    def _has_room(self, last: Slide, lines: int) -> bool:
+        """Whether a slide of this section can take so many lines more."""
+        if last.title != self.section or last.kind not in ("code", "printed", "text"):
+            return False
+        return lines + sum(piece.count("\n") + 2 for piece in last.body) <= LINES and len(last.body) < MOST
+
+    def _figure(self, plain: dict[str, Any], otherwise: str, name: str = "") -> None:
+        """A slide with a figure, under its own title."""
+        layout = dict(plain["layout"])
+        alt = escape(str((layout.get("meta") or {}).get("alt", "")))
+        title = (layout.pop("title", None) or {}).get("text", "")
+        drawn = stills.svg(plain | {"layout": layout})
+        body = f'<div class="chart" role="img" aria-label="{alt}">{drawn}</div>'
+        said = title[:1].upper() + title[1:] or otherwise
+        self.slides.append(Slide("figure", said, [body], figure=name, full=True))
 
     def _record(self, name: str, part: str) -> None:
         found = records.source().behind(name)
@@ -304,11 +346,7 @@ class Deck:
                 Slide("table", registry.load(name).TITLE, [shown._repr_html_()], figure=figure, full=True)
             )
             return
-        plain = json.loads(shown.to_json())
-        alt = escape(str((plain["layout"].get("meta") or {}).get("alt", "")))
-        title = (plain["layout"].pop("title", None) or {}).get("text", "")
-        body = f'<div class="chart" role="img" aria-label="{alt}">{stills.svg(plain)}</div>'
-        self.slides.append(Slide("figure", title or self.section, [body], figure=figure, full=True))
+        self._figure(json.loads(shown.to_json()), self.section, figure)
 
     def _drawing(self, name: str, caption: str) -> None:
         if name not in DRAWINGS:
@@ -361,28 +399,3 @@ class Deck:
             notes.append(f"{said}. {why}</p>")
         body = f"<table>{''.join(rows)}</table>"
         self.slides.append(Slide("claims", "What the records say", [body], notes, full=True))
-
-
-def _inline(node: SyntaxTreeNode) -> str:
-    """The source of what a heading, a paragraph or a cell holds."""
-    return " ".join(child.content for child in node.children if child.type == "inline")
-
-
-def _options(content: str) -> tuple[dict[str, str], str]:
-    """The options and the body of a directive."""
-    lines = content.splitlines()
-    options = {}
-    while lines and (match := re.match(r":([\w-]+):\s*(.*)", lines[0])):
-        options[match[1]] = match[2]
-        del lines[0]
-    return options, "\n".join(lines).strip("\n")
-
-
-def figures(text: str) -> Iterator[str]:
-    """The figures of a chapter that its deck shows: those of records that no page folds, drawings and live ones."""
-    cells = re.findall(r"```\{code-cell\}.*?\n```", text, re.S)
-    unfolded = "\n".join(cell for cell in cells if "hide-output" not in cell)
-    for name, part in records.CALL.findall(unfolded):
-        yield name if part in ("", "plot") else f"{name}-{part.replace('_', '-')}"
-    for kind, prefix in (("drawing", "drawing-"), ("live-figure", "live-")):
-        yield from (prefix + name for name in re.findall(rf"^```\{{{kind}\}} ([\w-]+)", text, re.M))

@@ -236,6 +236,24 @@ def legend(traces: Sequence[dict[str, Any]], left: float, top: float, right: flo
     return "".join(out), y - top + SMALL * 1.6
 
 
+def same_scale(x: Axis, y: Axis) -> None:
+    """Shrink the longer of two axes about its middle, so that a step is as many pixels on both."""
+    scale = min(abs(a.end - a.start) / abs(a.high - a.low) for a in (x, y))
+    for one in (x, y):
+        middle, half = (one.start + one.end) / 2, scale * abs(one.high - one.low) / 2
+        half = half if one.end > one.start else -half
+        one.start, one.end = middle - half, middle + half
+
+
+def image(trace: dict[str, Any], x: Axis, y: Axis) -> str:
+    """A picture that fills its axes."""
+    left, right, top, foot = min(x.start, x.end), max(x.start, x.end), min(y.start, y.end), max(y.start, y.end)
+    return (
+        f'<image href="{trace["source"]}" x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" '
+        f'height="{foot - top:.1f}" preserveAspectRatio="none" style="image-rendering: pixelated"/>'
+    )
+
+
 def panel(layout: dict[str, Any], traces: Sequence[dict[str, Any]], x: Axis, y: Axis) -> str:
     """Grid, ticks, titles and what is drawn in one pair of axes."""
     out = []
@@ -252,6 +270,7 @@ def panel(layout: dict[str, Any], traces: Sequence[dict[str, Any]], x: Axis, y: 
                 out.append(f'<path d="M{at:.1f} {y.start:.1f}V{y.end:.1f}" {GRID}/>')
             turn = {"anchor": "end", "turn": -35} if turned else {}
             out.append(text(at, y.start + 17, said, **turn))
+    out += [image(t, x, y) for t in traces if t.get("type") == "image"]
     drawn = [t for t in traces if t.get("type", "scatter") != "image"]
     out.append(bars([t for t in drawn if t.get("type") == "bar"], x, y))
     offsets = _offsets(layout, drawn, x)
@@ -324,6 +343,8 @@ def svg(figure: dict[str, Any], width: float = WIDTH) -> str:
         c, d = y.given.get("domain") or (0, 1)
         x.start, x.end = left + a * (right - left), left + b * (right - left)
         y.start, y.end = foot - c * (foot - top), foot - d * (foot - top)
+        if y.given.get("scaleanchor"):
+            same_scale(x, y)
         axes |= {across: x, along: y}
         mine = [t for t in traces if (t.get("xaxis", "x"), t.get("yaxis", "y")) == (across, along)]
         drawn += [panel(layout, mine, x, y), titles(x, y, height)]

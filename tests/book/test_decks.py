@@ -14,14 +14,31 @@ from playwright.sync_api import Browser, Page
 from tests.book import site
 from tutorial_lib.course.chapters import chapters
 
-decks, slides = site.extension("decks"), site.extension("slides")
+decks, slides, run_outputs = (site.extension(name) for name in ("decks", "slides", "run_outputs"))
+execution_cache, records = (site.extension(name) for name in ("execution_cache", "records"))
 LARGEST = 3_000_000  # bytes
 NAMES = [path.stem for path in chapters()]
 
 
+def run_of(name: str) -> run_outputs.Run | None:
+    cache = execution_cache.CACHES / execution_cache.fingerprint()
+    return run_outputs.of_chapter(name, site.ROOT / "_build" / "jupyter_execute", cache)
+
+
 @pytest.fixture(scope="module")
-def made() -> dict[str, slides.Deck]:
-    return {path.stem: slides.Deck(path) for path in chapters()}
+def made(address: str) -> dict[str, slides.Deck]:
+    """With what the cells showed when the pages were built."""
+    return {path.stem: slides.Deck(path, run=run_of(path.stem)) for path in chapters()}
+
+
+def figures(text: str) -> Iterator[str]:
+    """The figures of a chapter that its deck shows: those of records that no page folds, drawings and live ones."""
+    cells = re.findall(r"```\{code-cell\}.*?\n```", text, re.S)
+    unfolded = "\n".join(cell for cell in cells if "hide-output" not in cell)
+    for name, part in records.CALL.findall(unfolded):
+        yield name if part in ("", "plot") else f"{name}-{part.replace('_', '-')}"
+    for kind, prefix in (("drawing", "drawing-"), ("live-figure", "live-")):
+        yield from (prefix + name for name in re.findall(rf"^```\{{{kind}\}} ([\w-]+)", text, re.M))
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +64,21 @@ def test_a_deck_is_whole_and_small(folder: Path, made: dict[str, slides.Deck], n
     assert len(found.select(".slide")) >= 6
     assert all(s.select_one(".body").get_text(strip=True) or s.select_one("svg, img") for s in found.select(".slide"))
     figures = [s.figure for s in made[name].slides if s.figure]
-    assert sorted(figures) == sorted(slides.figures(source))
+    assert sorted(figures) == sorted(figures(source))
     assert len(found.select(":is(.figure, .drawing, .table, .live) :is(svg, img, table)")) >= len(figures)
     for section in re.findall(r"^## (.+)$", source, re.M):
         if section not in ("Check yourself", "Further reading"):
             assert section.split("$")[0].strip("\"' ")[:8] in found.get_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_built_deck_shows_what_the_cells_showed(made: dict[str, slides.Deck], name: str) -> None:
+    deck = made[name]
+    built = (site.HTML / "slides" / f"{name}.html").read_text()
+    assert f'content="{decks.made_of(deck.path, deck.run)}"' in built
+    printed = [out for outputs in deck.run.shown.values() for out in outputs if out.kind == "text"]
+    assert ('class="printed"' in built) == any(0 < len(p.value.splitlines()) <= slides.LINES for p in printed)
+    assert slides.UNKNOWN not in built
 
 
 @pytest.mark.parametrize("name", NAMES)

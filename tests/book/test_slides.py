@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.book import site
 
-slides, answers = site.extension("slides"), site.extension("answers")
+slides, answers, run_outputs = (site.extension(name) for name in ("slides", "answers", "run_outputs"))
 CHAPTER = """\
 # A title
 
@@ -157,6 +158,42 @@ def test_records_say_what_a_figure_and_a_claim_show(deck: slides.Deck) -> None:
 
 def test_code_is_escaped_and_a_cell_without_a_question_is_not_shown(deck: slides.Deck) -> None:
     assert shown(deck, "code") == ["<pre><code>print(1 &lt; 2)</code></pre>"]
+
+
+def test_what_cells_showed_stands_below_their_code_and_on_slides_of_its_own(tmp_path: Path) -> None:
+    plot = {
+        "data": [{"type": "scatter", "x": [1, 2], "y": [3, 4]}],
+        "layout": {"title": {"text": "a line"}, "height": 300},
+    }
+    (tmp_path / "small.md").write_text(
+        "# A title\n\n## A section\n\n*Predict, then run:* how many?\n\n```{code-cell} ipython3\nask()\n```\n\n"
+        "It is {glue:text}`rate:.1f` %.\n\n```{code-cell} ipython3\n:tags: [hide-input]\ndraw()\n```\n\n"
+        "```{code-cell} ipython3\n:tags: [hide-output]\nlong()\n```\n\n## Exercises\n\n"
+        "```{code-cell} ipython3\ncheck()\n```\n"
+    )
+    text = partial(run_outputs.Output, "text")
+    shown_by = {
+        "ask()": [text("three <of> them"), text("line\n" * 40)],
+        "draw()": [
+            run_outputs.Output("figure", plot),
+            run_outputs.Output("html", "<table><tr><td>7</td></tr></table>"),
+        ],
+        "long()": [text("folded")],
+        "check()": [text("right")],
+    }
+    deck = slides.Deck(tmp_path / "small.md", run=run_outputs.Run(shown_by, {"rate": 12.345}))
+    assert shown(deck, "code") == ['<pre><code>ask()</code></pre><pre class="printed">three &lt;of&gt; them</pre>']
+    (figure,) = [slide for slide in deck.slides if slide.kind == "figure"]
+    assert figure.title == "A line"
+    assert "<svg" in "".join(figure.body)
+    assert shown(deck, "table") == [table]
+    everything = " ".join("".join(s.body + s.notes) for s in deck.slides)
+    assert "It is 12.3 %." in everything
+    assert not any(word in everything for word in ("folded", "right", "line\nline"))
+
+
+def test_a_chapter_that_was_not_run_has_no_results(tmp_path: Path) -> None:
+    assert run_outputs.of_chapter("backdoors", tmp_path, tmp_path) is None
 
 
 def test_a_question_has_one_right_choice_and_its_reasons_in_the_notes(deck: slides.Deck) -> None:

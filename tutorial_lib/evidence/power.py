@@ -82,8 +82,10 @@ def planned(claim: Claim, records: Results) -> PowerPlan:
         return PowerPlan(
             claim, estimate, None, alpha, None, models_for(claim.experiment), "the pilot cleaned other models"
         )
-    if estimate is None or not claim.piloted:
+    if estimate is None:
         note = "no pilot"
+    elif not claim.piloted:
+        note = "the pilot had another setting"
     elif verdict.verdict == "not applicable here":
         note = "not applicable in the pilot"
     elif claim.kind == "statistic" and estimate.n == models:

@@ -124,6 +124,12 @@ def self_supervision_reduces(results: Results) -> list[float]:
     return differences(start, success_at(results, "self-supervised", -1))
 
 
+def self_supervised_accuracy_change(results: Results) -> list[float]:
+    """Validation accuracy after self-supervision alone at its strongest setting less before."""
+    start = by_seed(results, lambda s: poisoned(results.profile, s), [], validation)
+    return differences(success_at(results, "self-supervised", -1, validation), start)
+
+
 #: Methods that need no labels and are not CleanCLIP: what it is said to outperform.
 BASELINES = ("finetune", WEIGHT_DECAY, "shrink-and-perturb", "anti-backdoor")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,6 +9,7 @@ import plotly.graph_objects as go
 
 from tutorial_lib import plots
 from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments import placement_small
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Trial
@@ -98,8 +98,7 @@ def z_scores(results: Results, trained: str, tested: str, count: int) -> dict[in
 
 def few_consistent_better(results: Results) -> list[float]:
     """z with few poisons: one place less random places, each tested as it was trained."""
-    few = DOSES[results.profile].few
-    return differences(z_scores(results, "fixed", "fixed", few), z_scores(results, "random", "random", few))
+    return list(ahead(results, DOSES[results.profile].few).values())
 
 
 def few_at_random(results: Results) -> list[float]:
@@ -122,18 +121,25 @@ def past_threshold(results: Results) -> list[float]:
     return list(z_scores(results, "fixed", "fixed", DOSES[results.profile].past).values())
 
 
+def ahead(results: Results, count: int) -> dict[int, float]:
+    """z at one place less z at random places by seed, each tested as it was trained."""
+    fixed, random = (z_scores(results, placement, placement, count) for placement in ("fixed", "random"))
+    return {seed: z - random[seed] for seed, z in fixed.items() if seed in random}
+
+
 def crossing(results: Results) -> list[float]:
     """By how much one place is ahead with few poisons less by how much with the most, paired by seed."""
-    few, most = (
-        {
-            seed: fixed - random
-            for seed, fixed in z_scores(results, "fixed", "fixed", count).items()
-            for random in [z_scores(results, "random", "random", count).get(seed, math.nan)]
-            if not math.isnan(random)
-        }
-        for count in (DOSES[results.profile].few, DOSES[results.profile].most)
-    )
-    return differences(few, most)
+    return differences(*(ahead(results, count) for count in (DOSES[results.profile].few, DOSES[results.profile].most)))
+
+
+def place_matters_more(results: Results, count: int) -> list[float]:
+    """By how much one place is ahead with the smaller patch less with the larger one, paired by seed.
+
+    The other patch is that of `placement_small`.
+    """
+    mine, other = ahead(results, count), placement_small.ahead(results, count)
+    smaller = placement_small.SIZE[results.profile] < DOSES[results.profile].size
+    return differences(other, mine) if smaller else differences(mine, other)
 
 
 def few_consistent(results: Results) -> list[float]:

@@ -21,9 +21,9 @@ PAPER = "no figure of the papers: eight more models, judged apart, where the pro
 FURTHER = 2
 CLAIMS = (
     "few_consistent_better",
-    "few_at_random_fail",
     "many_random_better",
     "random_test_place_does_not_matter",
+    "mismatch_degrades",
     "consistent_gains_little",
     "text_tower_attacked",
     "diversity_moves_picture",

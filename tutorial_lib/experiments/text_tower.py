@@ -46,7 +46,7 @@ def possible(results: Results) -> list[float]:
     p = results.profile
     return [
         fig2_right.beyond(r.metrics["text_attack_success"])
-        for r in results.of(attacked(p, COUNT[p], s) for s in p.models.of(__name__))
+        for r in results.of(attacked(p, COUNT[p], s) for s in results.seeds)
     ]
 
 

@@ -305,7 +305,7 @@ def labelled(left: float, before: float = BEFORE, classifier: float = ACCURACY) 
     }
 
 
-def alone(left: float) -> Rules:
+def alone(left: float, accuracy: float = ACCURACY - 0.02) -> Rules:
     """What self-supervision alone leaves at its highest rate; at lower ones, and other methods, the other way round."""
 
     def rule(m: Model) -> float:
@@ -313,7 +313,10 @@ def alone(left: float) -> Rules:
             return BEFORE
         return left if m.defense == "self-supervised" and m.rate > RIGHT else 1.2 - left
 
-    return {"attack_success": rule}
+    def right(m: Model) -> float:
+        return accuracy if m.defense == "self-supervised" and m.rate > RIGHT else ACCURACY
+
+    return {"attack_success": rule, "clean_accuracy": right}
 
 
 def ahead(cleanclip: float, others: float, best: str = "") -> Rules:
@@ -341,7 +344,7 @@ CONTROLS = {
     "cc_self_supervision_reduces": Oracle(
         right=alone(0.3),
         mirror=alone(0.97),
-        inapplicable=NO_BADNETS,
+        inapplicable=(*NO_BADNETS, alone(0.3, accuracy=RUINED)),
     ),
     "cc_better_than_baselines": Oracle(
         right=ahead(cleanclip=AFTER, others=0.9),
