@@ -161,10 +161,9 @@ def test_code_is_escaped_and_a_cell_without_a_question_is_not_shown(deck: slides
 
 
 def test_what_cells_showed_stands_below_their_code_and_on_slides_of_its_own(tmp_path: Path) -> None:
-    plot = {
-        "data": [{"type": "scatter", "x": [1, 2], "y": [3, 4]}],
-        "layout": {"title": {"text": "a line"}, "height": 300},
-    }
+    line = {"type": "scatter", "x": [1, 2], "y": [3, 4]}
+    plot = {"data": [line], "layout": {"title": {"text": "a line"}, "height": 300}}
+    table = "<table><tr><td>7</td></tr></table>"
     (tmp_path / "small.md").write_text(
         "# A title\n\n## A section\n\n*Predict, then run:* how many?\n\n```{code-cell} ipython3\nask()\n```\n\n"
         "It is {glue:text}`rate:.1f` %.\n\n```{code-cell} ipython3\n:tags: [hide-input]\ndraw()\n```\n\n"
@@ -174,10 +173,7 @@ def test_what_cells_showed_stands_below_their_code_and_on_slides_of_its_own(tmp_
     text = partial(run_outputs.Output, "text")
     shown_by = {
         "ask()": [text("three <of> them"), text("line\n" * 40)],
-        "draw()": [
-            run_outputs.Output("figure", plot),
-            run_outputs.Output("html", "<table><tr><td>7</td></tr></table>"),
-        ],
+        "draw()": [run_outputs.Output("figure", plot), run_outputs.Output("html", table)],
         "long()": [text("folded")],
         "check()": [text("right")],
     }
