@@ -7,7 +7,8 @@
     The caption.
     ```
 
-    {shipped}`backdoored attack_success`        a zero-shot rate of a shipped model's record, in per cent
+    {shipped}`backdoored attack_success`                 a rate of a shipped model's record, in per cent
+    {shipped}`backdoored attack_success linear_probe`    of another reader than zero-shot
 
 Scripts and data come from `tutorial_lib.course.live`. In print and without JavaScript, `live/NAME.png` stands in its
 place; `python -m tests.book.live_pictures` takes these pictures from the built pages.
@@ -67,19 +68,34 @@ class LiveFigure(SphinxDirective):
         return [figure]
 
 
+def shipped_rate(text: str) -> str:
+    """A rate of a shipped model in per cent, from the record beside its weights.
+
+    Args:
+        text: model, metric and reader, by default "zero_shot".
+
+    Raises:
+        ValueError: there is no such model, metric or reader.
+    """
+    name, metric, *readers = text.split()
+    (reader,) = readers or ("zero_shot",)
+    try:
+        rate = json.loads((models.CHECKPOINTS / name / "record.json").read_text())["metrics"][metric][reader]["rate"]
+    except (OSError, KeyError) as error:
+        raise ValueError(f"no {metric!r} of a shipped model {name!r} under {reader!r}: {error}") from error
+    return f"{100 * rate:.1f}"
+
+
 class ShippedRole(SphinxRole):
-    """A zero-shot rate of a shipped model, from the record beside its weights."""
+    """A rate of a shipped model, from the record beside its weights."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        name, _, metric = self.text.partition(" ")
-        path = models.CHECKPOINTS / name / "record.json"
         try:
-            rate = json.loads(path.read_text())["metrics"][metric]["zero_shot"]["rate"]
-        except (OSError, KeyError) as error:
-            problem = f"no {metric!r} of a shipped model {name!r}: {error}"
-            return [], [self.inliner.reporter.error(problem, line=self.lineno)]
-        self.env.note_dependency(str(path))
-        return [nodes.inline("", f"{100 * rate:.1f}", classes=["measured"])], []
+            rate = shipped_rate(self.text)
+        except ValueError as error:
+            return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
+        self.env.note_dependency(str(models.CHECKPOINTS / self.text.split()[0] / "record.json"))
+        return [nodes.inline("", rate, classes=["measured"])], []
 
 
 def write_static(app: Sphinx) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import answers
 import forest
+import live_figures
 import plain_markdown
 import quiz
 import records
@@ -32,7 +33,7 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 from plain_markdown import inline, options_of
 from run_outputs import Output, Run
 
-from tutorial_lib import models, places
+from tutorial_lib import places
 from tutorial_lib.course.drawings import DRAWINGS
 from tutorial_lib.evidence import claims, quantities, registry
 from tutorial_lib.evidence.shown import unrecorded
@@ -131,9 +132,7 @@ class Deck:
             label = re.match(r"(.+?) <\w+>$", text)
             return f"*{label[1] if label else title_of(text)}*"
         if role == "shipped":
-            name, _, metric = text.partition(" ")
-            body = json.loads((models.CHECKPOINTS / name / "record.json").read_text())
-            return f"{100 * body['metrics'][metric]['zero_shot']['rate']:.1f}"
+            return live_figures.shipped_rate(text)
         if role == "numref":
             return "the drawing" if text.startswith("drawing-") else "the figure"
         if role == "glue:text":
