@@ -35,7 +35,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from tutorial_lib import models
 from tutorial_lib.course import live
-from tutorial_lib.course.live import data, detection
+from tutorial_lib.course.live import data, detection, words
 from tutorial_lib.course.live.playground import script as playground
 
 
@@ -110,6 +110,8 @@ def write_static(app: Sphinx) -> None:
     for name in data.MODELS:
         made_of = [*sorted((models.CHECKPOINTS / name).iterdir()), live.HERE / "__init__.py"]
         write_model(scripts / "models" / f"{name}.js", made_of, functools.partial(shipped_model, name))
+    made_of = [*sorted((models.CHECKPOINTS / data.READER).iterdir()), Path(words.__file__), live.HERE / "__init__.py"]
+    write_model(scripts / "models" / f"{data.WORDS}.js", made_of, reading_model)
     for name in detection.RECORDED:
         write_model(scripts / "models" / f"{name}.js", detection.made_of(), functools.partial(detection.script, name))
     write_model(scripts / "models" / "playground.js", playground.made_of(), playground.script)
@@ -118,6 +120,10 @@ def write_static(app: Sphinx) -> None:
 
 def shipped_model(name: str) -> str:
     return live.model_script(name, *models.load(models.CHECKPOINTS / name), data.task().labels)
+
+
+def reading_model() -> str:
+    return words.words_script(data.WORDS, *models.load(models.CHECKPOINTS / data.READER), data.task().labels)
 
 
 def write_model(script: Path, made_of: Iterable[Path], make: Callable[[], str]) -> None:

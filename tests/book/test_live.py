@@ -26,6 +26,7 @@ from tutorial_lib.losses import clip_loss
 from tutorial_lib.triggers import NoisePatch
 
 BACKDOOR, CONTRAST, SIMILARITIES = "backdoors", "contrastive_learning", "zscore"
+NAMES = "clip_from_scratch"
 PLACEMENT, FRONTIER = "what_makes_it_work", "when_cleaning_works"
 POISONS, INVERSION = "finding_poisons", "auditing_a_checkpoint"
 
@@ -109,6 +110,31 @@ def test_the_engine_agrees_with_torch(opened: Open, name: str) -> None:
     figure = opened(BACKDOOR)
     found = figure.evaluate("(e, [name, all]) => Promise.all(all.map((p) => e.scores(name, p)))", [name, sent])
     torch.testing.assert_close(torch.tensor(found), expected, atol=2e-5, rtol=1e-4)
+
+
+def test_names_that_one_types_are_read_as_torch_reads_them(opened: Open) -> None:
+    shown, image = data.names(), data.task().images[::95]
+    model, tokenizer = models.load(models.CHECKPOINTS / data.READER)
+    figure = opened(NAMES)
+    typed = ["banana", "jack-o-lantern", "it's a cat's house, 3 dogs!", *data.task().labels[::7]]
+    for template in shown["templates"]:
+        texts = evaluate.embed_texts(model, tokenizer, [template.replace("{}", name) for name in typed])
+        expected = (model.logit_scale.exp() * evaluate.embed_images(model, image) @ texts.T).softmax(1).detach()
+        sent = [typed, template, image.permute(0, 2, 3, 1).reshape(len(image), -1).tolist()]
+        found = figure.evaluate("(e, [names, template, all]) => all.map((p) => e.scores(names, template, p))", sent)
+        torch.testing.assert_close(torch.tensor(found), expected, atol=2e-5, rtol=1e-3)
+
+
+def test_classes_are_what_is_typed_and_unread_words_are_named(opened: Open) -> None:
+    figure = opened(NAMES)
+    field = figure.get_by_role("textbox", name="class names")
+    field.fill("gzorp, , banana,\nbanana, red blorfle")
+    expect(figure.locator(".live-label")).to_have_text(["gzorp", "banana", "red blorfle"])
+    expect(figure.locator(".live-note").first).to_contain_text("gzorp, blorfle")
+    field.fill("")
+    expect(figure.locator(".live-says")).to_have_text("Without a name there is nothing to choose from.")
+    field.fill("apple")
+    expect(figure.locator(".live-number")).to_have_text(re.compile(r"100\.0.%"))
 
 
 def test_the_trigger_follows_mouse_finger_and_keys(opened: Open) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import statistics
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import plotly.graph_objects as go
 
@@ -137,10 +138,13 @@ inversion_alarms = functools.partial(_alarms, detector=ClassInversion().label, l
 inversion_hits = functools.partial(_hits, detector=ClassInversion().label, limit=2.0)
 
 
-def target_named(results: Results) -> list[bool]:
-    """Whether the universal patch leads to the target, strong backdoors with a patch."""
+def named(results: Results, detector: str) -> list[bool]:
+    """Whether a detector, by its label, names the target, strong backdoors with a patch."""
     found = records_of(results, names_of("test", patch=True), above=STRONG)
-    return [bool(a["named"]) for r in found if (a := said(r, UniversalPatch().label)) is not None]
+    return [bool(a["named"]) for r in found if (a := said(r, detector)) is not None]
+
+
+target_named = functools.partial(named, detector=UniversalPatch().label)
 
 
 def smaller_masks(results: Results) -> list[float]:
@@ -153,17 +157,15 @@ def smaller_masks(results: Results) -> list[float]:
     return [(x - mean) / spread for x in bad]
 
 
-def calibrated_alarms(results: Results) -> list[bool]:
-    """Whether the universal patch calls a clean model of the test backdoored at the calibrated threshold."""
-    label = UniversalPatch().label
-    return above_threshold(results, label, clean_records(results), threshold(results, label))
+def calibrated(results: Results, detector: str, models: Literal["clean", "strong"]) -> list[bool]:
+    """Which clean models of the test, or strong backdoors with a patch, lie above a detector's calibrated threshold."""
+    strong = records_of(results, names_of("test", patch=True), above=STRONG)
+    found = clean_records(results) if models == "clean" else strong
+    return above_threshold(results, detector, found, threshold(results, detector))
 
 
-def calibrated_hits(results: Results) -> list[bool]:
-    """Whether the universal patch finds a strong backdoor with a patch at the calibrated threshold."""
-    label = UniversalPatch().label
-    found = records_of(results, names_of("test", patch=True), above=STRONG)
-    return above_threshold(results, label, found, threshold(results, label))
+calibrated_alarms = functools.partial(calibrated, detector=UniversalPatch().label, models="clean")
+calibrated_hits = functools.partial(calibrated, detector=UniversalPatch().label, models="strong")
 
 
 def spread_hides(results: Results) -> list[float]:

@@ -96,6 +96,17 @@ class Tokenizer:
         text: str = _bpe().decoder[token if self.vocab is None else self.vocab[token - 2]]
         return text.removesuffix("</w>") if text.endswith("</w>") else f"{text}-"
 
+    def words(self) -> dict[str, int]:
+        """The tokens of a pruned vocabulary that are whole words, with their ids.
+
+        Example:
+            >>> Tokenizer.for_texts(["a small zebulon"], context_length=8).words()
+            {'a': 2, 'on': 3, 'small': 5}
+        """
+        kept = enumerate(self.vocab or (), 2)
+        texts = ((k, _bpe().decoder[token]) for k, token in kept if token not in (SOT, EOT))
+        return {text.removesuffix("</w>"): k for k, text in texts if text.endswith("</w>")}
+
     def __call__(self, texts: str | Sequence[str], context_length: int | None = None) -> Tensor:
         """Token ids, shape (len(texts), context_length), int64."""
         return self.table([texts] if isinstance(texts, str) else texts, context_length).long()

@@ -30,7 +30,8 @@ HERE = Path(__file__).resolve().parent
 LARGEST = 8_000_000
 #: Scripts of each kind of figure, in the order of loading; `live.js` itself stands on the page.
 SCRIPTS = {
-    "backdoor": ("engine.js", "backdoor.js"),
+    "backdoor": ("engine.js", "pictures.js", "backdoor.js"),
+    "names": ("engine.js", "text.js", "pictures.js", "names.js"),
     "contrast": ("contrast.js",),
     "similarities": ("similarities.js",),
     "explore": ("explore.js",),
@@ -51,8 +52,8 @@ def model_script(name: str, model: open_clip.CLIP, tokenizer: Tokenizer, labels:
 
     Args:
         name: how the page calls the model.
-        model: with a ResNet as open_clip has it. Weights are stored in float16, as in the course's checkpoints, and
-            gzipped: first the low bytes of all, then the high ones, which repeat (a sixth less to load).
+        model: with a ResNet as open_clip has it. Weights are stored in float16, as in the course's checkpoints: see
+            `packed`.
         labels: the classes.
 
     Raises:
@@ -67,7 +68,6 @@ def model_script(name: str, model: open_clip.CLIP, tokenizer: Tokenizer, labels:
     if not labels:
         raise ValueError("a model without classes says nothing: give at least one label")
     state = {k: v for k, v in tower.state_dict().items() if not k.endswith("num_batches_tracked")}
-    weights = np.concatenate([_half(k, v).ravel() for k, v in state.items()])
     classifier = evaluate.zero_shot_classifier(model, tokenizer, list(labels)).T.contiguous().numpy()  # (K, d)
     own = preprocessing_of(model)
     body = {
@@ -78,10 +78,21 @@ def model_script(name: str, model: open_clip.CLIP, tokenizer: Tokenizer, labels:
         "scale": model.logit_scale.exp().item(),
         "labels": list(labels),
         "tensors": [[k, list(v.shape)] for k, v in state.items()],
-        "weights": base64.b64encode(gzip.compress(weights.view(np.uint8).reshape(-1, 2).T.tobytes(), mtime=0)).decode(),
+        "weights": packed(state),
         "classifier": _base64(classifier.astype("<f4")),
     }
     return f"((globalThis.course ??= {{}}).models ??= {{}})[{json.dumps(name)}] = {json.dumps(body)};\n"
+
+
+def packed(state: dict[str, Tensor]) -> str:
+    """Weights in float16, gzipped: first the low bytes of all, then the high ones, which repeat. Base64.
+
+    Raises:
+        ValueError: a weight is too large for float16.
+    """
+    weights = np.concatenate([_half(name, value).ravel() for name, value in state.items()])
+    planes = weights.view(np.uint8).reshape(-1, 2).T.tobytes()
+    return base64.b64encode(gzip.compress(planes, mtime=0)).decode()
 
 
 def _half(name: str, weight: Tensor) -> np.ndarray:

@@ -3,47 +3,6 @@
   const course = globalThis.course;
   const WIDTH = 288; // of the picture on the screen, in pixels
   const SHOWN = 5; // classes
-  const LARGEST_FILE = 50e6;
-
-  const decode = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-
-  /* Any picture that the browser can read, cut to its middle square, on white, as side x side pixels. */
-  async function shrink(file, side) {
-    if (file.size > LARGEST_FILE) throw new Error(`the file has ${Math.round(file.size / 1e6)} MB; at most 50 are read`);
-    let picture;
-    try {
-      picture = await createImageBitmap(file); // of an animation, the first frame
-    } catch {
-      throw new Error(`${file.name} is not a picture that this browser can read`);
-    }
-    const square = Math.min(picture.width, picture.height);
-    const left = (picture.width - square) / 2, top = (picture.height - square) / 2;
-    let source = picture, box = [left, top, square, square], width = square;
-    for (;;) { // halving keeps the average of all pixels
-      width = Math.max(side, Math.min(4096, Math.ceil(width / 2)));
-      const canvas = course.make("canvas", { width, height: width }), pen = canvas.getContext("2d");
-      pen.fillStyle = "white";
-      pen.fillRect(0, 0, width, width);
-      pen.imageSmoothingQuality = "high";
-      pen.drawImage(source, ...box, 0, 0, width, width);
-      if (width === side) {
-        const { data } = pen.getImageData(0, 0, side, side);
-        picture.close();
-        return Uint8Array.from({ length: 3 * side * side }, (_, i) => data[4 * Math.floor(i / 3) + (i % 3)]);
-      }
-      source = canvas;
-      box = [0, 0, width, width];
-    }
-  }
-
-  function paint(canvas, pixels, side) {
-    const pen = canvas.getContext("2d"), shown = pen.createImageData(side, side);
-    for (let i = 0; i < side * side; i++) {
-      for (let k = 0; k < 3; k++) shown.data[4 * i + k] = pixels[3 * i + k];
-      shown.data[4 * i + 3] = 255;
-    }
-    pen.putImageData(shown, 0, 0);
-  }
 
   /* The picture with a patch at (x, y), rounded to whole brightness as a stored picture is. */
   function stamp(pixels, side, patch, size, x, y, opacity) {
@@ -61,8 +20,8 @@
 
   course.kinds.backdoor = async (element, data) => {
     const { make } = course, { side, target, names, twin } = data;
-    const patches = data.patches.map(decode);
-    const pictures = data.pictures.map(({ label, pixels }) => ({ label, pixels: decode(pixels) }));
+    const patches = data.patches.map(course.bytesOf);
+    const pictures = data.pictures.map(({ label, pixels }) => ({ label, pixels: course.bytesOf(pixels) }));
     const towers = {};
     const state = { picture: 0, model: data.models[0], size: data.size, opacity: 1, x: data.margin, y: data.margin };
 
@@ -81,8 +40,6 @@
     const bars = make("ol", { class: "live-bars" });
     const sentence = course.sentence();
     const truth = make("p", { class: "live-truth" });
-    const note = make("p", { class: "live-note", role: "status" });
-    const thumbs = make("div", { class: "live-thumbs", role: "group", "aria-label": "pictures to choose from" });
 
     function pixels() {
       const { pixels: plain } = pictures[state.picture];
@@ -116,7 +73,7 @@
 
     const update = course.soon(() => {
       const seen = pixels();
-      paint(canvas, seen, side);
+      course.paint(canvas, seen, side);
       const beside = state.model !== twin && towers[twin];
       show(towers[state.model].scores(seen), beside && beside.scores(seen));
     });
@@ -148,36 +105,8 @@
       move(state.x + step[0], state.y + step[1]);
     });
 
-    function addThumb({ label, pixels: shown }, index) {
-      const small = make("canvas", { width: side, height: side, "aria-hidden": "true" });
-      paint(small, shown, side);
-      thumbs.append(make("button", {
-        type: "button", "aria-label": label, title: label, "aria-pressed": String(index === state.picture),
-        onclick: (event) => {
-          state.picture = index;
-          thumbs.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === event.currentTarget)));
-          update();
-        },
-      }, small));
-    }
-    pictures.forEach(addThumb);
-
-    const file = make("input", {
-      type: "file", accept: "image/*",
-      onchange: async () => {
-        if (!file.files.length) return;
-        try {
-          pictures.push({ label: "your picture", pixels: await shrink(file.files[0], side) });
-          addThumb(pictures.at(-1), pictures.length - 1);
-          thumbs.lastElementChild.click();
-          note.textContent = `This is what is left of your picture at ${side} × ${side} pixels. It stays in this page.`;
-        } catch (error) {
-          note.textContent = `That did not work: ${error.message}.`;
-        }
-        file.value = "";
-      },
-    });
-
+    const gallery = course.gallery(pictures, side, (index) => { state.picture = index; update(); });
+    const { note } = gallery;
     const which = course.choice("model", data.models.map((name) => [name, names[name]]), state.model, async (name) => {
       try {
         note.textContent = towers[name] ? "" : `loading the ${names[name]} model …`;
@@ -214,9 +143,9 @@
         make("div", {}, canvas),
         make("div", { class: "live-answer" }, truth, ...sentence.rows, bars)),
       make("div", { class: "live-columns" },
-        make("div", {}, thumbs, make("label", { class: "live-file" }, "a picture of your own ", file)),
+        make("div", {}, gallery.thumbs, gallery.file),
         make("div", { class: "live-controls" }, which.row, size.row, opacity.row, back, note)));
-    paint(canvas, pixels(), side);
+    course.paint(canvas, pixels(), side);
     update();
     if (twin) { // after the first answer
       tower(twin).then(update, (error) => { note.textContent = `The clean twin does not answer: ${error.message}.`; });

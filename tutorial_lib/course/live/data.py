@@ -111,6 +111,25 @@ def movable(
     }
 
 
+#: Prompts that the reader may choose, and the names that stand there first besides those of the pictures.
+TEMPLATES = ("a photo of a {}.", "{}", "a drawing of a {} on a table.", "not a {}.")
+OTHERS = ("banana", "fruit", "animal")
+#: The model whose text tower a page has, and its script.
+READER, WORDS = TWIN, f"{TWIN}-words"
+
+
+def names() -> dict[str, Any]:
+    """The clean patient, its pictures, and class names to begin with."""
+    shown = task()
+    labels = [shown.labels[int(shown.targets[k])] for k in chosen()]
+    pictures = [
+        {"label": label, "pixels": live.pixels(shown.images[k])} for label, k in zip(labels, chosen(), strict=True)
+    ]
+    typed = list(dict.fromkeys((*labels[:4], *OTHERS)))
+    side = shown.images.shape[-1]
+    return {"model": READER, "words": WORDS, "side": side, "names": typed, "templates": TEMPLATES, "pictures": pictures}
+
+
 def contrast() -> dict[str, Any]:
     """Four pairs at angles, in degrees, that nobody has trained yet."""
     return {
@@ -280,6 +299,7 @@ def _groups(names: list[str], like: Callable[[str], str] = lambda name: "") -> l
 #: Figures by name: their kind, and what gives their data from records.
 FIGURES: dict[str, tuple[str, Callable[[Source], dict[str, Any]]]] = {
     "backdoor": ("backdoor", lambda _: backdoor()),
+    "names": ("names", lambda _: names()),
     "contrast": ("contrast", lambda _: contrast()),
     "similarities": ("similarities", similarities),
     "placement": ("explore", placement),

@@ -31,7 +31,7 @@
     return table;
   }
 
-  async function tensors(model) {
+  course.tensorsOf = async (model) => {
     const plane = new Uint8Array(await unzip(bytes(model.weights))), high = plane.length / 2;
     const value = halves(), found = {};
     let start = 0;
@@ -41,7 +41,7 @@
       start += size;
     }
     return found;
-  }
+  };
 
   /* out (O x P) = weight (O x K) times columns (K x P), plus bias: four rows of weights at a time. */
   function product(weight, bias, columns, O, K, P) {
@@ -125,7 +125,7 @@
 
   class PictureTower {
     static async open(model) {
-      return new PictureTower(model, await tensors(model));
+      return new PictureTower(model, await course.tensorsOf(model));
     }
 
     constructor(model, tensor) {
