@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.book import site
 from tutorial_lib import evaluate, models
 from tutorial_lib.course import patients
-from tutorial_lib.course.live import data
+from tutorial_lib.course.live import data, way
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.shown import Shown
 from tutorial_lib.experiments import cc_frontier, fig4, fig6
@@ -26,7 +26,7 @@ from tutorial_lib.losses import clip_loss
 from tutorial_lib.triggers import NoisePatch
 
 BACKDOOR, CONTRAST, SIMILARITIES = "backdoors", "contrastive_learning", "zscore"
-NAMES = "clip_from_scratch"
+NAMES, PATH = "clip_from_scratch", "what_cleaning_removes"
 PLACEMENT, FRONTIER = "what_makes_it_work", "when_cleaning_works"
 POISONS, INVERSION = "finding_poisons", "auditing_a_checkpoint"
 
@@ -135,6 +135,22 @@ def test_classes_are_what_is_typed_and_unread_words_are_named(opened: Open) -> N
     expect(figure.locator(".live-says")).to_have_text("Without a name there is nothing to choose from.")
     field.fill("apple")
     expect(figure.locator(".live-number")).to_have_text(re.compile(r"100\.0.%"))
+
+
+def test_the_way_from_poisoned_to_cleaned_is_torchs(opened: Open) -> None:
+    task, given = data.task(), data.path()
+    images = patients.TRIALS["backdoored"].attack.trigger.stamp(task.images[torch.tensor(data.chosen())])
+    figure = opened(PATH)
+    sent = images.permute(0, 2, 3, 1).reshape(len(images), -1).tolist()
+    for share in (0.0, 0.35, 1.0):
+        expected = way.on_the_way(share, images, task.labels).softmax(1)
+        found = figure.evaluate("(e, [share, all]) => all.map((p) => [...e.scores(share, p)])", [share, sent])
+        torch.testing.assert_close(torch.tensor(found), expected, atol=2e-5, rtol=1e-3)
+    (_, success, right), *_, (_, left, kept) = given["points"]
+    for place, rates in ((0, (success, right)), (100, (left, kept))):
+        slide(figure, "from poisoned to cleaned", place)
+        said = f"{100 * rates[0]:.0f} % with the trigger are called banana, and {100 * rates[1]:.0f} % without it"
+        expect(figure.locator(".live-says")).to_contain_text(said)
 
 
 def test_the_trigger_follows_mouse_finger_and_keys(opened: Open) -> None:

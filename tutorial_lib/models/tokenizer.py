@@ -103,9 +103,12 @@ class Tokenizer:
             >>> Tokenizer.for_texts(["a small zebulon"], context_length=8).words()
             {'a': 2, 'on': 3, 'small': 5}
         """
-        kept = enumerate(self.vocab or (), 2)
-        texts = ((k, _bpe().decoder[token]) for k, token in kept if token not in (SOT, EOT))
-        return {text.removesuffix("</w>"): k for k, text in texts if text.endswith("</w>")}
+        found = {}
+        for k, token in enumerate(self.vocab or (), 2):
+            word = _bpe().decoder[token].removesuffix("</w>")
+            if token not in (SOT, EOT) and _encode(word) == [token]:  # neither a part of a word nor of a letter
+                found[word] = k
+        return found
 
     def __call__(self, texts: str | Sequence[str], context_length: int | None = None) -> Tensor:
         """Token ids, shape (len(texts), context_length), int64."""

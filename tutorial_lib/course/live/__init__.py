@@ -31,6 +31,7 @@ LARGEST = 8_000_000
 #: Scripts of each kind of figure, in the order of loading; `live.js` itself stands on the page.
 SCRIPTS = {
     "backdoor": ("engine.js", "pictures.js", "backdoor.js"),
+    "path": ("engine.js", "pictures.js", "path.js"),
     "names": ("engine.js", "text.js", "pictures.js", "names.js"),
     "contrast": ("contrast.js",),
     "similarities": ("similarities.js",),

@@ -15,6 +15,7 @@ from tutorial_lib import evaluate, models, plots
 from tutorial_lib.attacks import Backdoor
 from tutorial_lib.attacks.report import reader_of
 from tutorial_lib.course import live, patients
+from tutorial_lib.course.live import way
 from tutorial_lib.data.tasks import ZeroShotTask
 from tutorial_lib.defenses import ShrinkAndPerturb
 from tutorial_lib.evidence.results import Results, stamp
@@ -128,6 +129,12 @@ def names() -> dict[str, Any]:
     typed = list(dict.fromkeys((*labels[:4], *OTHERS)))
     side = shown.images.shape[-1]
     return {"model": READER, "words": WORDS, "side": side, "names": typed, "templates": TEMPLATES, "pictures": pictures}
+
+
+@functools.cache
+def path() -> dict[str, Any]:
+    """From the backdoored patient to the cleaned one."""
+    return way.path(task(), chosen())
 
 
 def contrast() -> dict[str, Any]:
@@ -300,6 +307,7 @@ def _groups(names: list[str], like: Callable[[str], str] = lambda name: "") -> l
 FIGURES: dict[str, tuple[str, Callable[[Source], dict[str, Any]]]] = {
     "backdoor": ("backdoor", lambda _: backdoor()),
     "names": ("names", lambda _: names()),
+    "path": ("path", lambda _: path()),
     "contrast": ("contrast", lambda _: contrast()),
     "similarities": ("similarities", similarities),
     "placement": ("explore", placement),
