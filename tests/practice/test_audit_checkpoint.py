@@ -116,6 +116,11 @@ def test_long_work_is_said_and_wants_an_agreement(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ValueError, match=r"the audit takes about .* h on this machine: begin it with `yes`"):
         audit_checkpoint(UNKNOWN, detectors=[SCAN], **FEW)
     assert audit_checkpoint(UNKNOWN, detectors=[SCAN], yes=True, **FEW).findings
+    monkeypatch.setattr(module, "_per_sample", lambda _: (0.001, 1.0, 0.0))
+    with pytest.raises(
+        ValueError, match=r"\(decree .* h, trigger-scan .* s; within an hour: `detector` trigger-scan\)"
+    ):
+        audit_checkpoint(UNKNOWN, detectors=[DECREE(), SCAN], **FEW)
 
 
 def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,8 +145,14 @@ def test_bad_input_is_refused_before_anything_is_read(tmp_path: Path) -> None:
         ({"report": tmp_path}, "is a folder: `report` is an HTML file"),
         ({"report": tmp_path / "no" / "page.html"}, "there is no folder"),
         ({"out": tmp_path / "file"}, "is a file"),
+        ({"report": tmp_path / "file"}, "file is there already: choose another `report`"),
+        ({"out": tmp_path / "old"}, r"old already holds report\.html"),
+        ({"out": tmp_path / "older"}, r"older already holds decree\.safetensors"),
     ):
         (tmp_path / "file").touch()
+        for folder, name in (("old", "report.html"), ("older", "decree.safetensors")):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / name).touch()
         with pytest.raises(ValueError, match=says):
             audit_checkpoint(tmp_path / "nothing", detectors=[SCAN], **asked)
 
