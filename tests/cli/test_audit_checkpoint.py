@@ -68,7 +68,7 @@ def test_a_page_without_a_verdict_says_so(tmp_path: Path, capsys: pytest.Capture
         (("--detector", "nobody"), "there is no detector of checkpoints 'nobody'; choose from "),
         (("--set", "steps=3"), "settings are those of one detector: name it with --detector"),
         (("--labels", "none.txt"), "there is no labels file none.txt"),
-        (("--data", "none.tar"), "no shards match none.tar"),
+        (("--data", "none.tar"), "--classes is of the course's task, and shards are given"),
         (("--report", "no/page.html"), "there is no folder no for the report"),
     ],
 )

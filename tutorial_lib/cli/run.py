@@ -28,7 +28,7 @@ def add(subparsers: Subparsers) -> None:
         more=CODES,
     )
     parser.add_argument("figures", nargs="+", metavar="FIGURE", help="fig2_left … fig6, fig2 for both, or all")
-    _common.add_profile(parser)
+    _common.add_profile(parser, making=True)
     _common.add_store(parser)
     _common.add_device(parser)
     parser.add_argument(

@@ -7,6 +7,11 @@ import argparse
 from tutorial_lib.cli import _common, _streams
 from tutorial_lib.cli._common import Result, Subparsers, positive
 
+#: Options that only a row of one's own has.
+OF_ADDED = ("minutes", "jobs", "device")
+#: Minutes that a class may take.
+MINUTES = 10.0
+
 
 def minutes(text: str) -> float:
     """A positive number of minutes, for argparse."""
@@ -39,7 +44,7 @@ def add(subparsers: Subparsers) -> None:
     _common.add_store(parser)
     group = parser.add_argument_group("a row for a class of yours")
     group.add_argument("--add", metavar="PACKAGE:CLASS", help="a defense or a detector, of this folder's modules too")
-    group.add_argument("--minutes", type=minutes, default=10.0, help="that it may take (default: 10)")
+    group.add_argument("--minutes", type=minutes, help="that it may take (default: 10)")
     group.add_argument("--jobs", type=positive, help="trials at a time (default: one a core)")
     _common.add_device(parser)
 
@@ -47,6 +52,8 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     if args.json and args.csv:
         raise ValueError("--json and --csv are two forms of the same: leave one of them out")
+    if args.add is None and (idle := [name for name in OF_ADDED if getattr(args, name) is not None]):
+        raise ValueError(f"--{idle[0]} has a meaning with --add only: leave it out")
     return _shown(args) if args.add is None else _added(args)
 
 
@@ -67,7 +74,7 @@ def _added(args: argparse.Namespace) -> Result:
         raise ValueError("--add says which table a class belongs to: leave the name of the table out")
     found = add_yours(
         args.add,
-        minutes=args.minutes,
+        minutes=args.minutes or MINUTES,
         profile=args.profile or PROFILE,
         store=args.store,
         jobs=args.jobs,

@@ -145,8 +145,8 @@ def read(path: str | Path, model: str | Path | None = None, *, pretrained: str |
         pretrained: open_clip's name of weights ("openai"), which are fetched.
 
     Raises:
-        CheckpointError: nothing is there, the file is damaged or of another kind, or the weights belong to another
-            architecture.
+        CheckpointError: nothing is there, the file is damaged or of another kind, a weight is not finite, or the
+            weights belong to another architecture.
         ValueError: it is not said which model a file holds, or said twice and differently.
 
     Example:
@@ -258,7 +258,7 @@ def _assembled(weights: Weights, settings: dict[str, Any], vocab: Sequence[int] 
     """The model of a config with weights from a file.
 
     Raises:
-        CheckpointError: they do not belong together.
+        CheckpointError: they do not belong together, or a weight is not finite.
     """
     try:
         expected = shapes(settings)
@@ -279,6 +279,10 @@ def _assembled(weights: Weights, settings: dict[str, Any], vocab: Sequence[int] 
     tensors = weights.read()
     if odd := finite_types(tensors):
         raise CheckpointError(f"{weights.path} holds no weights of a model: {odd}")
+    if damaged := next((n for n, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()), ""):
+        raise CheckpointError(
+            f"{weights.path} has weights that are not all finite ({damaged}): it is damaged or did not converge"
+        )
     if scale is not None:
         tensors["logit_scale"] = tensors["logit_scale"].reshape(())
     tokenizer = Tokenizer(settings["text_cfg"].get("context_length", 77), vocab)

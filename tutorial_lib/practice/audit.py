@@ -190,9 +190,9 @@ def audit_pairs(
         device: by default the GPU if there is one.
 
     Raises:
-        ValueError: there are too few pairs for the detector, a manifest cannot be read, `drop` is no share below 1, is
-            asked for without `out` or with a `limit`, the folder holds a list or cannot be written, or it would take
-            more than an hour and `yes` is not said.
+        ValueError: there are too few pairs for the detector, a manifest cannot be read, `drop` is no share below 1 or
+            less than a pair, is asked for without `out` or with a `limit`, the folder holds a list or cannot be
+            written, all pairs have the same score, or it would take more than an hour and `yes` is not said.
         CheckpointError: the checkpoint cannot be read.
         ShardError: the shards cannot be used.
 
@@ -222,6 +222,10 @@ def audit_pairs(
             identities=identities,
         )
         there = [path for path in (*(s.parent / "manifest.json" for s in shards), *manifests) if path.is_file()]
+        if drop and not round(drop * len(loaded)):
+            raise ValueError(
+                f"{drop:.3%} of {len(loaded):,} pairs is less than one pair: `drop` at least {1 / len(loaded):.2%}"
+            )
         given = marked(loaded, origins_of(there))
         _warn(given, found.tokenizer, known=bool(there))
         some = given.images[torch.arange(min(TRIED, len(given)))]
@@ -229,6 +233,7 @@ def audit_pairs(
         costs.announce(seconds, yes=yes, what="reading the pictures")
         with reading(clip, len(given)):
             scores = detector.scores(clip, found.tokenizer, given).float().cpu()
+        _require_ranked(scores)
         order = scores.argsort(descending=True, stable=True)
         poison = given.origin == POISON if there else None
         listed = tuple(_suspects(order[:top], scores, given, identities, poison))
@@ -254,13 +259,25 @@ def _check(top: int, drop: float, out: Path | None, limit: int, manifests: Seque
     if top < 1:
         raise ValueError(f"the list has at least 1 pair, not {top}")
     if not 0 <= drop < 1:
-        raise ValueError(f"drop is a share of the pairs, from 0 to below 1, not {drop}")
+        raise ValueError(f"`drop` is a share of the pairs, from 0 to below 1, not {drop}")
     if drop and out is None:
         raise ValueError("shards without the worst pairs need a folder: name it with `out`")
     if drop and limit:
         raise ValueError("pairs beyond `limit` were not looked at and would be lost: drop from all, or list only")
     if absent := [path for path in manifests if not path.is_file()]:
         raise ValueError(f"there is no manifest {absent[0]}")
+
+
+def _require_ranked(scores: Tensor) -> None:
+    """Scores that are all alike put no pair before another, and what came first would be listed or dropped.
+
+    Raises:
+        ValueError: they are, or one is no number.
+    """
+    if scores.isfinite().all() and (len(scores) < 2 or scores.min() < scores.max()):
+        return
+    same = "all pairs have the same score" if scores.isfinite().all() else "some scores are not finite"
+    raise ValueError(f"{same}, so none is more suspicious: the model is damaged or did not converge")
 
 
 def _check_folder(out: Path, shards: Sequence[Path]) -> None:

@@ -32,8 +32,8 @@ from tutorial_lib.practice.audit_report import page
 from tutorial_lib.practice.audit_verdict import CheckpointAudit
 from tutorial_lib.practice.inverted import write_inverted
 from tutorial_lib.practice.output import left_over, require_new, staged
-from tutorial_lib.practice.pictures import resizing_of
-from tutorial_lib.practice.vocabulary import classes_of
+from tutorial_lib.practice.pictures import require_alone, resizing_of
+from tutorial_lib.practice.vocabulary import CLASSES, classes_of
 from tutorial_lib.practice.watched import PROMPTS, reading
 from tutorial_lib.training.memory import training_bytes
 from tutorial_lib.trials import Recipe
@@ -125,6 +125,7 @@ def audit_checkpoint(
         >>> found.findings[0].target
         'banana'
     """
+    require_alone(shards, None, classes)
     _check(pictures, report, out)
     with contextlib.ExitStack() as stack:
         work = None if out is None else stack.enter_context(staged(out))  # says before the work if it cannot be written
@@ -138,7 +139,7 @@ def audit_checkpoint(
             found.tokenizer,
             models.picture_side(clip),
             pictures=pictures,
-            classes=classes or classes_of(checkpoint),
+            classes=classes or (CLASSES if shards else classes_of(checkpoint)),
             shards=shards,
             labels=labels,
             skip_bad=skip_bad,
