@@ -183,7 +183,7 @@ def test_bad_input(folder, tmp_path, capsys):
     assert "give their shards as --training" in refused(capsys, *clean(folder, out, "--method", "anti_backdoor"))
     assert "holds a model already" in refused(capsys, *clean(folder, folder / "model"))
     assert "there is no class 'bananas'" in refused(capsys, *clean(folder, out, "--target", "bananas"))
-    assert "fewer than one batch of 256: lower --batch-size" in refused(
+    assert "fewer than one batch of 256: give more, or lower --batch-size" in refused(
         capsys, *clean(folder, out, "--limit", 100, "--batch-size", 256)
     )
     assert "--lambda-self and --set lambda_self=… set the same" in refused(

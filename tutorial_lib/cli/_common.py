@@ -240,6 +240,24 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def store(args: argparse.Namespace, *, there: bool = False) -> Path:
+    """The run store that the options name.
+
+    Args:
+        args: of a command with `add_store`.
+        there: nothing is written to it, so that one that was asked for must exist.
+
+    Raises:
+        ValueError: it is a file, or it is not there.
+    """
+    folder: Path = args.store
+    if folder.is_file():
+        raise ValueError(f"the store {folder} is a file: --store is a folder of records")
+    if there and folder != places.store() and not folder.is_dir():
+        raise ValueError(f"there is no store {folder}: --store is a folder of records that `tutorial run` made")
+    return folder
+
+
 def add_profile(
     parser: argparse.ArgumentParser, *, several: bool = False, making: bool = False, default: str = "cpu"
 ) -> None:

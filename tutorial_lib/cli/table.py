@@ -62,7 +62,8 @@ def _shown(args: argparse.Namespace) -> Result:
 
     if wrong := [name for name in args.tables if name not in comparison.KINDS]:
         raise ValueError(f"there is no table of {wrong[0]}; choose from {', '.join(comparison.KINDS)}")
-    found = [comparison.compare(k, args.profile, store=args.store) for k in args.tables or comparison.KINDS]
+    store = _common.store(args, there=True)
+    found = [comparison.compare(k, args.profile, store=store) for k in args.tables or comparison.KINDS]
     text = "\n".join(table.csv.rstrip() for table in found) if args.csv else "\n\n".join(map(str, found))
     return {"tables": [table.as_dict() for table in found]}, text, 0
 
@@ -76,7 +77,7 @@ def _added(args: argparse.Namespace) -> Result:
         args.add,
         minutes=args.minutes or MINUTES,
         profile=args.profile or PROFILE,
-        store=args.store,
+        store=_common.store(args),
         jobs=args.jobs,
         device=args.device,
         say=_streams.tell,

@@ -22,6 +22,7 @@ from tutorial_lib.data.members import members, opened, split
 from tutorial_lib.data.pairs import POISON, Pairs
 from tutorial_lib.data.shards import TOLERANCE, expand
 from tutorial_lib.detect import DETECTORS, Detector
+from tutorial_lib.detect.points import PointDetector
 from tutorial_lib.detect.ranking import Ranking
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
@@ -233,7 +234,7 @@ def audit_pairs(
         costs.announce(seconds, yes=yes, what="reading the pictures")
         with reading(clip, len(given)):
             scores = detector.scores(clip, found.tokenizer, given).float().cpu()
-        _require_ranked(scores)
+        _require_ranked(scores, detector, drop)
         order = scores.argsort(descending=True, stable=True)
         poison = given.origin == POISON if there else None
         listed = tuple(_suspects(order[:top], scores, given, identities, poison))
@@ -268,16 +269,23 @@ def _check(top: int, drop: float, out: Path | None, limit: int, manifests: Seque
         raise ValueError(f"there is no manifest {absent[0]}")
 
 
-def _require_ranked(scores: Tensor) -> None:
+def _require_ranked(scores: Tensor, detector: Detector, drop: float) -> None:
     """Scores that are all alike put no pair before another, and what came first would be listed or dropped.
 
     Raises:
-        ValueError: they are, or one is no number.
+        ValueError: they are where the model's embeddings tell pairs apart, or pairs shall be dropped; or one is no
+            number.
     """
-    if scores.isfinite().all() and (len(scores) < 2 or scores.min() < scores.max()):
+    if not scores.isfinite().all():
+        raise ValueError("some scores are not finite: the model is damaged or did not converge")
+    if len(scores) > 1 and scores.min() < scores.max():
         return
-    same = "all pairs have the same score" if scores.isfinite().all() else "some scores are not finite"
-    raise ValueError(f"{same}, so none is more suspicious: the model is damaged or did not converge")
+    same = "all pairs have the same score, so none is more suspicious"
+    if isinstance(detector, PointDetector):
+        raise ValueError(f"{same}: the model is damaged or did not converge")
+    if drop:
+        raise ValueError(f"{same}, and none can be dropped: leave `drop` out")
+    warnings.warn(f"{same}: the order of the list says nothing", Note, stacklevel=3)
 
 
 def _check_folder(out: Path, shards: Sequence[Path]) -> None:

@@ -207,9 +207,11 @@ def read_labels(path: Path) -> list[str]:
         raise ValueError(f"{path} must name at least two classes, one a line; it names {len(labels)}")
     first: dict[str, str] = {}
     for label in labels:
-        if (other := first.setdefault(" ".join(label.lower().split()), label)) is not label:
-            also = f", also as {other!r}" if other != label else ""
+        read = " ".join(label.lower().split())  # as the tokenizer does
+        if read in first:
+            also = f", also as {first[read]!r}" if first[read] != label else ""
             raise ValueError(f"{path} names the class {label!r} twice{also}")
+        first[read] = label
     return labels
 
 
