@@ -67,6 +67,14 @@ def test_a_store_that_is_none_is_named(capsys, tmp_path, command, name, says):
     assert says in refused(capsys, *command, "--store", tmp_path / name)
 
 
+def test_a_table_without_records_says_what_makes_them(capsys, tmp_path):
+    body = tutorial(capsys, "table", "detectors", "--profile", "test", "--store", tmp_path)
+    assert body["warnings"] == [
+        "no records of detectors at profile test: tutorial run detect_pairs --profile test makes some"
+    ]
+    assert "--minutes has a meaning with --add only" in refused(capsys, "table", "--minutes", 5)
+
+
 def test_models_are_kept_on_request(capsys, tmp_path):
     arguments = ["run", "unpoisoned", "--profile", "test", "--store", tmp_path, "--jobs", "1", "--keep-models"]
     assert tutorial(capsys, *arguments)["made"] == 2

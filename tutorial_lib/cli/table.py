@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 
 from tutorial_lib.cli import _common, _streams
 from tutorial_lib.cli._common import Result, Subparsers, positive
@@ -58,12 +59,23 @@ def run(args: argparse.Namespace) -> Result:
 
 
 def _shown(args: argparse.Namespace) -> Result:
+    from tutorial_lib import profiles
     from tutorial_lib.experiments import comparison
+    from tutorial_lib.notes import Note
 
     if wrong := [name for name in args.tables if name not in comparison.KINDS]:
         raise ValueError(f"there is no table of {wrong[0]}; choose from {', '.join(comparison.KINDS)}")
     store = _common.store(args, there=True)
     found = [comparison.compare(k, args.profile, store=store) for k in args.tables or comparison.KINDS]
+    for table in found:
+        if not any(value for row in table.rows for value in row.values.values()):
+            name = "cpu" if profiles.get(table.profile).past else table.profile
+            warnings.warn(
+                f"no records of {table.name} at profile {table.profile}: tutorial run {comparison.MADE[table.name][1]} "
+                f"--profile {name} makes some",
+                Note,
+                stacklevel=2,
+            )
     text = "\n".join(table.csv.rstrip() for table in found) if args.csv else "\n\n".join(map(str, found))
     return {"tables": [table.as_dict() for table in found]}, text, 0
 
