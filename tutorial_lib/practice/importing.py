@@ -174,7 +174,7 @@ def import_pairs(
         ...     Path("animals", name).mkdir(parents=True)
         ...     Image.new("RGB", (9, 8)).save(f"animals/{name}/1.png")
         >>> print(import_pairs(["animals"], Path("mine")))
-        2 pairs in 1 shards: mine
+        2 pairs in 1 shard: mine
           2 pictures in class folders, captions by 'a photo of a {}'
         pictures: 2 PNG; stored as WebP without loss, 9x8
         2 classes, their names are in mine/labels.txt

@@ -249,8 +249,8 @@ def _require_size(attack: PairAttack | OnePicture, side: int | None, codec: str)
     needed, there = 3 * side**2 * count, memory_bytes()
     if there and needed > there:
         raise MemoryError(
-            f"{count:,} pictures of {side:,} x {side:,} pixels take {needed / 2**30:,.1f} GiB of memory, and this machine "
-            f"has {there / 2**30:,.1f}: lower `side` or `count`"
+            f"{count:,} pictures of {side:,} x {side:,} pixels take {needed / 2**30:,.1f} GiB of memory, and this "
+            f"machine has {there / 2**30:,.1f}: lower `side` or `count`"
         )
 
 
