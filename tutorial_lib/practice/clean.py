@@ -192,15 +192,8 @@ def clean(
         side = models.picture_side(clip)
         asked = classes or (CLASSES if shards else classes_of(checkpoint))
         how = resizing_of(clip)
-        pictures = pictures_for(
-            side,
-            shards=shards,
-            labels=labels,
-            split=split or SPLIT,
-            classes=asked,
-            skip_bad=skip_bad,
-            resizing=how,
-        )
+        of_task: dict[str, Any] = {"shards": shards, "labels": labels, "skip_bad": skip_bad, "resizing": how}
+        pictures = pictures_for(side, split=split or SPLIT, classes=asked, **of_task)
         require_readable(tokenizer, pictures.labels)
         if target is not None:
             pictures.class_of(target)
