@@ -49,6 +49,7 @@ def test_more_jobs_than_cores_take_as_long(capsys, tmp_path, monkeypatch):
     command = ["run", "text_tower", "--profile", "test", "--store", tmp_path, "--dry-run", "--device", "cpu", "--jobs"]
     two, many = (tutorial(capsys, *command, jobs) for jobs in (2, 3))
     assert two["estimated_seconds"] == many["estimated_seconds"] > 0
+    assert many["jobs"] == 2
     assert many["warnings"] == ["3 at a time on 2 cores take as long as 2 at a time"]
 
 

@@ -207,13 +207,14 @@ def run_figures(
             checks += [lambda: require_data(missing), lambda: require_room(missing, jobs=jobs)]
         lacks = _lacks(checks, dry_run)
         model = cost_model(known, on_gpu=on_gpu)
-        at_once = _at_once(jobs, len(missing), None if on_gpu or engine == "ray" else usable_cores())
+        cores = None if on_gpu or engine == "ray" else usable_cores()
+        at_once = _at_once(jobs, len(missing), cores)
         plan = FiguresRun(
             profile=found.name,
             figures=_work(names, known, model, at_once),
             trials=len(trials),
             found=len(trials) - len(missing),
-            jobs=jobs,
+            jobs=min(jobs, cores or jobs),
             estimated_seconds=model.total(missing, jobs=at_once),
             dry_run=dry_run,
             again=again,
