@@ -21,6 +21,7 @@ WIDE = 128
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { overflow-wrap: anywhere; }
 .verdict { border: 2px solid; border-radius: .5rem; padding: .5rem 1rem; font-size: 1.2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8888; vertical-align: top; }
@@ -85,7 +86,7 @@ def _capital(text: str) -> str:
 
 
 def _table(made: CheckpointAudit) -> Iterator[str]:
-    heads = ("detector", "score", "threshold", "above", "suspected target", "seconds")
+    heads = ("detector", "score", "above", "suspected target", "threshold", "seconds")  # a phone shows the first
     columns = "".join(f"<th scope='col'>{head}</th>" for head in heads)
     yield '<div class="wide" role="region" aria-label="findings" tabindex="0">'
     yield f"<table><thead><tr>{columns}</tr></thead><tbody>"
@@ -94,8 +95,8 @@ def _table(made: CheckpointAudit) -> Iterator[str]:
         limit = "none is known for a model of this kind" if f.threshold is None else str(f.threshold)
         yield (
             f'<tr><th scope="row">{escape(f.title)}</th><td class="number">{f.score:.3f}</td>'
-            f'<td class="threshold">{escape(limit)}</td>'
-            f'<td>{above}</td><td>{escape(f.target or "names none")}</td><td class="number">{f.seconds:.0f}</td></tr>'
+            f"<td>{above}</td><td>{escape(f.target or 'names none')}</td>"
+            f'<td class="threshold">{escape(limit)}</td><td class="number">{f.seconds:.0f}</td></tr>'
         )
     yield "</tbody></table></div>"
 
