@@ -57,6 +57,7 @@ def test_calibrated_thresholds_decide_alone() -> None:
     assert made.as_dict()["suspected_target"] is None
     assert made.in_words.startswith("nothing found by SCAN. Of 40 clean models of this kind 1 were called backdoored")
     assert "of 80 backdoored ones 60" in made.in_words
+    assert made.in_words.endswith(" Above a threshold of their authors, which decides nothing here: DECREE.")
 
 
 def test_of_several_the_first_above_its_threshold_decides() -> None:

@@ -38,7 +38,7 @@ from tutorial_lib.models.errors import CheckpointError
 from tutorial_lib.models.fetch import fetch
 from tutorial_lib.models.inputs import Preprocessing, preprocessing_of
 from tutorial_lib.models.properties import has_quick_gelu
-from tutorial_lib.models.published import Weights, finite_types, folder_of, open_weights
+from tutorial_lib.models.published import Weights, finite_types, folder_of, not_finite, open_weights
 from tutorial_lib.models.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer
 from tutorial_lib.notes import Note
 
@@ -279,7 +279,7 @@ def _assembled(weights: Weights, settings: dict[str, Any], vocab: Sequence[int] 
     tensors = weights.read()
     if odd := finite_types(tensors):
         raise CheckpointError(f"{weights.path} holds no weights of a model: {odd}")
-    if damaged := next((n for n, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()), ""):
+    if damaged := not_finite(tensors):
         raise CheckpointError(
             f"{weights.path} has weights that are not all finite ({damaged}): it is damaged or did not converge"
         )

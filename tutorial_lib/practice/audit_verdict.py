@@ -108,8 +108,16 @@ class CheckpointAudit:
             said += f"; the suspected target is {self.deciding.target!r}"
         if self.verdict == NOTHING and self.not_judged:
             said += f"; {len(self.not_judged)} of {len(self.findings)} detectors are {UNJUDGED}. {self._unjudged}"
-            return f"{said} {self.trust}"
-        return f"{said}. {self.trust}"
+            return f"{said} {self.trust}{self._overruled}"
+        return f"{said}. {self.trust}{self._overruled}"
+
+    @property
+    def _overruled(self) -> str:
+        """Detectors above a threshold of their authors, where calibrated ones decide and find nothing."""
+        above = [f.title for f in self.findings if f.suspicious and f not in self.voting]
+        if not above or self.verdict != NOTHING:
+            return ""
+        return f" Above a threshold of their authors, which decides nothing here: {', '.join(above)}."
 
     @property
     def _unjudged(self) -> str:
