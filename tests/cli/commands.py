@@ -66,4 +66,5 @@ def backdoor(folder: Path, out: Path, *more: object) -> list[object]:
 
 def evaluate(folder: Path, *more: object) -> list[object]:
     command = ["evaluate", folder / "model", "--trigger", "checkerboard", "--target", "banana"]
-    return [*command, "--classes", CLASSES, "--device", "cpu", *more]
+    own = () if "--data" in more else ("--classes", CLASSES)
+    return [*command, *own, "--device", "cpu", *more]

@@ -8,8 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.cli.commands import refused, trained_on_poisons, tutorial
+from tutorial_lib import models
 from tutorial_lib.cli import main
 from tutorial_lib.data.shards import samples
 from tutorial_lib.detect import DETECTORS
@@ -113,7 +115,9 @@ def test_long_work_is_said_and_wants_an_agreement(folder: Path, capsys, monkeypa
         (("--set", "k=5000", "--set", "reference=4000"), "5000 neighbours need a reference of more than 5000 pairs"),
         (("--drop", "5%"), "shards without the worst pairs need a folder"),
         (("--drop", "5%", "--limit", 50, "--out", "x"), "were not looked at and would be lost"),
-        (("--drop", "1", "--out", "x"), "drop is a share of the pairs, from 0 to below 1"),
+        (("--drop", "1", "--out", "x"), "--drop is a share of the pairs, from 0 to below 1"),
+        (("--drop", "0.01%", "--out", "x"), "pairs is less than one pair: --drop at least 0."),
+        (("--limit", 5), "and it has 5: give more pairs, or fewer neighbours, as in --set k=4"),
         (("--manifest", "none.json"), "there is no manifest none.json"),
     ],
 )
@@ -125,6 +129,18 @@ def test_bad_input_is_refused(folder: Path, tmp_path: Path, monkeypatch, capsys,
 
 def test_a_list_into_the_folder_of_the_shards_is_refused(folder: Path, capsys) -> None:
     assert "one of the shards: choose another" in refused(capsys, *audit(folder, "--out", folder / "clean"))
+
+
+def test_a_model_that_has_all_pairs_in_one_place_ranks_none(folder: Path, tmp_path: Path, capsys) -> None:
+    found = models.read(folder / "model")
+    with torch.no_grad():
+        [value.zero_() for value in found.model.parameters()]
+    models.save(tmp_path / "zero", found.model, found.config, found.tokenizer)
+    for kind in ("dao", "pair-similarity"):
+        command = ("audit", tmp_path / "zero", "--pairs", folder / "clean", "--detector", kind, "--device", "cpu")
+        said = refused(capsys, *command, "--out", tmp_path / "out", "--drop", "5%")
+        assert "so none is more suspicious: the model is damaged or did not converge" in said
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_model_of_other_captions_is_noted(folder: Path, tmp_path: Path, capsys) -> None:

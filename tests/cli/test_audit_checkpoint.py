@@ -47,10 +47,14 @@ def test_a_sealed_backdoor_is_called_one(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_page_without_a_verdict_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, body = said(capsys, "--detector", "trigger_scan", "--set", "patterns=1", "--report", tmp_path / "a.html")
-    assert code == 0
-    assert "nothing was judged" in body["in_words"]
+    assert (code, body["verdict"], body["not_judged"]) == (3, "not judged", ["trigger-scan"])
+    assert "those of a clean model of your own" in body["in_words"]
     assert any("no detector that ran has a threshold" in note for note in body["warnings"])
-    assert (tmp_path / "a.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    page = (tmp_path / "a.html").read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "Not judged: no detector that ran has a threshold" in page
+    assert "is there already" in refused(capsys, *audit("--report", tmp_path / "a.html"))
+    assert (tmp_path / "a.html").read_text("utf-8") == page
 
 
 @pytest.mark.parametrize(
@@ -59,10 +63,12 @@ def test_a_page_without_a_verdict_says_so(tmp_path: Path, capsys: pytest.Capture
         (("--top", 3), "--top has a meaning with --pairs only"),
         (("--manifest", "x"), "--manifest has a meaning with --pairs only"),
         (("--pairs", "x"), "--classes has a meaning without --pairs only"),
-        (("--detector", "dao"), "there is no detector of checkpoints 'dao'; choose from "),
+        (("--drop", "0"), "--drop has a meaning with --pairs only"),
+        (("--detector", "dao"), "the detector dao ranks the pairs of a training set: give them as --pairs"),
+        (("--detector", "nobody"), "there is no detector of checkpoints 'nobody'; choose from "),
         (("--set", "steps=3"), "settings are those of one detector: name it with --detector"),
         (("--labels", "none.txt"), "there is no labels file none.txt"),
-        (("--data", "none.tar"), "no shards match none.tar"),
+        (("--data", "none.tar"), "--classes is of the course's task, and shards are given"),
         (("--report", "no/page.html"), "there is no folder no for the report"),
     ],
 )
@@ -73,3 +79,5 @@ def test_bad_input_is_refused(capsys: pytest.CaptureFixture[str], more: tuple[ob
 def test_pairs_have_one_detector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ("audit", UNKNOWN, "--pairs", tmp_path, "--detector", "dao", "slof")
     assert "pairs are ranked by one detector, not by dao, slof" in refused(capsys, *command)
+    command = ("audit", UNKNOWN, "--pairs", tmp_path, "--detector", "trigger_scan")
+    assert "trigger-scan examines a checkpoint alone: leave --pairs out" in refused(capsys, *command)

@@ -22,7 +22,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def clean(folder: Path, out: Path, *more: object) -> list[object]:
-    command = ["clean", folder / "model", "--data", folder / "clean", "--out", out, "--classes", CLASSES]
+    command = ["clean", folder / "model", "--data", folder / "clean", "--out", out]
+    command += [] if "--eval-data" in more else ["--classes", CLASSES]
     return [*command, "--epochs", 1, "--batch-size", 128, "--device", "cpu", *more]
 
 
@@ -182,7 +183,12 @@ def test_bad_input(folder, tmp_path, capsys):
     assert "give their shards as --training" in refused(capsys, *clean(folder, out, "--method", "anti_backdoor"))
     assert "holds a model already" in refused(capsys, *clean(folder, folder / "model"))
     assert "there is no class 'bananas'" in refused(capsys, *clean(folder, out, "--target", "bananas"))
-    assert "fewer than one batch" in refused(capsys, *clean(folder, out, "--limit", 100))
+    assert "fewer than one batch of 256: give more, or lower --batch-size" in refused(
+        capsys, *clean(folder, out, "--limit", 100, "--batch-size", 256)
+    )
+    assert "--lambda-self and --set lambda_self=… set the same" in refused(
+        capsys, *clean(folder, out, "--lambda-self", 1, "--set", "lambda_self=2")
+    )
     assert "--eval-data and --labels FILE belong together" in refused(capsys, *clean(folder, out, "--labels", "x"))
     assert "wanet has no size" in refused(
         capsys, *clean(folder, out, "--target", "banana", "--trigger", "wanet", "--size", 4)

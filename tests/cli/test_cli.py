@@ -15,7 +15,7 @@ import torch
 
 from tests.cli.commands import refused, tutorial
 from tutorial_lib import cli, models, places, profiles
-from tutorial_lib.cli import main
+from tutorial_lib.cli import _common, main
 from tutorial_lib.costs.gpus import GPUS
 from tutorial_lib.data import integrity
 from tutorial_lib.practice.defense import methods
@@ -100,7 +100,9 @@ for name in ("clean", "poison", "plan", "run", "status"):
     assert all(kind in clean for kind in (*methods(), *TRIGGERS))
     assert all(kind in poison for kind in TRIGGERS)
     assert all(name in plan for name in GPUS)
-    assert all(name in text for name in profiles.NAMES for text in (run, status, plan))
+    assert all(name in text for name in profiles.NAMES for text in (status, plan))
+    made = [p.name for p in profiles.PROFILES.values() if not (p.references or p.past)]
+    assert f"--profile NAME {_common.listed(made)} (default: cpu)" in run
 
 
 def test_a_trigger_of_another_package_is_offered_in_the_help(monkeypatch: pytest.MonkeyPatch) -> None:

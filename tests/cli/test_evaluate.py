@@ -67,11 +67,22 @@ def test_evaluate_bad_input(folder: Path, tmp_path: Path, capsys: pytest.Capture
     )
     assert "does not fit" in refused(capsys, *evaluate(folder, "--size", 33))
     assert "belong together" in refused(capsys, *evaluate(folder, "--data", folder / "clean"))
+    assert "--size and --set size=… set the same" in refused(capsys, *evaluate(folder, "--size", 6, "--set", "size=4"))
+    blended = ("--trigger", "blended", "--set", "alpha=nan")
+    assert "alpha of blended is a number, not 'nan'" in refused(capsys, *evaluate(folder, *blended))
+    for seed in ("9" * 23, "-1", "x"):
+        assert f"a whole number from 0 to 4294967295 is needed, not '{seed}'" in refused(
+            capsys, *evaluate(folder, f"--seed={seed}")
+        )
     (tmp_path / "labels.txt").write_text("cat\ndog\ncat\n")
     both = ("--data", folder / "clean", "--labels", tmp_path / "labels.txt")
     assert "names the class 'cat' twice" in refused(capsys, *evaluate(folder, *both))
     (tmp_path / "labels.txt").write_text("banana\ndog\n")
     assert "which is none of the 2 classes" in refused(capsys, *evaluate(folder, *both))
+    for idle in (("--classes", 60), ("--split", "test")):
+        assert f"{idle[0]} is of the course's task, and shards are given" in refused(
+            capsys, *evaluate(folder, *both, *idle)
+        )
     command = ["evaluate", tmp_path / "nothing", "--target", "banana"]
     assert "there is no checkpoint at" in refused(capsys, *command)
     (tmp_path / "weights.pt").write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")

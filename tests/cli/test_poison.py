@@ -127,6 +127,10 @@ def test_poison_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "backdoor has no setting image" in refused(capsys, *backdoor(folder, out, "--image", "x.png"))
     said = refused(capsys, *backdoor(folder, out, "--attack", "targeted", "--image", tmp_path / "none.png"))
     assert "there is no picture" in said
+    (tmp_path / "text.png").write_text("no picture")
+    said = refused(capsys, *backdoor(folder, out, "--attack", "targeted", "--image", tmp_path / "text.png"))
+    assert "text.png is no picture (" in said
+    assert "--image is the picture that shall be misread" in said
     assert "in a file of --labels, or --select named" in refused(
         capsys, *backdoor(folder, out, "--select", "label-consistent")
     )

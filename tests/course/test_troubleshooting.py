@@ -52,6 +52,11 @@ def said_by(function: Callable[[], Any]) -> str:
     raise AssertionError("nothing was raised")
 
 
+def as_command(function: Callable[[], Any]) -> str:
+    """The same with the options of a command for the arguments of functions."""
+    return re.sub(r"`([a-z_]+)`", lambda name: f"--{name[1].replace('_', '-')}", said_by(function))
+
+
 class Desk:
     """A folder, and what commands say in it."""
 
@@ -198,9 +203,9 @@ GIVEN_BY: dict[str, Callable[[Desk], str]] = {
     "the model's vocabulary": strange_words,
     "… does not say which model": bare_weights,
     "… holds a whole pickled object": whole_model,
-    "… pairs are fewer": lambda desk: said_by(lambda: fit(recipe=dataclasses.replace(RECIPE, batch_size=4096))),
+    "… pairs are fewer": lambda desk: as_command(lambda: fit(recipe=dataclasses.replace(RECIPE, batch_size=4096))),
     "out of memory": out_of_memory,
-    "the loss became": lambda desk: said_by(lambda: fit(recipe=dataclasses.replace(RECIPE, lr=1e30, warmup=0.0))),
+    "the loss became": lambda desk: as_command(lambda: fit(recipe=dataclasses.replace(RECIPE, lr=1e30, warmup=0.0))),
     "there is no GPU": no_gpu,
     "the training takes": too_long,
     "… belongs to another run": another_run,

@@ -71,5 +71,9 @@ def test_bad_input_names_what_would_be_right(data, concepts):
         task.class_of("unicorns")
     with pytest.raises(ValueError, match=f"did you mean .*{task.labels[0]}"):
         task.class_of(task.labels[0] + "s")
+    with pytest.raises(ValueError, match=r"did you mean banana\?"):
+        tasks.class_number("bananna", ("banana", "cactus"))
+    with pytest.raises(ValueError, match="for example banana, cactus"):
+        tasks.class_number("", ("banana", "cactus"))
     with pytest.raises(ValueError, match="'test' or 'validation'"):
         tasks.zero_shot_task(data, concepts, split="train")

@@ -109,7 +109,7 @@ def test_what_is_learned_first_has_the_lowest_loss() -> None:
 
 def test_what_cannot_be_trained_is_refused() -> None:
     model, tokenizer = models.load(models.CHECKPOINTS / "unknown-1")
-    with pytest.raises(ValueError, match="72 pairs are fewer than one batch of 256: lower batch_size"):
+    with pytest.raises(ValueError, match="72 pairs are fewer than one batch of 256: lower `batch_size`"):
         EarlyLoss().scores(model, tokenizer, PAIRS)
     with pytest.raises(ValueError, match="there is no model config 'RN51'"):
         EarlyLoss(config="RN51").scores(model, tokenizer, PAIRS)

@@ -1,5 +1,6 @@
 """The trials of figures are planned, run and kept; what cannot be run is refused."""
 
+import json
 import math
 import os
 import shlex
@@ -14,7 +15,7 @@ from tests.cli.commands import record, refused, tutorial
 from tutorial_lib import cli, models, places, profiles
 from tutorial_lib.cli import main
 from tutorial_lib.evaluate import embed_texts
-from tutorial_lib.evidence import registry, sweeps
+from tutorial_lib.evidence import _progress, registry, sweeps
 from tutorial_lib.evidence.sweeps import go_on
 from tutorial_lib.trials.store import RunStore
 
@@ -26,6 +27,53 @@ def test_dry_run_says_what_would_run_and_runs_nothing(capsys, tmp_path):
     assert (body["trials"], body["missing"], body["found"]) == (4, 4, 0)
     assert body["estimated_seconds"] > 0
     assert not (tmp_path / "s").exists()
+    capsys.readouterr()
+    assert main(["run", "text_tower", "--profile", "test", "--store", str(tmp_path / "s"), "--dry-run"]) == 0
+    assert f"records are looked for in {tmp_path / 's'}, which is not there yet\n" in capsys.readouterr().out
+
+
+def test_data_that_are_not_there_are_said_before_anything_is_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("TUTORIAL_DATA", str(tmp_path))
+    command = ["run", "fig2_right", "--profile", "photos", "--store", str(tmp_path / "s"), "--device", "cpu"]
+    why = f"there are no shards at {tmp_path / 'cifar100'}/*.tar"
+    assert main([*command, "--dry-run"]) == 1
+    assert f"cannot run here: {why}" in capsys.readouterr().out
+    assert main([*command, "--dry-run", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["lacks"][0].startswith(why)
+    assert why in refused(capsys, *command)
+    assert not (tmp_path / "s").exists()
+
+
+def test_more_jobs_than_cores_take_as_long(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps, "usable_cores", lambda: 2)
+    command = ["run", "text_tower", "--profile", "test", "--store", tmp_path, "--dry-run", "--device", "cpu", "--jobs"]
+    two, many = (tutorial(capsys, *command, jobs) for jobs in (2, 3))
+    assert two["estimated_seconds"] == many["estimated_seconds"] > 0
+    assert many["jobs"] == 2
+    assert many["warnings"] == ["3 at a time on 2 cores take as long as 2 at a time"]
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "says"),
+    [
+        (("run", "fig4", "--profile", "test", "--dry-run"), "file", "file is a file: --store is a folder of records"),
+        (("table", "detectors"), "file", "file is a file"),
+        (("status",), "file", "file is a file"),
+        (("calibrate", "--profile", "test"), "nowhere", "there is no store"),
+        (("table", "detectors"), "nowhere", "there is no store"),
+    ],
+)
+def test_a_store_that_is_none_is_named(capsys, tmp_path, command, name, says):
+    (tmp_path / "file").write_text("")
+    assert says in refused(capsys, *command, "--store", tmp_path / name)
+
+
+def test_a_table_without_records_says_what_makes_them(capsys, tmp_path):
+    body = tutorial(capsys, "table", "detectors", "--profile", "test", "--store", tmp_path)
+    assert body["warnings"] == [
+        "no records of detectors at profile test: tutorial run detect_pairs --profile test makes some"
+    ]
+    assert "--minutes has a meaning with --add only" in refused(capsys, "table", "--minutes", 5)
 
 
 def test_models_are_kept_on_request(capsys, tmp_path):
@@ -164,7 +212,7 @@ def test_a_long_silence_is_broken(capsys, tmp_path, monkeypatch):
         return record(trial)
 
     monkeypatch.setattr(sys.modules["tutorial_lib.runs.run"], "run", run)
-    monkeypatch.setattr(sweeps, "SILENCE", 0.1)
+    monkeypatch.setattr(_progress, "SILENCE", 0.1)
     assert main(["run", "text_tower", "--profile", "test", "--store", str(tmp_path), "--jobs", "1"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert any(line.startswith("[0/4] at work for ") for line in lines)

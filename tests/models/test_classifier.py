@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 
 from tests.models.small import classifier, coloured
 from tests.training.small import CONFIG
@@ -78,6 +79,13 @@ def test_damaged_classifiers_are_named(saved: Path, name: str, text: str | None,
     else:
         (saved / name).write_text(text, "utf-8")
     with pytest.raises(CheckpointError, match=said):
+        load_classifier(saved)
+
+
+def test_weights_that_are_not_finite_are_named(saved: Path) -> None:
+    weights = load_file(saved / "model.safetensors")
+    save_file(weights | {"head.bias": torch.full_like(weights["head.bias"], torch.inf)}, saved / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"weights that are not all finite \(head\.bias\)"):
         load_classifier(saved)
 
 

@@ -67,6 +67,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     text = PAGE.read_text("utf-8")
     (tmp_path / "my_package.py").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
     (tmp_path / "my_detector.py").write_text(DETECTOR)
+    (tmp_path / "my_bad.py").write_text('x = 1\nraise RuntimeError("boom")\n')
+    (tmp_path / "my_typo.py").write_text("def (:\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in ("my_package", "my_detector"):
@@ -151,6 +153,8 @@ def test_trials_come_model_by_model_with_those_that_train_first():
     [
         ("MyDefense", "a class is named as package.module:Class, not 'MyDefense'"),
         ("no_such_package:MyDefense", "no_such_package cannot be imported"),
+        ("my_bad:Broken", "my_bad cannot be imported: RuntimeError: boom (my_bad.py, line 2)"),
+        ("my_typo:Broken", "my_typo cannot be imported: SyntaxError: "),
         ("my_detector:Missing", "my_detector has no Missing"),
         ("my_detector:Nothing", "is neither a defense nor a detector, with a kind and a title"),
         ("my_detector:Taken", "the kind 'dao' of my_detector:Taken is that of DAO: choose another"),

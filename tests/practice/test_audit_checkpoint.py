@@ -116,6 +116,11 @@ def test_long_work_is_said_and_wants_an_agreement(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ValueError, match=r"the audit takes about .* h on this machine: begin it with `yes`"):
         audit_checkpoint(UNKNOWN, detectors=[SCAN], **FEW)
     assert audit_checkpoint(UNKNOWN, detectors=[SCAN], yes=True, **FEW).findings
+    monkeypatch.setattr(module, "_per_sample", lambda _: (0.001, 1.0, 0.0))
+    with pytest.raises(
+        ValueError, match=r"\(decree .* h, trigger-scan .* s; within an hour: `detector` trigger-scan\)"
+    ):
+        audit_checkpoint(UNKNOWN, detectors=[DECREE(), SCAN], **FEW)
 
 
 def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +134,7 @@ def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     model.visual.conv1.weight.data.fill_(float("nan"))
     config = json.loads((UNKNOWN / "model.json").read_text("utf-8"))
     models.save(tmp_path / "model", model, config, tokenizer)
-    with pytest.raises(SubjectError, match="weights of the model are not all finite"):
+    with pytest.raises(models.CheckpointError, match=r"weights that are not all finite \(visual\.conv1\.weight\)"):
         audit_checkpoint(tmp_path / "model", detectors=[SCAN], out=tmp_path / "out", **FEW)
     assert not (tmp_path / "out").exists()
 
@@ -140,8 +145,14 @@ def test_bad_input_is_refused_before_anything_is_read(tmp_path: Path) -> None:
         ({"report": tmp_path}, "is a folder: `report` is an HTML file"),
         ({"report": tmp_path / "no" / "page.html"}, "there is no folder"),
         ({"out": tmp_path / "file"}, "is a file"),
+        ({"report": tmp_path / "file"}, "file is there already: choose another `report`"),
+        ({"out": tmp_path / "old"}, r"old already holds report\.html"),
+        ({"out": tmp_path / "older"}, r"older already holds decree\.safetensors"),
     ):
         (tmp_path / "file").touch()
+        for folder, name in (("old", "report.html"), ("older", "decree.safetensors")):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / name).touch()
         with pytest.raises(ValueError, match=says):
             audit_checkpoint(tmp_path / "nothing", detectors=[SCAN], **asked)
 

@@ -29,11 +29,14 @@ def test_a_model_of_the_course_is_shown_its_test_pictures() -> None:
     whole = {picture.numpy().tobytes() for picture in task.images}
     assert all(picture.numpy().tobytes() in whole for picture in seen.images)
     assert len(seen.about["fingerprint"]) > 0
+    of_class = {p.numpy().tobytes(): task.labels[k] for p, k in zip(task.images, task.targets.tolist(), strict=True)}
+    assert seen.shows == tuple(of_class[picture.numpy().tobytes()] for picture in seen.images)
 
 
 def test_classes_that_a_small_vocabulary_cannot_read_are_left_out() -> None:
     """The folder of this model does not say how many classes it knows: it is asked for all."""
-    seen = shown(COURSE, 32, pictures=8, classes=320)
+    with pytest.warns(Note, match="lacks words of .* of the course's 320 classes"):
+        seen = shown(COURSE, 32, pictures=8, classes=320)
     assert 100 <= len(seen.labels) < 320
     assert set(course_pictures(classes=100).labels) <= set(seen.labels)
 

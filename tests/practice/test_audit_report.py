@@ -38,6 +38,9 @@ def made() -> CheckpointAudit:
         images=torch.full((2, 3, 8, 8), 100, dtype=torch.uint8),
         said={"": ("hat", "drum"), "decree": ("goat", "goat")},
         weights="abc",
+        asked=False,
+        shows=("bowl", "drum"),
+        made="2026-05-01T10:00:00+00:00",
     )
 
 
@@ -85,15 +88,23 @@ def test_it_says_what_a_person_needs() -> None:
         "hat becomes goat",
         "drum becomes goat",
         "Weights abc",
+        "Made 2026-05-01T10:00:00+00:00 with backdooring-clip",
+        "3 classes from the model&#x27;s own task",
+        "<li>DECREE: 1 less the share of the picture",
+        "<li>a token: higher is worse (settings: none)</li>",
+        "shows bowl, taken for hat",
+        '<div class="wide"',
     ):
         assert words in text, words
 
 
 def test_the_trigger_is_seen_on_grey_and_on_pictures() -> None:
     images = re.findall(r'src="data:image/png;base64,([^"]+)" width="128" alt="([^"]+)"', page(made()))
-    assert len(images) == 3
+    assert len(images) == 5
     assert all(alt for _, alt in images)
-    opened = [Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB") for body, _ in images]
+    decoded = [Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB") for body, _ in images]
+    plain, opened = decoded[:2], decoded[2:]
+    assert [image.getpixel((5, 5)) for image in plain] == [(100, 100, 100)] * 2
     assert [image.size for image in opened] == [(128, 128)] * 3
     assert [image.getpixel((5, 5)) for image in opened] == [(255, 255, 255)] * 3
     assert [image.getpixel((100, 100)) for image in opened] == [(127,) * 3, (100,) * 3, (100,) * 3]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tutorial_lib.detect.checkpoints import Calibration, Finding, Threshold
-from tutorial_lib.practice.audit_verdict import BACKDOORED, NOTHING, CheckpointAudit
+from tutorial_lib.practice.audit_verdict import BACKDOORED, NOTHING, UNJUDGED, CheckpointAudit
 
 PUBLISHED = Threshold(0.9, "published", "a paper")
 CALIBRATED = Threshold(0.5, "calibrated", "calibrated on a zoo", 0.025, 0.75, 40, 80)
@@ -57,6 +57,7 @@ def test_calibrated_thresholds_decide_alone() -> None:
     assert made.as_dict()["suspected_target"] is None
     assert made.in_words.startswith("nothing found by SCAN. Of 40 clean models of this kind 1 were called backdoored")
     assert "of 80 backdoored ones 60" in made.in_words
+    assert made.in_words.endswith(" Above a threshold of their authors, which decides nothing here: DECREE.")
 
 
 def test_of_several_the_first_above_its_threshold_decides() -> None:
@@ -74,15 +75,32 @@ def test_of_several_the_first_above_its_threshold_decides() -> None:
 
 def test_without_any_threshold_nothing_is_judged() -> None:
     made = audit(SILENT)
-    assert made.verdict == NOTHING
+    assert made.verdict == UNJUDGED
     assert made.deciding is None
-    assert made.as_dict()["score"] is None
-    assert "nothing was judged" in made.in_words
+    body = made.as_dict()
+    assert (body["verdict"], body["score"], body["suspected_target"]) == ("not judged", None, None)
+    assert body["not_judged"] == ["silent"]
+    assert made.in_words.startswith("not judged: no detector that ran has a threshold")
+    assert "SILENT 99.000, 'drum'" in made.in_words
+    assert "those of a clean model of your own" in made.in_words
+
+
+def test_nothing_found_names_what_was_not_judged() -> None:
+    """Two detectors without a threshold that name one class are a hint, and nobody may read them as cleared."""
+    scan = finding("scan", 0.594, None, "drum")
+    made = audit(SILENT, scan, finding("token", 0.9, None), finding("decree", 0.5, PUBLISHED, "goat"))
+    assert made.verdict == NOTHING
+    assert made.in_words.startswith("nothing found by DECREE; 3 of 4 detectors are not judged. ")
+    for words in ("SILENT 99.000, 'drum'; SCAN 0.594, 'drum'; TOKEN 0.900.", "2 of them name 'drum'.", "clean model"):
+        assert words in made.in_words
+    assert made.as_dict()["not_judged"] == ["silent", "scan", "token"]
+    assert "not judged" not in audit(scan, finding("decree", 0.95, PUBLISHED, "goat")).in_words
 
 
 def test_what_was_not_tested_is_said() -> None:
     assert "token-inversion: it could not" in audit(SILENT).not_tested
     assert any("10 classes that were asked for" in what for what in audit(SILENT).not_tested)
+    assert "targets that are not among its own 10 classes" in replace(audit(SILENT), asked=False).not_tested
     assert "which class a trigger may lead to" in audit(SILENT, classes=0).not_tested
     groups = replace(audit(SILENT), labelled=False)
     assert any("what the captions speak of" in what for what in groups.not_tested)

@@ -13,6 +13,7 @@ from tutorial_lib.data.pairs import Pairs
 from tutorial_lib.data.shard_writer import write_pairs
 from tutorial_lib.defenses import AntiBackdoor, Finetuning, KnownTrigger, SupervisedFinetuning, TriggerUnlearning
 from tutorial_lib.notes import Note
+from tutorial_lib.practice import clean as module
 from tutorial_lib.practice.clean import clean as clean_model
 from tutorial_lib.practice.inverted import write_inverted
 from tutorial_lib.practice.pictures import course_pictures
@@ -82,6 +83,17 @@ def test_before_is_what_one_measure_says(clean: Path, checkpoint: Path, tmp_path
     assert done.before["z_score"] == pytest.approx(report.z_score)
     assert done.before.keys() == done.after.keys()
     assert json.loads((tmp_path / "out" / "clean.json").read_text()) == done.as_dict()
+
+
+def test_accuracy_that_was_lost_is_noted(
+    clean: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    for name, after in (("wrecked", 0.05), ("sound", 0.55)):
+        rates = iter([0.6, after])
+        monkeypatch.setattr(module, "_probe", lambda *_, rates=rates: {"clean_accuracy": next(rates)})
+        clean_model(checkpoint, tmp_path / name, defense=Finetuning(SHORT), pairs=[clean], **OPTIONS)
+    (lost,) = [str(found.message) for found in recwarn if "clean accuracy" in str(found.message)]
+    assert lost.startswith("clean accuracy fell by 55 points, from 60.0% to 5.0%: ")
 
 
 @pytest.mark.parametrize(

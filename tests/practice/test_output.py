@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tutorial_lib.practice.output import MOVED, WORK, left_over, staged
+from tutorial_lib.files import NotWrittenError
+from tutorial_lib.practice.output import MOVED, WORK, left_over, require_new, staged
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,6 +23,13 @@ def test_nothing_is_there_before_the_end_and_everything_after_it(tmp_path: Path)
         (work / "deep" / "b").write_text("2", "utf-8")
         assert [p.name for p in out.iterdir() if not p.name.startswith(WORK)] == []
     assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()) == ["a", "deep/b"]
+
+
+def test_a_file_is_probed_and_nothing_is_left_of_it(tmp_path: Path) -> None:
+    require_new(tmp_path / "page.html", "report")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(NotWrittenError, match=r"page\.html cannot be written: No such file or directory"):
+        require_new(tmp_path / "no folder" / "page.html", "report")
 
 
 def test_an_error_leaves_nothing(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_cifar_becomes_three_folders(cifar: Path, tmp_path: Path) -> None:
     assert "Krizhevsky (2009)" in notice
     said = str(done)
     assert said.startswith("CIFAR-100 (Krizhevsky (2009), Learning multiple layers of features). Licence: its author")
-    assert f"test: 12 pairs in 1 shards: {tmp_path / 'data' / 'cifar100-test'}" in said
+    assert f"test: 12 pairs in 1 shard: {tmp_path / 'data' / 'cifar100-test'}" in said
     assert "next: tutorial run fig2_right fig3 --profile photos --dry-run" in said
     assert json.loads(json.dumps(done.as_dict()))["parts"]["test"]["pairs"] == 12
 

@@ -12,9 +12,34 @@ from tutorial_lib.data import index, pictures
 from tutorial_lib.data.loading import read_pairs
 from tutorial_lib.data.shard_writer import ShardWriter
 from tutorial_lib.data.shards import Sample, samples
+from tutorial_lib.notes import Note
 from tutorial_lib.practice import poison as poisoning
 from tutorial_lib.practice.poison import poison
 from tutorial_lib.triggers import Blended, Checkerboard, WaNet
+
+
+def test_poisons_among_the_clean_pairs_are_noted(clean: Path, tmp_path: Path) -> None:
+    first = poison([clean], tmp_path / "a", Backdoor(4))
+    with pytest.warns(Note, match=rf"4 of the {first.clean + 4:,} pairs are poisons already, says a manifest"):
+        poison([clean, tmp_path / "a"], tmp_path / "b", Backdoor(2, target="banana"), with_clean=False)
+
+
+def test_pictures_that_are_too_large_are_refused_before_one_is_decoded(
+    clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poisoning, "decode", lambda *_, **__: pytest.fail("a picture was decoded"))
+    with pytest.raises(ValueError, match="`codec` webp stores pictures of up to 16,383 pixels a side, not 20,000"):
+        poison([clean], tmp_path / "a", Backdoor(4), side=20_000)
+    monkeypatch.setattr(poisoning, "memory_bytes", lambda: 2**30)
+    with pytest.raises(MemoryError, match=r"4 pictures of 16,000 x 16,000 pixels take 2\.9 GiB .* has 1\.0"):
+        poison([clean], tmp_path / "a", Backdoor(4), side=16_000)
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_text_says_where_clean_pairs_went(clean: Path, tmp_path: Path) -> None:
+    made = str(poison([clean], tmp_path / "a", Backdoor(4), with_clean=True))
+    assert f"\n1 shard and {tmp_path / 'a' / 'manifest.json'}\n" in made
+    assert made.endswith(f"shard in {tmp_path / 'a' / 'clean'}")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def test_values_of_the_type_of_the_default_pass(settings):
         ({"many": 2.5}, "many of thing is a whole number, not 2.5"),
         ({"many": True}, "many of thing is a whole number, not True"),
         ({"loud": 1}, "loud of thing is true or false, not 1"),
+        ({"many": 10**23}, "many of thing is a number of at most 4294967295, not 1000"),
         ({"word": 7}, "word of thing is a word, not 7"),
         ({"size": 7}, "thing has no setting size; it has must, share, many, loud, word, seed"),
     ],

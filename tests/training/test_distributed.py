@@ -177,7 +177,7 @@ def test_a_group_runs_trials_as_one_process_does(together, tmp_path: Path) -> No
 
 def test_bad_input_is_refused_by_every_process(together) -> None:
     assert "a batch of 15 cannot be shared evenly by 2 processes" in load("odd", together)["error"]
-    assert "Lower lr" in load("diverged", together)["error"]
+    assert "lower `lr`" in load("diverged", together)["error"]
 
 
 @pytest.mark.usefixtures("one_thread")

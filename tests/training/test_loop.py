@@ -159,7 +159,7 @@ def test_a_diverging_run_stops_and_keeps_the_last_good_state() -> None:
             kept.update(copy.deepcopy(m.state_dict()))
             m.text_projection.data.fill_(torch.nan)
 
-    with pytest.raises(TrainingDivergedError, match=r"the loss became nan in epoch 3 at learning rate .* Lower lr"):
+    with pytest.raises(TrainingDivergedError, match=r"the loss became nan in epoch 3 at learning rate .*: lower `lr`"):
         train(model, TOKENIZER, PAIRS, RECIPE, device="cpu", progress=False, on_epoch=sabotage)
     assert all(torch.equal(value, kept[name]) for name, value in model.state_dict().items())
     assert not model.training
@@ -219,7 +219,7 @@ def test_padding_is_cut_where_the_text_ends_even_in_the_whole_vocabulary() -> No
 
 
 def test_fewer_pairs_than_a_batch_are_refused() -> None:
-    with pytest.raises(ValueError, match="15 pairs are fewer than one batch of 16: lower batch_size"):
+    with pytest.raises(ValueError, match="15 pairs are fewer than one batch of 16: lower `batch_size`"):
         fit(pairs=PAIRS.take(range(15)))
 
 

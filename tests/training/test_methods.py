@@ -153,7 +153,7 @@ def test_what_a_method_cannot_do_is_said() -> None:
     with pytest.raises(ValueError, match="4 are too few"):
         Trial(data="d", recipe=RECIPE, method=SafeCLIP())
     for method in (RoCLIP(), SafeCLIP(warmup=1)):
-        with pytest.raises(ValueError, match="15 pairs are fewer than one batch of 16: lower batch_size"):
+        with pytest.raises(ValueError, match="15 pairs are fewer than one batch of 16: lower `batch_size`"):
             fit(method, pairs=PAIRS.take(range(15)))
 
 

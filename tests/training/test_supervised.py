@@ -41,5 +41,5 @@ def test_bad_input():
     with pytest.raises(ValueError, match="8 pairs are fewer than one batch of 16"):
         train_classifier(classifier(), images, labels, RECIPE)
     images, labels = coloured()
-    with pytest.raises(TrainingDivergedError, match="Lower lr"):
+    with pytest.raises(TrainingDivergedError, match="lower `lr`"):
         train_classifier(classifier(), images, labels, replace(RECIPE, lr=1e30), device="cpu")

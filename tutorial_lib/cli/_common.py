@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, get_args
 
 from tutorial_lib import places, profiles
 from tutorial_lib.machine import DEVICE
+from tutorial_lib.practice import settings as setting
 from tutorial_lib.triggers import TRIGGERS, Checkerboard, Patch, Placement, make_trigger
 
 if TYPE_CHECKING:
@@ -60,6 +61,17 @@ def positive(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"a whole number of at least 1 is needed, not {text!r}")
+    return number
+
+
+def seed(text: str) -> int:
+    """A seed of generators, for argparse."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= setting.MOST:
+        raise argparse.ArgumentTypeError(f"a whole number from 0 to {setting.MOST} is needed, not {text!r}")
     return number
 
 
@@ -133,11 +145,27 @@ def trigger_options(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name in ("size", "cell", "placement") if (value := getattr(args, name)) is not None}
 
 
+def merged(options: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """What options of their own and `--set` set.
+
+    Raises:
+        ValueError: both set the same.
+    """
+    if both := options.keys() & settings.keys():
+        name = min(both)
+        raise ValueError(f"--{name.replace('_', '-')} and --set {name}=… set the same: leave one of them out")
+    return options | settings
+
+
 def trigger(args: argparse.Namespace, settings: dict[str, Any] | None = None) -> Trigger:
     """The trigger that the options define; `settings` stand for those of `--set`."""
-    settings = trigger_options(args) | (read_settings(args.set) if settings is None else settings)
+    kind, options = args.trigger or TRIGGER, trigger_options(args)
+    settings = merged(options, read_settings(args.set) if settings is None else settings)
+    cls = TRIGGERS.find(kind)
+    known = setting.names(cls)
+    setting.check(cls, {name: value for name, value in settings.items() if name in known}, known)
     try:
-        return make_trigger(args.trigger or TRIGGER, **settings)
+        return make_trigger(kind, **settings)
     except TypeError as error:
         raise ValueError(f"a setting of the trigger has the wrong type: {error}") from error
 
@@ -172,7 +200,7 @@ def add_pictures(parser: argparse.ArgumentParser, option: str = "--data") -> Non
         "--classes", type=positive, help="classes of the course's task (default: the model's own, or 320)"
     )
     add_skip_bad(data)
-    data.add_argument("--split", choices=("test", "validation"), default="test", help="(default: %(default)s)")
+    data.add_argument("--split", choices=("test", "validation"), help="of the course's pictures (default: test)")
 
 
 def pictures(args: argparse.Namespace, option: str = "--data") -> dict[str, Any]:
@@ -192,7 +220,7 @@ def pictures(args: argparse.Namespace, option: str = "--data") -> dict[str, Any]
 def add_place_seed(parser: argparse.ArgumentParser) -> None:
     """The seed of a measurement."""
     parser.add_argument(
-        "--seed", type=int, default=0, help="draws the trigger's places where they are random (default: 0)"
+        "--seed", type=seed, default=0, help="draws the trigger's places where they are random (default: 0)"
     )
 
 
@@ -212,7 +240,28 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_profile(parser: argparse.ArgumentParser, *, several: bool = False, default: str = "cpu") -> None:
-    """The profile; without one, all where `several` can be shown."""
-    text = f"{listed(profiles.NAMES)} (default: {'all' if several else default})"
+def store(args: argparse.Namespace, *, there: bool = False) -> Path:
+    """The run store that the options name.
+
+    Args:
+        args: of a command with `add_store`.
+        there: nothing is written to it, so that one that was asked for must exist.
+
+    Raises:
+        ValueError: it is a file, or it is not there.
+    """
+    folder: Path = args.store
+    if folder.is_file():
+        raise ValueError(f"the store {folder} is a file: --store is a folder of records")
+    if there and folder != places.store() and not folder.is_dir():
+        raise ValueError(f"there is no store {folder}: --store is a folder of records that `tutorial run` made")
+    return folder
+
+
+def add_profile(
+    parser: argparse.ArgumentParser, *, several: bool = False, making: bool = False, default: str = "cpu"
+) -> None:
+    """The profile; without one, all where `several` can be shown; with `making`, one that records can be made of."""
+    names = [p.name for p in profiles.PROFILES.values() if not (making and (p.references or p.past))]
+    text = f"{listed(names)} (default: {'all' if several else default})"
     parser.add_argument("--profile", metavar="NAME", default=None if several else default, help=text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Container
 from pathlib import Path
 
 from tutorial_lib.cli import _common
@@ -13,8 +14,10 @@ from tutorial_lib.detect.checkpoints import CHECKPOINT_DETECTORS
 #: The detector of pairs where none is named: it needs no clean set.
 DETECTOR = "dao"
 #: Options that only one of both audits has, with their defaults.
-OF_PAIRS: dict[str, object] = {"top": None, "drop": 0.0, "limit": None, "manifest": []}
+OF_PAIRS: dict[str, object] = {"top": None, "drop": None, "limit": None, "manifest": []}
 OF_CHECKPOINTS: dict[str, object] = {"data": None, "labels": None, "classes": None, "pictures": None, "report": None}
+#: Exit code of an audit in which nothing was judged.
+NOT_JUDGED = 3
 
 
 def add(subparsers: Subparsers) -> None:
@@ -25,7 +28,8 @@ def add(subparsers: Subparsers) -> None:
         help="is a checkpoint backdoored, or, with --pairs, which pairs of its training set look poisoned",
         example="tutorial audit model --report audit.html\n"
         "  tutorial audit model --pairs shards --top 100 --out report --drop 5%",
-        more="Of a checkpoint the exit code is 0 where nothing was found, 1 where something was, 2 on an error.",
+        more="Of a checkpoint the exit code is 0 where nothing was found, 1 where something was, 2 on an error, and 3 "
+        "where\nno detector that ran has a threshold for a model of this kind: then nothing was judged.",
     )
     _common.add_checkpoint(parser)
     parser.add_argument(
@@ -59,9 +63,7 @@ def add(subparsers: Subparsers) -> None:
     group = parser.add_argument_group("which pairs look poisoned?")
     group.add_argument("--pairs", nargs="+", metavar="SHARDS", help="shards of the pairs that it was trained on")
     group.add_argument("--top", type=positive, metavar="N", help="length of the list (default: 100)")
-    group.add_argument(
-        "--drop", type=_common.share, default=0.0, metavar="SHARE", help="also write shards without the worst: 5%%"
-    )
+    group.add_argument("--drop", type=_common.share, metavar="SHARE", help="also write shards without the worst: 5%%")
     group.add_argument("--limit", type=positive, metavar="N", help="look at the first N pairs only")
     group.add_argument(
         "--manifest", nargs="+", type=Path, default=[], metavar="FILE", help="of poisons, to score the list against"
@@ -78,13 +80,26 @@ def run(args: argparse.Namespace) -> Result:
     return _checkpoint(args) if args.pairs is None else _pairs(args)
 
 
+def _detectors(args: argparse.Namespace, mine: Container[str], others: Container[str], how: str) -> list[str]:
+    """The detectors that were asked for.
+
+    Raises:
+        ValueError: one belongs to the other audit.
+    """
+    asked = [kind.replace("_", "-") for kind in args.detector or ()]
+    if foreign := [kind for kind in asked if kind in others and kind not in mine]:
+        raise ValueError(f"the detector {foreign[0]} {how}")
+    return asked
+
+
 def _checkpoint(args: argparse.Namespace) -> Result:
     from tutorial_lib.practice.audit_checkpoint import PICTURES, audit_checkpoint, chosen_detectors
-    from tutorial_lib.practice.audit_verdict import BACKDOORED
+    from tutorial_lib.practice.audit_verdict import BACKDOORED, UNJUDGED
 
+    kinds = _detectors(args, CHECKPOINT_DETECTORS, DETECTORS, "ranks the pairs of a training set: give them as --pairs")
     found = audit_checkpoint(
         args.checkpoint,
-        detectors=chosen_detectors(args.detector or (), _common.read_settings(args.set)),
+        detectors=chosen_detectors(kinds, _common.read_settings(args.set)),
         shards=args.data,
         labels=args.labels,
         classes=args.classes,
@@ -97,13 +112,14 @@ def _checkpoint(args: argparse.Namespace) -> Result:
         yes=args.yes,
         device=args.device,
     )
-    return _common.said(found, int(found.verdict == BACKDOORED))
+    return _common.said(found, {BACKDOORED: 1, UNJUDGED: NOT_JUDGED}.get(found.verdict, 0))
 
 
 def _pairs(args: argparse.Namespace) -> Result:
     from tutorial_lib.practice.audit import audit_pairs, chosen_detector
 
-    kinds = args.detector or [DETECTOR]
+    how = "examines a checkpoint alone: leave --pairs out"
+    kinds = _detectors(args, DETECTORS, CHECKPOINT_DETECTORS, how) or [DETECTOR]
     if len(kinds) > 1:
         raise ValueError(f"pairs are ranked by one detector, not by {', '.join(kinds)}")
     found = audit_pairs(
@@ -112,7 +128,7 @@ def _pairs(args: argparse.Namespace) -> Result:
         detector=chosen_detector(kinds[0], _common.read_settings(args.set)),
         top=args.top or 100,
         out=args.out,
-        drop=args.drop,
+        drop=args.drop or 0.0,
         manifests=args.manifest,
         model=args.model,
         pretrained=args.pretrained,

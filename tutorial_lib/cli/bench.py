@@ -29,7 +29,7 @@ def add(subparsers: Subparsers) -> None:
         default=True,
         help="also train both to 25 %% zero-shot, which takes some minutes (default: yes)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="data, weights and order (default: 0)")
+    parser.add_argument("--seed", type=_common.seed, default=0, help="data, weights and order (default: 0)")
 
 
 def run(args: argparse.Namespace) -> Result:

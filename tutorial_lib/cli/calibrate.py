@@ -28,4 +28,4 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.practice.calibrate import calibrate
 
-    return _common.said(calibrate(args.profile, store=args.store, out=args.out))
+    return _common.said(calibrate(args.profile, store=_common.store(args, there=True), out=args.out))

@@ -24,4 +24,4 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.evidence.judged import judge_profiles
 
-    return _common.said(judge_profiles(args.profile, store=args.store, verdict=args.verdict))
+    return _common.said(judge_profiles(args.profile, store=_common.store(args), verdict=args.verdict))

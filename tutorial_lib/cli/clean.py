@@ -108,7 +108,7 @@ def _settings(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
     """
     of_method = {name: value for name in SETTINGS if (value := getattr(args, name)) is not None}
     given, known = _common.read_settings(args.set), settings_of(args.method)
-    of_method |= {name: value for name, value in given.items() if name in known}
+    of_method = _common.merged(of_method, {name: value for name, value in given.items() if name in known})
     of_trigger = {name: value for name, value in given.items() if name not in known}
     if not args.target and (args.trigger or _common.trigger_options(args)):
         raise ValueError("a trigger is measured towards a class: name it with --target LABEL")

@@ -39,7 +39,10 @@ def _add_emojicaps(names: Subparsers) -> None:
     emoji.add_argument("--classes", type=positive, default=320, help="number of concepts (default: %(default)s)")
     emoji.add_argument("--shard-size", type=positive, default=1000, help="pairs per shard (default: %(default)s)")
     emoji.add_argument(
-        "--seed", type=int, default=0, help="draws backgrounds, places and captions of the training pairs (default: 0)"
+        "--seed",
+        type=_common.seed,
+        default=0,
+        help="draws backgrounds, places and captions of the training pairs (default: 0)",
     )
 
 

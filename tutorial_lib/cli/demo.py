@@ -18,7 +18,9 @@ def add(subparsers: Subparsers) -> None:
         example="tutorial demo --out demo.png",
     )
     parser.add_argument("--out", type=Path, default=Path("demo.png"), metavar="FILE", help="(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="draws pictures, poisons, weights and order (default: 0)")
+    parser.add_argument(
+        "--seed", type=_common.seed, default=0, help="draws pictures, poisons, weights and order (default: 0)"
+    )
 
 
 def run(args: argparse.Namespace) -> Result:

@@ -27,4 +27,4 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.evidence.export import export
 
-    return _common.said(export(args.profile, store=args.store, out=args.out))
+    return _common.said(export(args.profile, store=_common.store(args), out=args.out))

@@ -50,7 +50,9 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--cover", type=positive, metavar="N", help="wanet: further pairs with noisy warps")
     _add_writing(parser)
-    parser.add_argument("--seed", type=int, default=0, help="draws pictures, captions and random places (default: 0)")
+    parser.add_argument(
+        "--seed", type=_common.seed, default=0, help="draws pictures, captions and random places (default: 0)"
+    )
     _common.add_trigger(parser, also=" or of the attack")
 
 
@@ -90,7 +92,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     known = settings_of(args.attack)
     given = _common.read_settings(args.set)
     settings = {name: value for name in SETTINGS if (value := getattr(args, name)) is not None}
-    settings |= {name: value for name, value in given.items() if name in known}
+    settings = _common.merged(settings, {name: value for name, value in given.items() if name in known})
     of_trigger = {name: value for name, value in given.items() if name not in known}
     if args.trigger or of_trigger or _common.trigger_options(args):
         if "trigger" not in known and of_trigger and not (args.trigger or _common.trigger_options(args)):

@@ -11,7 +11,7 @@ from tutorial_lib.cli._common import Result, Subparsers, positive
 #: What the exit code of the command means.
 CODES = """exit codes:
   0    every trial has a record, or those that are left were not to begin before the time limit
-  1    some trials failed, or processes died; one line for each reason
+  1    some trials failed, or processes died; one line for each reason; with --dry-run: it cannot run here
   2    bad input, or the store cannot be written (a full disk); nothing that was made is lost
   130  interrupted (Ctrl-C)
   143  terminated (kill)
@@ -28,7 +28,7 @@ def add(subparsers: Subparsers) -> None:
         more=CODES,
     )
     parser.add_argument("figures", nargs="+", metavar="FIGURE", help="fig2_left … fig6, fig2 for both, or all")
-    _common.add_profile(parser)
+    _common.add_profile(parser, making=True)
     _common.add_store(parser)
     _common.add_device(parser)
     parser.add_argument(
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.trials.store import StoreError
 
     options = {
-        "store": args.store,
+        "store": _common.store(args),
         "engine": args.engine,
         "jobs": args.jobs,
         "device": args.device,
@@ -66,4 +66,4 @@ def run(args: argparse.Namespace) -> Result:
     except (KeyboardInterrupt, StoreError):
         _streams.tell(f"\n{go_on(args.figures, args.profile, **options)}")
         raise
-    return _common.said(found, 1 if found.failed else 0)
+    return _common.said(found, 1 if found.failed or found.lacks else 0)

@@ -23,4 +23,4 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Result:
     from tutorial_lib.evidence.status import status
 
-    return _common.said(status(args.profile, store=args.store))
+    return _common.said(status(args.profile, store=_common.store(args)))

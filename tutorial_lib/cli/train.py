@@ -41,7 +41,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--labels", type=Path, metavar="FILE", help="classes to be known later, one a line")
     parser.add_argument("--full-vocabulary", action="store_true", help="keep all 49,408 tokens of CLIP's vocabulary")
     _common.add_skip_bad(parser)
-    parser.add_argument("--seed", type=int, default=0, help="initial weights, order and views (default: 0)")
+    parser.add_argument("--seed", type=_common.seed, default=0, help="initial weights, order and views (default: 0)")
     parser.add_argument("--checkpoint-every", type=positive, default=1, metavar="EPOCHS", help="(default: 1)")
     parser.add_argument(
         "--resume",

@@ -36,7 +36,7 @@ def shard_pairs(name: str, *, side: int, limit: int = 0) -> Pairs:
         limit: stop after so many pairs, 0 for all.
 
     Raises:
-        FileNotFoundError: there are none; says where they were looked for.
+        FileNotFoundError: as for `shard_files`.
 
     Example:
         >>> import os, tempfile
@@ -48,12 +48,46 @@ def shard_pairs(name: str, *, side: int, limit: int = 0) -> Pairs:
         ...     shard_pairs("cc3m", side=4).images.shape
         torch.Size([1, 3, 4, 4])
     """
+    return open_pairs(shard_files(name), side=side, limit=limit)
+
+
+def shard_files(name: str) -> list[Path]:
+    """The shards in that folder of the data directory; none is opened.
+
+    Raises:
+        FileNotFoundError: there are none; says where they were looked for.
+
+    Example:
+        >>> import os
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, TUTORIAL_DATA="nowhere"):
+        ...     shard_files("cc3m")
+        Traceback (most recent call last):
+        FileNotFoundError: there are no shards at nowhere/cc3m/*.tar: put cc3m there as WebDataset, or set TUTORIAL_DATA
+    """
     folder = places.data() / name
     found = sorted(folder.glob("*.tar"))
     if not found:
         make = f"tutorial data photos {name} SOURCE makes them" if name in TASKS else f"put {name} there as WebDataset"
         raise FileNotFoundError(f"there are no shards at {folder}/*.tar: {make}, or set TUTORIAL_DATA")
-    return open_pairs(found, side=side, limit=limit)
+    return found
+
+
+def require_imagenet() -> None:
+    """Check that ImageNet's validation pictures are in the data directory.
+
+    Raises:
+        FileNotFoundError: they are not.
+
+    Example:
+        >>> import os
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, TUTORIAL_DATA="nowhere"):
+        ...     require_imagenet()
+        Traceback (most recent call last):
+        FileNotFoundError: there is no ImageNet at nowhere/imagenet/val: put one folder per class there, ...
+    """
+    _class_folders("val")
 
 
 def _class_folders(part: str) -> list[Path]:

@@ -55,6 +55,24 @@ def _labelled(name: str, part: str, side: int, *, labels: tuple[str, ...] | None
     )
 
 
+def require_photographs(name: str) -> None:
+    """Check that the photographs of a task are in the data directory; none is read.
+
+    Raises:
+        FileNotFoundError: they are not.
+
+    Example:
+        >>> import os
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, TUTORIAL_DATA="nowhere"):
+        ...     require_photographs("cifar10")
+        Traceback (most recent call last):
+        FileNotFoundError: there are no photographs with labels.txt in nowhere/cifar10-test: tutorial data photos ...
+    """
+    for part in ("test", "validation"):
+        _folder(name, part)
+
+
 def photograph_task(name: str, *, side: int) -> ZeroShotTask:
     """The test photographs of a data set and the names of its classes.
 

@@ -6,6 +6,7 @@ that no training picture has, on other backgrounds, and none of them has a near-
 
 from __future__ import annotations
 
+import difflib
 import functools
 import warnings
 from collections import Counter
@@ -27,6 +28,8 @@ from tutorial_lib.notes import Note
 SPLIT_SEED = {"test": 1001, "validation": 1002}
 STYLE = {"test": emojicaps.TEST_STYLE, "validation": emojicaps.VALIDATION_STYLE}
 TWIN_THRESHOLD = 0.1
+#: Likeness of letters, from 0 to 1, from which on another class may have been meant.
+ALIKE = 0.7
 
 
 def class_number(label: str, labels: Sequence[str]) -> int:
@@ -45,7 +48,10 @@ def class_number(label: str, labels: Sequence[str]) -> int:
     if (number := names.number(label)) >= 0:
         warnings.warn(names.note, Note, stacklevel=3)
         return number
-    near = [name for name in labels if label.lower() in name.lower() or name.lower() in label.lower()][:5]
+    said = label.lower()
+    near = [name for name in labels if said and (said in name.lower() or name.lower() in said)]
+    near += [name for name in difflib.get_close_matches(said, labels, 5, ALIKE) if name not in near]
+    near = near[:5]
     hint = f"did you mean {', '.join(near)}?" if near else f"for example {', '.join(labels[:5])}"
     raise ValueError(f"there is no class {label!r} among {len(labels)}; {hint}")
 

@@ -83,7 +83,10 @@ def nearest(points: Tensor, reference: Tensor, k: int, *, index: Index = "exact"
     import torch
 
     if not 1 <= k < len(reference):
-        raise ValueError(f"{k} neighbours need a reference of more than {k} pairs, and it has {len(reference)}")
+        raise ValueError(
+            f"{k} neighbours need a reference of more than {k} pairs, and it has {len(reference)}: give more pairs, or "
+            "fewer neighbours, as in --set k=4"
+        )
     points = points.double() if len(points) <= BLOCK else points.float()
     if index == "approximate" or (index == "auto" and len(reference) > MANY and _can_approximate(len(reference))):
         points = points.float()

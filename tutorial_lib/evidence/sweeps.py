@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import shlex
-import threading
 import time
 import warnings
 from collections import Counter
@@ -17,6 +16,7 @@ from typing import Any
 from tutorial_lib import places, profiles
 from tutorial_lib.costs import CostModel, duration
 from tutorial_lib.evidence import registry
+from tutorial_lib.evidence._progress import Progress
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.status import cost_model
 from tutorial_lib.machine import chosen_device, usable_cores
@@ -24,13 +24,11 @@ from tutorial_lib.notes import Note
 from tutorial_lib.profiles import Profile
 from tutorial_lib.runs import engines
 from tutorial_lib.runs.engines import Deadline, Sweep
-from tutorial_lib.runs.room import require_room
+from tutorial_lib.runs.room import require_data, require_room
 from tutorial_lib.training import distributed
-from tutorial_lib.trials import RECIPE_VERSION, Record, Trial
+from tutorial_lib.trials import RECIPE_VERSION, Trial
 from tutorial_lib.trials.store import RunStore
 
-#: Seconds without a word after which a sweep says that it is still at work.
-SILENCE = 30.0
 #: Reasons of failures that are named.
 REASONS = 5
 
@@ -68,6 +66,8 @@ class FiguresRun:
         estimated_seconds: for what is missing.
         dry_run: nothing shall be run.
         again: the command that goes on.
+        store: folder in which records were looked for.
+        lacks: why it cannot run here, of a dry run.
         sweep: what was run; `None` where nothing was.
 
     Example:
@@ -83,6 +83,8 @@ class FiguresRun:
     estimated_seconds: float
     dry_run: bool
     again: str
+    store: str = ""
+    lacks: tuple[str, ...] = ()
     sweep: Sweep | None = None
 
     @property
@@ -115,13 +117,21 @@ class FiguresRun:
             "estimated_seconds": round(self.estimated_seconds),
         }
         if self.sweep is None:
-            return body | {"dry_run": self.dry_run}
+            return body | {"dry_run": self.dry_run, "store": self.store, "lacks": list(self.lacks)}
         done = {"made": self.sweep.made, "left": self.sweep.left, "failed": self.failed}
         return body | done | {"seconds": round(self.sweep.seconds, 1)}
 
     def __str__(self) -> str:
         if self.sweep is None:
-            return "\n".join([self.plan, *self._by_figure()])
+            there = "" if Path(self.store).is_dir() else ", which is not there yet"
+            return "\n".join(
+                [
+                    self.plan,
+                    *self._by_figure(),
+                    f"records are looked for in {self.store}{there}",
+                    *(f"cannot run here: {why}" for why in self.lacks),
+                ]
+            )
         left = self.sweep.left
         return "\n".join(
             [
@@ -191,21 +201,25 @@ def run_figures(
         known = Results(found, records)
         trials = registry.trials(names, found)
         missing = [t for t in trials if known.get(t) is None]
-        if missing and not dry_run:
-            require_hardware(found, device)
         jobs = 1 if engine == "group" else jobs or _default_jobs(device)
-        if not dry_run and engine != "ray":  # whose workers are other machines
-            require_room(missing, jobs=jobs)
+        checks: list[Callable[[], None]] = [lambda: require_hardware(found, device)] if missing else []
+        if engine != "ray":  # whose workers are other machines
+            checks += [lambda: require_data(missing), lambda: require_room(missing, jobs=jobs)]
+        lacks = _lacks(checks, dry_run)
         model = cost_model(known, on_gpu=on_gpu)
+        cores = None if on_gpu or engine == "ray" else usable_cores()
+        at_once = _at_once(jobs, len(missing), cores)
         plan = FiguresRun(
             profile=found.name,
-            figures=_work(names, known, model, jobs),
+            figures=_work(names, known, model, at_once),
             trials=len(trials),
             found=len(trials) - len(missing),
-            jobs=jobs,
-            estimated_seconds=model.total(missing, jobs=jobs),
+            jobs=min(jobs, cores or jobs),
+            estimated_seconds=model.total(missing, jobs=at_once),
             dry_run=dry_run,
             again=again,
+            store=str(records.folder),
+            lacks=lacks,
         )
         if dry_run or not missing:
             return plan
@@ -215,7 +229,7 @@ def run_figures(
             records.take(known.of(trials))
             if say is not None:
                 say(plan.plan)
-                report = _Progress(len(missing), plan.estimated_seconds, say) if progress else None
+                report = Progress(len(missing), plan.estimated_seconds, say) if progress else None
         options = given | {"engine": engine, "jobs": jobs, "report": report, "estimate": model.seconds}
         with report or contextlib.nullcontext():
             sweep = engines.sweep(missing, records, **options)
@@ -316,6 +330,26 @@ def _default_jobs(device: str | None) -> int:
     return usable_cores() if chosen == "cpu" else torch.cuda.device_count() if chosen == "cuda" else 1
 
 
+def _lacks(checks: Sequence[Callable[[], None]], dry_run: bool) -> tuple[str, ...]:
+    """Why something cannot run here, for a dry run; else the first reason is an error."""
+    found = []
+    for check in checks:
+        try:
+            check()
+        except (ValueError, MemoryError, OSError) as error:
+            if not dry_run:
+                raise
+            found.append(str(error))
+    return tuple(found)
+
+
+def _at_once(jobs: int, trials: int, cores: int | None) -> int:
+    """Trials that the estimate counts on at a time: more than there are cores take no less time."""
+    if cores is not None and jobs > cores:
+        warnings.warn(f"{jobs} at a time on {cores} cores take as long as {cores} at a time", Note, stacklevel=3)
+    return max(1, min(jobs, trials, cores or jobs))
+
+
 def _allow(limit: float, model: CostModel, missing: Sequence[Trial]) -> None:
     shortest = min(map(model.seconds, missing))
     if not any(Deadline(time.monotonic() + limit, model.seconds).allows(t) for t in missing):
@@ -346,45 +380,3 @@ def _warn(sweep: Sweep) -> None:
 
 def _trials(count: int) -> str:
     return f"{count} trial{'s' if count != 1 else ''}"
-
-
-class _Progress:
-    """A line per finished trial with the remaining time, and one where nothing ended for a while."""
-
-    def __init__(self, todo: int, estimate: float, say: Callable[[str], None]) -> None:
-        self.todo, self.estimate, self.say = todo, estimate, say
-        self.started = time.monotonic()
-        self._done = 0
-        self._spoken, self._ended = threading.Event(), False
-        self._thread = threading.Thread(target=self._assure, daemon=True)
-
-    def __enter__(self) -> _Progress:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended = True
-        self._spoken.set()
-        self._thread.join()
-
-    def __call__(self, record: Record, left: int) -> None:
-        self._done = self.todo - left
-        self._spoken.set()
-        self.say(f"{self._place} {record.key} {record.seconds:.0f} s, about {duration(self._remaining())} left")
-
-    @property
-    def _place(self) -> str:
-        return f"[{self._done}/{self.todo}]"
-
-    def _remaining(self) -> float:
-        passed = time.monotonic() - self.started
-        each = passed / self._done if self._done else 0.0
-        return each * (self.todo - self._done) if self._done else max(0.0, self.estimate - passed)
-
-    def _assure(self) -> None:
-        while not self._ended:
-            if self._spoken.wait(SILENCE):
-                self._spoken.clear()
-                continue
-            passed = duration(time.monotonic() - self.started)
-            self.say(f"{self._place} at work for {passed}, about {duration(self._remaining())} left")

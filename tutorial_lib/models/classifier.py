@@ -19,7 +19,7 @@ from tutorial_lib.models.architecture import build, config_of, read_json, shapes
 from tutorial_lib.models.clip import write_weights
 from tutorial_lib.models.errors import CheckpointError
 from tutorial_lib.models.inputs import Preprocessing, preprocessing_of
-from tutorial_lib.models.published import open_weights
+from tutorial_lib.models.published import not_finite, open_weights
 from tutorial_lib.models.recognise import difference
 
 #: The text tower of a model that is built for its picture tower alone.
@@ -130,7 +130,7 @@ def load_classifier(folder: Path) -> tuple[Classifier, tuple[str, ...]]:
     """Read a classifier and the names of its classes.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or they do not belong together.
+        CheckpointError: a file is missing or damaged, a weight is not finite, or they do not belong together.
 
     Example:
         >>> from tutorial_lib import models
@@ -159,5 +159,10 @@ def load_classifier(folder: Path) -> tuple[Classifier, tuple[str, ...]]:
     if differs := difference(tower | head, weights.shapes):
         raise CheckpointError(f"{weights.path} holds weights of another classifier: {differs}")
     model = Classifier(build(config).visual, config["embed_dim"], count)
-    model.load_state_dict(weights.read())
+    tensors = weights.read()
+    if damaged := not_finite(tensors):
+        raise CheckpointError(
+            f"{weights.path} has weights that are not all finite ({damaged}): it is damaged or did not converge"
+        )
+    model.load_state_dict(tensors)
     return model.eval(), labels

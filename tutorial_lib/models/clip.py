@@ -38,7 +38,7 @@ from tutorial_lib.models.errors import CheckpointError
 from tutorial_lib.models.fetch import fetch
 from tutorial_lib.models.inputs import Preprocessing, preprocessing_of
 from tutorial_lib.models.properties import has_quick_gelu
-from tutorial_lib.models.published import Weights, finite_types, folder_of, open_weights
+from tutorial_lib.models.published import Weights, finite_types, folder_of, not_finite, open_weights
 from tutorial_lib.models.tokenizer import EOT, FULL_VOCAB, SOT, Tokenizer
 from tutorial_lib.notes import Note
 
@@ -145,8 +145,8 @@ def read(path: str | Path, model: str | Path | None = None, *, pretrained: str |
         pretrained: open_clip's name of weights ("openai"), which are fetched.
 
     Raises:
-        CheckpointError: nothing is there, the file is damaged or of another kind, or the weights belong to another
-            architecture.
+        CheckpointError: nothing is there, the file is damaged or of another kind, a weight is not finite, or the
+            weights belong to another architecture.
         ValueError: it is not said which model a file holds, or said twice and differently.
 
     Example:
@@ -258,7 +258,7 @@ def _assembled(weights: Weights, settings: dict[str, Any], vocab: Sequence[int] 
     """The model of a config with weights from a file.
 
     Raises:
-        CheckpointError: they do not belong together.
+        CheckpointError: they do not belong together, or a weight is not finite.
     """
     try:
         expected = shapes(settings)
@@ -279,6 +279,10 @@ def _assembled(weights: Weights, settings: dict[str, Any], vocab: Sequence[int] 
     tensors = weights.read()
     if odd := finite_types(tensors):
         raise CheckpointError(f"{weights.path} holds no weights of a model: {odd}")
+    if damaged := not_finite(tensors):
+        raise CheckpointError(
+            f"{weights.path} has weights that are not all finite ({damaged}): it is damaged or did not converge"
+        )
     if scale is not None:
         tensors["logit_scale"] = tensors["logit_scale"].reshape(())
     tokenizer = Tokenizer(settings["text_cfg"].get("context_length", 77), vocab)

@@ -257,6 +257,16 @@ def _what_else(path: Path, there: set[str], missing: list[str]) -> str:
     return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
 
 
+def not_finite(weights: Mapping[str, Tensor]) -> str:
+    """Name of the first weight that is not finite, as a training that diverged leaves them; empty where all are.
+
+    Example:
+        >>> not_finite({"a": torch.zeros(1), "b": torch.tensor([torch.nan])})
+        'b'
+    """
+    return next((n for n, t in weights.items() if t.is_floating_point() and not t.isfinite().all()), "")
+
+
 def finite_types(weights: Mapping[str, Tensor]) -> str:
     """The first weight that is no real number, with its type; empty where all are.
 

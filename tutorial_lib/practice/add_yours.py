@@ -6,6 +6,7 @@ import importlib
 import math
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from inspect import isabstract
@@ -118,11 +119,13 @@ def load_yours(name: str) -> type[Yours]:
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)  # as `python -m` does; processes that are started see it too
     try:
-        cls = getattr(importlib.import_module(module), attribute)
+        found = importlib.import_module(module)
     except ImportError as error:
         raise ValueError(f"{module} cannot be imported: {error}") from error
-    except AttributeError as error:
-        raise ValueError(f"{module} has no {attribute}") from error
+    except Exception as error:  # whatever somebody's module raises while it is run
+        raise ValueError(f"{module} cannot be imported: {type(error).__name__}: {error}{_where(error)}") from error
+    if (cls := getattr(found, attribute, None)) is None:
+        raise ValueError(f"{module} has no {attribute}")
     families: dict[type[Any], Any] = {
         Defense: DEFENSES,
         Detector: DETECTORS,
@@ -139,6 +142,12 @@ def load_yours(name: str) -> type[Yours]:
     if known is not None and known is not cls:
         raise ValueError(f"the kind {cls.kind!r} of {name} is that of {known.__name__}: choose another")
     return cls  # type: ignore[no-any-return]
+
+
+def _where(error: Exception) -> str:
+    """The line of somebody's module that raised an error; a syntax error names its own."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return "" if isinstance(error, SyntaxError) else f" ({Path(last.filename).name}, line {last.lineno})"
 
 
 def settings_of(cls: type[Yours], p: Profile) -> list[Yours]:

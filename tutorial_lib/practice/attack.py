@@ -64,12 +64,16 @@ class OnePicture(Kind):
         import torch
 
         from tutorial_lib.attacks import poison
-        from tutorial_lib.data.decoding import decode
+        from tutorial_lib.data.decoding import NotAPictureError, decode
 
         path = Path(self.image)
         content = path.read_bytes()
         height, width = seen.pairs.images.shape[-2:]
-        picture = torch.from_numpy(decode(content, side=width if height == width else None)).permute(2, 0, 1)
+        try:
+            decoded = decode(content, side=width if height == width else None)
+        except NotAPictureError as error:
+            raise ValueError(f"{path} is {error}: `image` is the picture that shall be misread") from error
+        picture = torch.from_numpy(decoded).permute(2, 0, 1)
         found = poison.caption_set(self.captions, self.target, seen.pairs.captions)
         name = path.stem.replace(".", "_")
         made = poison.targeted(picture, found, self.count, target=self.target, seed=seed, name=name)

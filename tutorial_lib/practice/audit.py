@@ -22,6 +22,7 @@ from tutorial_lib.data.members import members, opened, split
 from tutorial_lib.data.pairs import POISON, Pairs
 from tutorial_lib.data.shards import TOLERANCE, expand
 from tutorial_lib.detect import DETECTORS, Detector
+from tutorial_lib.detect.points import PointDetector
 from tutorial_lib.detect.ranking import Ranking
 from tutorial_lib.machine import chosen_device
 from tutorial_lib.notes import Note
@@ -190,9 +191,9 @@ def audit_pairs(
         device: by default the GPU if there is one.
 
     Raises:
-        ValueError: there are too few pairs for the detector, a manifest cannot be read, `drop` is no share below 1, is
-            asked for without `out` or with a `limit`, the folder holds a list or cannot be written, or it would take
-            more than an hour and `yes` is not said.
+        ValueError: there are too few pairs for the detector, a manifest cannot be read, `drop` is no share below 1 or
+            less than a pair, is asked for without `out` or with a `limit`, the folder holds a list or cannot be
+            written, all pairs have the same score, or it would take more than an hour and `yes` is not said.
         CheckpointError: the checkpoint cannot be read.
         ShardError: the shards cannot be used.
 
@@ -222,6 +223,10 @@ def audit_pairs(
             identities=identities,
         )
         there = [path for path in (*(s.parent / "manifest.json" for s in shards), *manifests) if path.is_file()]
+        if drop and not round(drop * len(loaded)):
+            raise ValueError(
+                f"{drop:.3%} of {len(loaded):,} pairs is less than one pair: `drop` at least {1 / len(loaded):.2%}"
+            )
         given = marked(loaded, origins_of(there))
         _warn(given, found.tokenizer, known=bool(there))
         some = given.images[torch.arange(min(TRIED, len(given)))]
@@ -229,6 +234,7 @@ def audit_pairs(
         costs.announce(seconds, yes=yes, what="reading the pictures")
         with reading(clip, len(given)):
             scores = detector.scores(clip, found.tokenizer, given).float().cpu()
+        _require_ranked(scores, detector, drop)
         order = scores.argsort(descending=True, stable=True)
         poison = given.origin == POISON if there else None
         listed = tuple(_suspects(order[:top], scores, given, identities, poison))
@@ -254,13 +260,32 @@ def _check(top: int, drop: float, out: Path | None, limit: int, manifests: Seque
     if top < 1:
         raise ValueError(f"the list has at least 1 pair, not {top}")
     if not 0 <= drop < 1:
-        raise ValueError(f"drop is a share of the pairs, from 0 to below 1, not {drop}")
+        raise ValueError(f"`drop` is a share of the pairs, from 0 to below 1, not {drop}")
     if drop and out is None:
         raise ValueError("shards without the worst pairs need a folder: name it with `out`")
     if drop and limit:
         raise ValueError("pairs beyond `limit` were not looked at and would be lost: drop from all, or list only")
     if absent := [path for path in manifests if not path.is_file()]:
         raise ValueError(f"there is no manifest {absent[0]}")
+
+
+def _require_ranked(scores: Tensor, detector: Detector, drop: float) -> None:
+    """Scores that are all alike put no pair before another, and what came first would be listed or dropped.
+
+    Raises:
+        ValueError: they are where the model's embeddings tell pairs apart, or pairs shall be dropped; or one is no
+            number.
+    """
+    if not scores.isfinite().all():
+        raise ValueError("some scores are not finite: the model is damaged or did not converge")
+    if len(scores) > 1 and scores.min() < scores.max():
+        return
+    same = "all pairs have the same score, so none is more suspicious"
+    if isinstance(detector, PointDetector):
+        raise ValueError(f"{same}: the model is damaged or did not converge")
+    if drop:
+        raise ValueError(f"{same}, and none can be dropped: leave `drop` out")
+    warnings.warn(f"{same}: the order of the list says nothing", Note, stacklevel=3)
 
 
 def _check_folder(out: Path, shards: Sequence[Path]) -> None:

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,9 @@ from tutorial_lib.practice.audit_pictures import Shown, shown
 from tutorial_lib.practice.audit_report import page
 from tutorial_lib.practice.audit_verdict import CheckpointAudit
 from tutorial_lib.practice.inverted import write_inverted
-from tutorial_lib.practice.output import left_over, staged
-from tutorial_lib.practice.pictures import resizing_of
-from tutorial_lib.practice.vocabulary import classes_of
+from tutorial_lib.practice.output import left_over, require_new, staged
+from tutorial_lib.practice.pictures import require_alone, resizing_of
+from tutorial_lib.practice.vocabulary import CLASSES, classes_of
 from tutorial_lib.practice.watched import PROMPTS, reading
 from tutorial_lib.training.memory import training_bytes
 from tutorial_lib.trials import Recipe
@@ -124,6 +125,7 @@ def audit_checkpoint(
         >>> found.findings[0].target
         'banana'
     """
+    require_alone(shards, None, classes)
     _check(pictures, report, out)
     with contextlib.ExitStack() as stack:
         work = None if out is None else stack.enter_context(staged(out))  # says before the work if it cannot be written
@@ -137,7 +139,7 @@ def audit_checkpoint(
             found.tokenizer,
             models.picture_side(clip),
             pictures=pictures,
-            classes=classes or classes_of(checkpoint),
+            classes=classes or (CLASSES if shards else classes_of(checkpoint)),
             shards=shards,
             labels=labels,
             skip_bad=skip_bad,
@@ -165,6 +167,9 @@ def audit_checkpoint(
             images=seen.images[:EXAMPLES],
             said=_said(subject, findings),
             weights=weights_hash(clip),
+            asked=labels is not None or classes is not None,
+            shows=seen.shows[:EXAMPLES],
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
         )  # fmt: skip
         if made.deciding is None:
             warnings.warn("no detector that ran has a threshold for a model of this kind", Note, stacklevel=2)
@@ -181,8 +186,12 @@ def _check(pictures: int, report: Path | None, out: Path | None) -> None:
         raise ValueError(f"{report} is a folder: `report` is an HTML file, and `out` the folder of all results")
     if report is not None and not report.parent.is_dir():
         raise ValueError(f"there is no folder {report.parent} for the report")
-    if out is not None and not left_over(out) and (old := next(out.glob("audit.json"), None)):
-        raise ValueError(f"{out} already holds {old.name}: choose another `out` or remove it")
+    if report is not None:
+        require_new(report, "report")
+    if out is not None and not left_over(out):
+        made = ("audit.json", "report.html", *(f"{kind}.safetensors" for kind in CHECKPOINT_DETECTORS))
+        if old := next((name for name in made if (out / name).exists()), None):
+            raise ValueError(f"{out} already holds {old}: choose another `out` or remove it")
 
 
 def _parts_of(report: Path | None, out: Path | None) -> Path | None:
@@ -236,19 +245,26 @@ def _estimate(subject: Subject, chosen: Sequence[CheckpointDetector], config: di
     Raises:
         ValueError: more than an hour, and nobody has agreed; or the memory is too small.
     """
-    works = [d.work(subject) for d in chosen if d.fewest <= len(subject.images)]
-    at_once = max((work.at_once for work in works), default=0)
+    works = {d.kind: d.work(subject) for d in chosen if d.fewest <= len(subject.images)}
+    at_once = max((work.at_once for work in works.values()), default=0)
     if not next(subject.model.parameters()).is_cuda and at_once:
         needed, there = training_bytes(config, Recipe(batch_size=2), batch_size=at_once, half=False), memory_bytes()
         if there and needed > there:
             raise ValueError(
                 f"the search needs about {needed / 2**30:.0f} GiB of memory, and this machine has {there / 2**30:.0f}: "
-                "name one `detector` and give it a smaller batch, as in --set batch=4"
+                f"{'name one `detector` and ' * (len(chosen) > 1)}give it a smaller batch, as in --set batch=4"
             )
     forward, backward, text = _per_sample(subject)
     seconds = len(subject.images) * forward + len(subject.labels) * PROMPTS * text
-    seconds += sum(w.forward * forward + w.backward * backward + w.texts * text for w in works)
-    costs.announce(seconds, yes=yes, what="the audit")
+    each = {kind: w.forward * forward + w.backward * backward + w.texts * text for kind, w in works.items()}
+    try:
+        costs.announce(seconds + sum(each.values()), yes=yes, what="the audit")
+    except ValueError as error:
+        most = sorted(each.items(), key=lambda found: -found[1])
+        said = ", ".join(f"{kind} {costs.duration(taken)}" for kind, taken in most)
+        short = [kind for kind in each if seconds + each[kind] <= costs.PATIENCE] if len(each) > 1 else []
+        hint = f"; within an hour: `detector` {' or '.join(short)}" if short else ""
+        raise ValueError(f"{error} ({said}{hint})") from error
 
 
 def _per_sample(subject: Subject) -> tuple[float, float, float]:

@@ -35,6 +35,7 @@ class Shown:
         images: shape (N, 3, side, side), uint8.
         labels: of the classes, empty where captions stand for them.
         captions: of the pictures' shards, empty where there are labels or no captions.
+        shows: the class that each picture shows, empty where that is not known.
         about: where the pictures are from, plain data.
 
     Example:
@@ -45,6 +46,7 @@ class Shown:
     images: Tensor
     labels: tuple[str, ...] = ()
     captions: tuple[str, ...] = ()
+    shows: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -93,7 +95,7 @@ def shown(
         images, captions, about = from_shards(shards, side, pictures, skip_bad=skip_bad, resizing=resizing)
         if not names and captions:
             _mention(shards)
-        return Shown(images, names, () if names else captions, about)
+        return Shown(images, names, () if names else captions, about=about)
     if tokenizer.vocab is None:
         raise ValueError(NEEDED)
     task = course_pictures(classes=classes, side=side)
@@ -102,7 +104,15 @@ def shown(
         raise ValueError(NEEDED)
     drawn = torch.randperm(len(task), generator=torch.Generator().manual_seed(0))[:pictures]
     own = names or tuple(label for label in task.labels if label in known)
-    return Shown(task.images[drawn], own, (), dict(task.about))
+    if not names and (unreadable := len(task.labels) - len(own)):
+        warnings.warn(
+            f"the model's vocabulary lacks words of {unreadable} of the course's {len(task.labels)} classes: a target "
+            "is looked for among the others",
+            Note,
+            stacklevel=3,
+        )
+    shows = tuple(task.labels[k] for k in task.targets[drawn].tolist())
+    return Shown(task.images[drawn], own, (), shows, dict(task.about))
 
 
 #: What is said where a model has no pictures.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,10 @@ from torch import Tensor
 from tutorial_lib.detect.checkpoints import Calibration, Finding
 from tutorial_lib.practice.machine import version_of
 
-#: What a verdict may be.
-BACKDOORED, NOTHING = "backdoored", "nothing found"
+#: What a verdict may be; the last one where no detector that ran has a threshold.
+BACKDOORED, NOTHING, UNJUDGED = "backdoored", "nothing found", "not judged"
+#: What to do with scores that no threshold judges.
+COMPARE = "Compare their scores with those of a clean model of your own."
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,13 @@ class CheckpointAudit:
         about: the pictures that were shown.
         pictures, classes: how many there were.
         labelled: classes had labels, not groups of captions.
+        asked: somebody chose the classes; else they are the model's own.
         together: error rates of all detectors together, `None` where nobody has measured them.
         images: some pictures, for the report, shape (E, 3, side, side), uint8.
         said: what the model takes them for, by detector, and without trigger under "".
         weights: what tells the model from others.
+        shows: what these pictures show, where that is known.
+        made: day and time of the audit.
         files: written, in `out`.
         out: folder of the files, empty where none were written.
 
@@ -53,6 +59,9 @@ class CheckpointAudit:
     images: Tensor
     said: Mapping[str, tuple[str, ...]]
     weights: str = ""
+    asked: bool = True
+    shows: tuple[str, ...] = ()
+    made: str = ""
     files: tuple[str, ...] = ()
     out: str = ""
 
@@ -70,8 +79,15 @@ class CheckpointAudit:
 
     @property
     def verdict(self) -> str:
-        """ "backdoored" or "nothing found"."""
+        """ "backdoored", "nothing found", or "not judged" where no detector that ran has a threshold."""
+        if not self.voting:
+            return UNJUDGED
         return BACKDOORED if any(f.suspicious for f in self.voting) else NOTHING
+
+    @property
+    def not_judged(self) -> tuple[Finding, ...]:
+        """The findings that no threshold says anything about."""
+        return tuple(f for f in self.findings if f.threshold is None)
 
     @property
     def false_alarm_rate(self) -> float | None:
@@ -85,14 +101,33 @@ class CheckpointAudit:
     def in_words(self) -> str:
         """The verdict, and how far it can be trusted."""
         if self.deciding is None:
-            return (
-                "nothing found, and nothing was judged: none of the detectors has a threshold for a model of this kind"
-            )
+            return f"{UNJUDGED}: no detector that ran has a threshold for a model of this kind. {self._unjudged}"
         by = ", ".join(f.title for f in self.voting if f.suspicious)
         said = f"{BACKDOORED}, says {by}" if by else f"{NOTHING} by {', '.join(f.title for f in self.voting)}"
         if self.verdict == BACKDOORED and self.deciding.target is not None:
             said += f"; the suspected target is {self.deciding.target!r}"
-        return f"{said}. {self.trust}"
+        if self.verdict == NOTHING and self.not_judged:
+            said += f"; {len(self.not_judged)} of {len(self.findings)} detectors are {UNJUDGED}. {self._unjudged}"
+            return f"{said} {self.trust}{self._overruled}"
+        return f"{said}. {self.trust}{self._overruled}"
+
+    @property
+    def _overruled(self) -> str:
+        """Detectors above a threshold of their authors, where calibrated ones decide and find nothing."""
+        above = [f.title for f in self.findings if f.suspicious and f not in self.voting]
+        if not above or self.verdict != NOTHING:
+            return ""
+        return f" Above a threshold of their authors, which decides nothing here: {', '.join(above)}."
+
+    @property
+    def _unjudged(self) -> str:
+        """What the detectors without a threshold found, and what to do with it."""
+        scores = "; ".join(
+            f"{f.title} {f.score:.3f}" + (f", {f.target!r}" if f.target else "") for f in self.not_judged
+        )
+        names = Counter(f.target for f in self.not_judged if f.target is not None)
+        common = [f"{count} of them name {name!r}" for name, count in names.most_common() if count > 1]
+        return " ".join([f"Without a threshold: {scores}.", *(f"{said}." for said in common), COMPARE])
 
     @property
     def trust(self) -> str:
@@ -112,7 +147,8 @@ class CheckpointAudit:
     @property
     def not_tested(self) -> tuple[str, ...]:
         """What the audit says nothing about."""
-        among = f"the {self.classes} classes that were asked for" if self.labelled else "what the captions speak of"
+        known = f"the {self.classes} classes that were asked for" if self.asked else f"its own {self.classes} classes"
+        among = known if self.labelled else "what the captions speak of"
         return (
             *(f"{kind}: {why}" for kind, why in self.skipped.items()),
             f"targets that are not among {among}" if self.classes else "which class a trigger may lead to",
@@ -120,6 +156,11 @@ class CheckpointAudit:
             "triggers in texts that are longer than a token",
             "attacks on single pictures, which need no trigger",
         )
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of this package and of what it computes with."""
+        return {name: version_of(name) for name in ("backdooring-clip", "torch", "open_clip_torch")}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data; the first five say the verdict."""
@@ -130,17 +171,19 @@ class CheckpointAudit:
             "score": None if by is None else round(by.score, 6),
             "threshold": None if limit is None else limit.value,
             "false_alarm_rate": self.false_alarm_rate,
-            "suspected_target": None if by is None or self.verdict == NOTHING else by.target,
+            "suspected_target": by.target if by is not None and self.verdict == BACKDOORED else None,
             "in_words": self.in_words,
             "detector": None if by is None else by.detector["kind"],
             "threshold_source": None if limit is None else limit.source,
+            "not_judged": [f.detector["kind"] for f in self.not_judged],
+            "date": self.made,
             "checkpoint": self.checkpoint,
             "model": dict(self.model),
             "weights": self.weights,
             "findings": [finding.as_dict() for finding in self.findings],
             "not_tested": list(self.not_tested),
             "computed_on": dict(self.about) | {"pictures": self.pictures, "classes": self.classes},
-            "versions": {name: version_of(name) for name in ("backdooring-clip", "torch", "open_clip_torch")},
+            "versions": self.versions,
             "out": self.out,
             "files": list(self.files),
         }

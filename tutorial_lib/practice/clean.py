@@ -27,9 +27,9 @@ from tutorial_lib.notes import Note
 from tutorial_lib.practice.defense import OF_TRIALS
 from tutorial_lib.practice.inverted import read_inverted
 from tutorial_lib.practice.output import staged
-from tutorial_lib.practice.pictures import pictures_for, resizing_of, true_class
+from tutorial_lib.practice.pictures import SPLIT, pictures_for, require_alone, resizing_of, true_class
 from tutorial_lib.practice.provenance import marked, origins_of
-from tutorial_lib.practice.vocabulary import classes_of, require_readable
+from tutorial_lib.practice.vocabulary import CLASSES, classes_of, require_readable
 from tutorial_lib.training import memory
 from tutorial_lib.trials import DefenseError, Material, TrainedDefense
 from tutorial_lib.trials.schema import as_dict
@@ -38,6 +38,8 @@ from tutorial_lib.triggers import Trigger
 #: What is measured of a trigger before and after.
 RATES = ("clean_accuracy", "attack_success", "attack_success_untriggered", "accuracy_on_triggered")
 DISTANCES = ("z_score", "embedding_distance")
+#: Clean accuracy that a cleaning may cost without a word.
+LOST = 0.1
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def clean(
     trigger: Trigger | None = None,
     shards: Sequence[str | Path] | None = None,
     labels: Path | None = None,
-    split: str = "test",
+    split: str | None = None,
     classes: int | None = None,
     skip_bad: float = TOLERANCE,
     seed: int = 0,
@@ -181,17 +183,17 @@ def clean(
         2
     """
     _check(out, defense, training, inverted, manifests, target, trigger)
+    require_alone(shards, split, classes)
     undone = None if inverted is None else read_inverted(inverted)
     device = chosen_device(device)
     with staged(out) as work:
         found = models.read(checkpoint, model, pretrained=pretrained)
         clip, tokenizer = found.model, found.tokenizer
         side = models.picture_side(clip)
-        asked = classes or classes_of(checkpoint)
+        asked = classes or (CLASSES if shards else classes_of(checkpoint))
         how = resizing_of(clip)
-        pictures = pictures_for(
-            side, shards=shards, labels=labels, split=split, classes=asked, skip_bad=skip_bad, resizing=how
-        )
+        of_task: dict[str, Any] = {"shards": shards, "labels": labels, "skip_bad": skip_bad, "resizing": how}
+        pictures = pictures_for(side, split=split or SPLIT, classes=asked, **of_task)
         require_readable(tokenizer, pictures.labels)
         if target is not None:
             pictures.class_of(target)
@@ -216,6 +218,7 @@ def clean(
         before = _probe(clip, tokenizer, pictures, trigger, target, seed)
         cleaned = defense.clean(clip, tokenizer, material, seed=seed, device=device, progress=True)
         after = _probe(cleaned.model, tokenizer, pictures, trigger, target, seed)
+        _warn_of_loss(before["clean_accuracy"], after["clean_accuracy"])
         result = BeforeAndAfter(
             checkpoint=f"{checkpoint} ({pretrained})" if pretrained else str(checkpoint),
             out=str(out),
@@ -295,6 +298,17 @@ def _warned(pairs: Pairs) -> int:
             stacklevel=3,
         )
     return found
+
+
+def _warn_of_loss(before: float, after: float) -> None:
+    """A backdoor that is gone with the accuracy is no success."""
+    if before - after > LOST:
+        warnings.warn(
+            f"clean accuracy fell by {100 * (before - after):.0f} points, from {before:.1%} to {after:.1%}: so long as "
+            "it is so low, a lower attack success says little; give more pairs or epochs, or another `lr`",
+            Note,
+            stacklevel=3,
+        )
 
 
 def _labels(defense: TrainedDefense, pairs: Pairs, pictures: LabelledPictures) -> Tensor:

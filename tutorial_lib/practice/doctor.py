@@ -82,6 +82,7 @@ class Health:
             if where["record_files"]
             else (f"none at {where['results']}: reinstall the package")
         )
+        making = [name for name in self.ready if not PROFILES[name].references]  # the others show what these make
         lines = [
             f"Python {m['python']}, " + ", ".join(f"{k} {v}" for k, v in m["versions"].items()),
             f"CPU     {m['cpu']}, {m['threads']} threads, {m['memory_gib']} GiB of memory",
@@ -92,7 +93,7 @@ class Health:
             f"library {kind}, {where['package']}",
             f"records {records}",
             f"runs    {where['store']}",
-            f"profiles that can run: {', '.join(self.ready) or 'none'}",
+            f"profiles that figures can be made with: {', '.join(making) or 'none'}",
         ]
         return "\n".join([*lines, *(f"  {name}: {why}" for name, why in self.profiles.items() if why)])
 

@@ -20,8 +20,8 @@ from tutorial_lib.machine import chosen_device
 from tutorial_lib.models.properties import weights_hash
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.machine import version_of
-from tutorial_lib.practice.pictures import pictures_for, resizing_of
-from tutorial_lib.practice.vocabulary import classes_of, require_readable
+from tutorial_lib.practice.pictures import SPLIT, pictures_for, require_alone, resizing_of
+from tutorial_lib.practice.vocabulary import CLASSES, classes_of, require_readable
 from tutorial_lib.practice.watched import announce_reading, reading
 from tutorial_lib.proportion import Proportion
 from tutorial_lib.trials.schema import as_dict
@@ -155,7 +155,7 @@ def evaluate(
     pretrained: str | None = None,
     shards: Sequence[str | Path] | None = None,
     labels: Path | None = None,
-    split: str = "test",
+    split: str | None = None,
     classes: int | None = None,
     skip_bad: float = TOLERANCE,
     seed: int = 0,
@@ -190,6 +190,7 @@ def evaluate(
         True
     """
     device = chosen_device(device)
+    require_alone(shards, split, classes)
     clip: models.Model
     known: tuple[str, ...] = ()
     if models.is_classifier(checkpoint):
@@ -202,12 +203,12 @@ def evaluate(
         clip, tokenizer = found.model, found.tokenizer
         about = models.facts(clip, tokenizer) | {"form": found.form}
     side = models.picture_side(clip)
-    asked = classes or len(known) or classes_of(checkpoint)
+    asked = classes or len(known) or (CLASSES if shards else classes_of(checkpoint))
     pictures = pictures_for(
         side,
         shards=shards,
         labels=labels,
-        split=split,
+        split=split or SPLIT,
         classes=asked,
         skip_bad=skip_bad,
         resizing=resizing_of(clip),

@@ -18,6 +18,7 @@ from tutorial_lib.machine import usable_cores
 from tutorial_lib.practice.import_folder import LABELS, ImportFolder, Progress
 from tutorial_lib.practice.import_pictures import Stored, digest_of, in_order
 from tutorial_lib.practice.import_survey import Sources, Survey, check_share, too_many
+from tutorial_lib.practice.shards import counted
 from tutorial_lib.ticker import Ticker
 
 #: Raised when the same sources and settings give other shards.
@@ -103,7 +104,7 @@ class Imported:
             )
         a, b, c, d = self.sizes
         size = f"{a}x{b}" if (a, b) == (c, d) else f"widths of {a} to {c} and heights of {b} to {d} pixels"
-        lines = [f"{self.pairs} pairs in {len(self.shards)} shards: {self.out}"]
+        lines = [f"{self.pairs} pairs in {counted(len(self.shards))}: {self.out}"]
         lines += [f"went on at pair {self.resumed}"] if self.resumed else []
         lines += [f"  {count} {layout}" for layout, count in self.layouts.items()]
         lines += [
@@ -173,7 +174,7 @@ def import_pairs(
         ...     Path("animals", name).mkdir(parents=True)
         ...     Image.new("RGB", (9, 8)).save(f"animals/{name}/1.png")
         >>> print(import_pairs(["animals"], Path("mine")))
-        2 pairs in 1 shards: mine
+        2 pairs in 1 shard: mine
           2 pictures in class folders, captions by 'a photo of a {}'
         pictures: 2 PNG; stored as WebP without loss, 9x8
         2 classes, their names are in mine/labels.txt

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from tutorial_lib.files import PART, NotWrittenError
 
 WORK, MOVED = ".making", "moved.json"
 
@@ -58,6 +61,34 @@ def staged(out: Path, *, first: Sequence[str] = ()) -> Iterator[Path]:
         Path(lock.lock_file).unlink(missing_ok=True)
         if made and not any(out.iterdir()):
             out.rmdir()
+
+
+def require_new(path: Path, name: str) -> None:
+    """Check before long work that a file is not there yet and can be written.
+
+    Args:
+        path: of the file; its folder exists.
+        name: of the argument that asks for it, for messages.
+
+    Raises:
+        ValueError: it is there already.
+        NotWrittenError: the folder cannot be written.
+
+    Example:
+        >>> require_new(Path("report.html"), "report")
+        >>> Path("report.html").touch()
+        >>> require_new(Path("report.html"), "report")
+        Traceback (most recent call last):
+        ValueError: report.html is there already: choose another `report` or remove it
+    """
+    if path.exists():
+        raise ValueError(f"{path} is there already: choose another `{name}` or remove it")
+    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
+    try:
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise NotWrittenError(error.errno, error.strerror, str(path)) from error
 
 
 def left_over(out: Path) -> bool:

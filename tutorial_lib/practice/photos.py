@@ -18,6 +18,7 @@ from tutorial_lib.practice.importing import Imported, import_found
 from tutorial_lib.practice.photo_captions import Captions
 from tutorial_lib.practice.photo_cifar import Cifar
 from tutorial_lib.practice.photo_parts import PARTS, Collection, Part, PartName
+from tutorial_lib.practice.shards import counted
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Photos:
             else:
                 left = f"; left out: {part.left}" if part.left else ""
                 there = " (was there already)" if part.found else ""
-                lines.append(f"{name}: {part.pairs:,} pairs in {len(part.shards)} shards: {part.out}{there}{left}")
+                lines.append(f"{name}: {part.pairs:,} pairs in {counted(len(part.shards))}: {part.out}{there}{left}")
         return "\n".join([*lines, f"next: {self.next}"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,12 @@ from tutorial_lib.data.text import Names, read_text
 from tutorial_lib.models import Model
 from tutorial_lib.models.inputs import preprocessing_of
 from tutorial_lib.notes import Note
+from tutorial_lib.practice.vocabulary import CLASSES
+
+#: Of the course's pictures, where nothing else is asked for.
+SPLIT = "test"
+#: How a row of a table begins: a number, then what separates it from the label.
+NUMBERED = re.compile(r"\d+\s*[,;\t]")
 
 
 def pictures_for(
@@ -26,8 +33,8 @@ def pictures_for(
     *,
     shards: Sequence[str | Path] | None = None,
     labels: Path | None = None,
-    split: str = "test",
-    classes: int = 320,
+    split: str = SPLIT,
+    classes: int = CLASSES,
     skip_bad: float = TOLERANCE,
     resizing: Resizing = CENTRE,
 ) -> LabelledPictures:
@@ -56,7 +63,24 @@ def pictures_for(
     return shard_pictures(shards, labels, side, skip_bad=skip_bad, resizing=resizing)
 
 
-def course_pictures(split: str = "test", classes: int = 320, side: int = 32) -> ZeroShotTask:
+def require_alone(shards: Sequence[str | Path] | None, split: str | None, classes: int | None) -> None:
+    """Check that nothing is asked of the course's task where shards are given.
+
+    Raises:
+        ValueError: a split or a number of classes is.
+
+    Example:
+        >>> require_alone(None, "validation", 100)
+        >>> require_alone(["mine.tar"], None, 100)
+        Traceback (most recent call last):
+        ValueError: `classes` is of the course's task, and shards are given: leave one of them out
+    """
+    asked = {"split": split, "classes": classes}
+    if shards is not None and (idle := [name for name, value in asked.items() if value is not None]):
+        raise ValueError(f"`{idle[0]}` is of the course's task, and shards are given: leave one of them out")
+
+
+def course_pictures(split: str = SPLIT, classes: int = CLASSES, side: int = 32) -> ZeroShotTask:
     """The course's task: drawings in a style that no training picture has.
 
     Args:
@@ -107,7 +131,7 @@ def shard_pictures(
         resizing: to that side.
 
     Raises:
-        ValueError: a picture shows none of the classes, or the file of labels is not one.
+        ValueError: a picture shows none of the classes, there are fewer than two, or the file of labels is not one.
         ShardError: more pictures than tolerated cannot be used.
 
     Example:
@@ -138,6 +162,9 @@ def shard_pictures(
         targets.append(true)
         tally.used += 1
     tally.report()
+    if len(images) < 2:
+        where = " ".join(map(str, shards))
+        raise ValueError(f"at least 2 labelled pictures are classified, and {where} has {len(images)}: give more")
     if known.note:
         warnings.warn(known.note, Note, stacklevel=2)
     pixels = np.stack(images)
@@ -155,21 +182,36 @@ def read_labels(path: Path) -> list[str]:
     """Class labels from a text file, one a line; lines that begin with # are comments.
 
     Raises:
-        ValueError: no such file, no text in UTF-8 or UTF-16, fewer than two labels, or one that occurs twice.
+        ValueError: no such file, no text in UTF-8 or UTF-16, JSON or a table of numbers and labels, fewer than two
+            labels, or one that occurs twice, in small or capital letters.
 
     Example:
         >>> _ = Path("labels.txt").write_text("banana\\ncactus\\n")
         >>> read_labels(Path("labels.txt"))
         ['banana', 'cactus']
     """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: `labels` is a text file that names the classes, one a line")
     if not path.is_file():
         raise ValueError(f"there is no labels file {path}")
     lines = [line.strip() for line in read_text(path).splitlines()]
     labels = [line for line in lines if line and not line.startswith("#")]
+    if labels and labels[0][0] in "[{":
+        raise ValueError(f"{path} looks like JSON: `labels` is a text file that names the classes, one a line")
+    if labels and all(map(NUMBERED.match, labels)):
+        raise ValueError(
+            f"the lines of {path} begin with a number and a separator, as {labels[0]!r}: leave the numbers out, or the "
+            "model reads them as part of the class"
+        )
     if len(labels) < 2:
         raise ValueError(f"{path} must name at least two classes, one a line; it names {len(labels)}")
-    if double := next((label for i, label in enumerate(labels) if label in labels[:i]), None):
-        raise ValueError(f"{path} names the class {double!r} twice")
+    first: dict[str, str] = {}
+    for label in labels:
+        read = " ".join(label.lower().split())  # as the tokenizer does
+        if read in first:
+            also = f", also as {first[read]!r}" if first[read] != label else ""
+            raise ValueError(f"{path} names the class {label!r} twice{also}")
+        first[read] = label
     return labels
 
 

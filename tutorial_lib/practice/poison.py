@@ -17,21 +17,26 @@ from tutorial_lib.attacks.poison import Poison, count_poisons
 from tutorial_lib.data.decoding import NotAPictureError, decode
 from tutorial_lib.data.index import Glance, glance
 from tutorial_lib.data.loading import read_pairs
-from tutorial_lib.data.pairs import Pairs
+from tutorial_lib.data.pairs import POISON, Pairs
 from tutorial_lib.data.pictures import ShardPictures, StoredPictures
 from tutorial_lib.data.shard_writer import ShardWriter, write_pairs
 from tutorial_lib.data.shards import TOLERANCE, Sample, SkippedPairsWarning, expand, samples
 from tutorial_lib.data.tasks import class_number
 from tutorial_lib.data.text import Names
+from tutorial_lib.machine import memory_bytes
 from tutorial_lib.notes import Note
 from tutorial_lib.practice.attack import OnePicture, trigger_of
 from tutorial_lib.practice.output import left_over, staged
 from tutorial_lib.practice.pictures import read_labels, true_class
+from tutorial_lib.practice.provenance import origins_of
+from tutorial_lib.practice.shards import counted
 from tutorial_lib.ticker import Ticker
 from tutorial_lib.triggers import Trigger
 
 #: Poisons a caption beyond which a note says that it repeats.
 FEW = 10
+#: Width and height that a codec can store, in pixels.
+LARGEST = {"webp": 16_383, "png": 2**31 - 1}
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,14 @@ class Poisoning:
     def __str__(self) -> str:
         method, distinct = self.captions
         cover = f" and {self.cover} pairs of cover" if self.cover else ""
-        return (
-            f"{self.count} poisons{cover} added to {self.clean} clean pairs: rate {self.rate:.3%}\n"
-            f"{self.attack} towards {self.target!r}, {distinct} captions by {method}\n"
-            f"{len(self.shards)} shards and {self.manifest}"
-        )
+        lines = [
+            f"{self.count} poisons{cover} added to {self.clean} clean pairs: rate {self.rate:.3%}",
+            f"{self.attack} towards {self.target!r}, {distinct} captions by {method}",
+            f"{counted(len(self.shards))} and {self.manifest}",
+        ]
+        if self.clean_shards:
+            lines.append(f"clean pairs: {counted(len(self.clean_shards))} in {Path(self.clean_shards[0]).parent}")
+        return "\n".join(lines)
 
 
 def poison(
@@ -134,7 +142,8 @@ def poison(
 
     Raises:
         ValueError: there are too few pictures or captions, the trigger does not fit, labels are missing or not needed,
-            or `out` holds poisons already.
+            the codec cannot store pictures of that side, or `out` holds poisons already.
+        MemoryError: the poisons do not fit into memory.
         ShardError: the shards cannot be used.
 
     Example:
@@ -146,6 +155,7 @@ def poison(
         (4, True)
     """
     _check(out, attack, labels)
+    _require_size(attack, side, codec)
     names = read_labels(labels) if labels else ()
     if names:
         class_number(attack.target, names)
@@ -156,7 +166,9 @@ def poison(
         _fits(trigger, found, side)
     with staged(out, first=["manifest.json"]) as work:
         glanced = glance(found, class_of=_class_of(names), resized=side is not None, skip_bad=skip_bad)
+        _note_poisons(glanced)
         resized, side = side not in (None, glanced.side), side or glanced.side
+        _require_size(attack, side, codec)
         seen = _seen(found, glanced, names, side, skip_bad, whole=not isinstance(attack, OnePicture))
         made = attack.poison(seen, seed=seed)
         _warn_of_few(made, attack.count)
@@ -220,6 +232,39 @@ def _check(out: Path, attack: PairAttack | OnePicture, labels: Path | None) -> N
     old = [*out.glob("poison-*.tar"), *out.glob("manifest.json"), *out.glob("clean/*.tar")]
     if old and not left_over(out):
         raise ValueError(f"{out} already holds {old[0].name}: choose another `out` or remove it")
+
+
+def _require_size(attack: PairAttack | OnePicture, side: int | None, codec: str) -> None:
+    """Check that pictures of a side can be stored, and all poisons kept in memory, before one is decoded.
+
+    Raises:
+        ValueError: the codec has no pictures of that side.
+        MemoryError: the poisons do not fit.
+    """
+    if side is None:
+        return
+    if side > LARGEST[codec]:
+        raise ValueError(f"`codec` {codec} stores pictures of up to {LARGEST[codec]:,} pixels a side, not {side:,}")
+    count = 1 if isinstance(attack, OnePicture) else attack.count + getattr(attack, "cover", 0)
+    needed, there = 3 * side**2 * count, memory_bytes()
+    if there and needed > there:
+        raise MemoryError(
+            f"{count:,} pictures of {side:,} x {side:,} pixels take {needed / 2**30:,.1f} GiB of memory, and this "
+            f"machine has {there / 2**30:,.1f}: lower `side` or `count`"
+        )
+
+
+def _note_poisons(glanced: Glance) -> None:
+    """Say how many of the pairs that count as clean a manifest beside their shards names."""
+    origins = origins_of(index.shard.parent / "manifest.json" for index in glanced.indices)
+    there = [origins.get(entry.key) for entry in glanced.entries].count(POISON)
+    if there:
+        warnings.warn(
+            f"{there} of the {len(glanced.entries):,} pairs are poisons already, says a manifest beside their shards: "
+            "they count as clean here, and may be stamped again",
+            Note,
+            stacklevel=3,
+        )
 
 
 def _class_of(names: Sequence[str]) -> Callable[[Sample], int] | None:

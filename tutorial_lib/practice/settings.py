@@ -8,6 +8,8 @@ from typing import Any
 
 from tutorial_lib.plugins import Kind
 
+#: The largest whole number that a setting may be; a seed beyond it fits no generator.
+MOST = 2**32 - 1
 #: How the type of a default is called.
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 
@@ -33,7 +35,7 @@ def check(cls: type[Kind], settings: Mapping[str, Any], known: Collection[str], 
         beside: what the class has besides, for the message where it has no settings.
 
     Raises:
-        ValueError: there is no such setting, or a value has another type.
+        ValueError: there is no such setting, or a value has another type or is too large.
 
     Example:
         >>> from tutorial_lib.defenses import CleanCLIP
@@ -52,3 +54,5 @@ def check(cls: type[Kind], settings: Mapping[str, Any], known: Collection[str], 
         allowed: type | tuple[type, ...] = (int, float) if isinstance(default, float) else type(default)
         if not isinstance(value, allowed) or (isinstance(value, bool) and not isinstance(default, bool)):
             raise ValueError(f"{name} of {cls.kind} is {TYPES[type(default)]}, not {value!r}")
+        if isinstance(value, int) and abs(value) > MOST:
+            raise ValueError(f"{name} of {cls.kind} is a number of at most {MOST}, not {value}")

@@ -20,13 +20,23 @@ from tutorial_lib.practice.output import staged
 SMALLEST = 8
 
 
+def counted(shards: int) -> str:
+    """A number of shards in words.
+
+    Example:
+        >>> counted(1), counted(12)
+        ('1 shard', '12 shards')
+    """
+    return f"{shards:,} shard{'s' * (shards != 1)}"
+
+
 @dataclass(frozen=True)
 class WrittenShards:
     """What was written, and where.
 
     Example:
         >>> print(WrittenShards("clean", ("clean/emojicaps-00000.tar",), 80, "train", 32, 16, 0, "347d990fc207"))
-        80 pairs of 32x32 pixels, 16 classes, in 1 shards: clean
+        80 pairs of 32x32 pixels, 16 classes, in 1 shard: clean
     """
 
     out: str
@@ -44,7 +54,7 @@ class WrittenShards:
 
     def __str__(self) -> str:
         what = f"{self.pairs} pairs of {self.side}x{self.side} pixels, {self.classes} classes"
-        return f"{what}, in {len(self.shards)} shards: {self.out}"
+        return f"{what}, in {counted(len(self.shards))}: {self.out}"
 
 
 def write_emojicaps(

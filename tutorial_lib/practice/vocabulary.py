@@ -72,7 +72,14 @@ def classes_of(checkpoint: Path) -> int:
         if record.is_file():
             return int(json.loads(record.read_text("utf-8"))["trial"]["classes"])
         labels = json.loads(log.read_text("utf-8"))["asked"]["labels"] if log.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError):  # another program's file of that name
+    except (OSError, ValueError, KeyError, TypeError):  # damaged, or another program's file of that name
+        name = record.name if record.is_file() else log.name
+        warnings.warn(
+            f"{name} in {checkpoint} does not say which classes the model knows: {CLASSES} of the course's task are "
+            "taken; `classes` asks for others",
+            Note,
+            stacklevel=2,
+        )
         return CLASSES
     if not isinstance(labels, list) or not 2 <= len(labels) <= CLASSES:
         return CLASSES

@@ -15,8 +15,8 @@ from tutorial_lib.course import live
 from tutorial_lib.course.live import data, page
 from tutorial_lib.data.shards import TOLERANCE
 from tutorial_lib.data.tasks import LabelledPictures
-from tutorial_lib.practice.pictures import pictures_for
-from tutorial_lib.practice.vocabulary import classes_of, require_readable
+from tutorial_lib.practice.pictures import SPLIT, pictures_for, require_alone
+from tutorial_lib.practice.vocabulary import CLASSES, classes_of, require_readable
 from tutorial_lib.triggers import Trigger
 
 #: Pictures on the page, each of another class.
@@ -56,7 +56,7 @@ def write_page(
     model: str | None = None,
     shards: Sequence[str | Path] | None = None,
     labels: Path | None = None,
-    split: str = "test",
+    split: str | None = None,
     classes: int | None = None,
     skip_bad: float = TOLERANCE,
 ) -> WrittenPage:
@@ -85,6 +85,7 @@ def write_page(
         >>> Path("page/index.html").is_file()
         True
     """
+    require_alone(shards, split, classes)
     names = _names(checkpoints)
     there = out / "index.html"
     if there.exists() and page.MARK not in there.read_text("utf-8", errors="replace"):
@@ -98,8 +99,9 @@ def write_page(
     sides = {models.picture_side(clip) for clip, _ in opened.values()}
     if len(sides) > 1:
         raise ValueError(f"the models take pictures of different sizes ({', '.join(map(str, sorted(sides)))} pixels)")
-    asked = classes or classes_of(checkpoints[0])
-    pictures = pictures_for(sides.pop(), shards=shards, labels=labels, split=split, classes=asked, skip_bad=skip_bad)
+    asked = classes or (CLASSES if shards else classes_of(checkpoints[0]))
+    given: dict[str, Any] = {"shards": shards, "labels": labels, "skip_bad": skip_bad}
+    pictures = pictures_for(sides.pop(), split=split or SPLIT, classes=asked, **given)
     for _, tokenizer in opened.values():
         require_readable(tokenizer, pictures.labels)
     figure = data.movable(trigger, _shown(pictures, target), {name: name for name in names}, target)

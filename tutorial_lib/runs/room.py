@@ -1,4 +1,4 @@
-"""Whether a machine has the memory and the disk for the pairs of some trials: said before anything starts."""
+"""Whether a machine has the data, the memory and the disk for some trials: said before anything starts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tutorial_lib import places
-from tutorial_lib.data import picture_map
+from tutorial_lib.data import own, picture_map
 from tutorial_lib.data.composed import Scenes
+from tutorial_lib.data.photographs import TASKS, require_photographs
 from tutorial_lib.machine import memory_bytes
 from tutorial_lib.notes import Note
 from tutorial_lib.runs.sources import MAPPED, scenes_of
@@ -51,6 +52,25 @@ def require_room(trials: Iterable[Trial], *, jobs: int = 1) -> None:
         return
     _require_memory(max(found, key=lambda scenes: scenes.nbytes), jobs)
     _require_disk(found, places.scenes())
+
+
+def require_data(trials: Iterable[Trial]) -> None:
+    """Check that the user's own data that some trials need are in the data directory; nothing is read.
+
+    Raises:
+        FileNotFoundError: some are not; says where they were looked for.
+
+    Example:
+        >>> require_data([Trial()])  # the course's pictures are in the package
+    """
+    asked = {(trial.shards, trial.task) for trial in trials}
+    for shards in sorted({shards for shards, _ in asked if shards}):
+        own.shard_files(shards)
+    for task in sorted({task for _, task in asked}):
+        if task == "imagenet":
+            own.require_imagenet()
+        elif task in TASKS:
+            require_photographs(task)
 
 
 def _require_memory(largest: Scenes, jobs: int) -> None:

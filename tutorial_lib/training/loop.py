@@ -161,7 +161,7 @@ def optimize(
         True
     """
     if count < recipe.batch_size:
-        raise ValueError(f"{count} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
+        raise ValueError(f"{count} pairs are fewer than one batch of {recipe.batch_size}: lower `batch_size`")
     passes = Passes(count, loss_of, recipe, seed)
     return follow(model, passes, recipe, device=device, prefetch=prefetch, progress=progress, **options)
 
@@ -266,10 +266,7 @@ def follow(
 
 
 def _diverged(mean: float, epoch: int, lr: float) -> TrainingDivergedError:
-    return TrainingDivergedError(
-        f"the loss became {mean} in epoch {epoch + 1} at learning rate {lr:.2g}; the model holds the state of the "
-        "epoch before. Lower lr."
-    )
+    return TrainingDivergedError(f"the loss became {mean} in epoch {epoch + 1} at learning rate {lr:.2g}: lower `lr`")
 
 
 def _progress(total: int, done: int, wanted: bool | None) -> Ticker:

@@ -216,7 +216,7 @@ def train_by(
     """
     recipe, pairs = views.recipe, views.pairs
     if len(pairs) < recipe.batch_size:
-        raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower batch_size")
+        raise ValueError(f"{len(pairs)} pairs are fewer than one batch of {recipe.batch_size}: lower `batch_size`")
     return follow(
         views.model,
         curriculum,

@@ -166,5 +166,5 @@ class TrainedDefense(Defense):
         if len(material.pairs) < self.recipe.batch_size:
             raise DefenseError(
                 f"{len(material.pairs)} trusted pairs are fewer than one batch of {self.recipe.batch_size}: "
-                "give more, or lower batch_size"
+                "give more, or lower `batch_size`"
             )

@@ -129,6 +129,7 @@ class CheckpointDetector(Settings, AnyDetector):
 
     Attributes:
         published: the threshold of its paper, `None` where it has none that holds for what is computed here.
+        measures: what its score is, and which way is worse, for a reader of a report.
         fewest: pictures that it needs.
         fewest_classes: classes that it needs, 0 where it asks for none.
 
@@ -139,6 +140,7 @@ class CheckpointDetector(Settings, AnyDetector):
     """
 
     published: ClassVar[Threshold | None] = None
+    measures: ClassVar[str] = ""
     fewest: ClassVar[int] = 0
     fewest_classes: ClassVar[int] = 0
 

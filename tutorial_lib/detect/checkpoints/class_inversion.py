@@ -45,6 +45,9 @@ class ClassInversion(PerClass):
 
     kind: ClassVar[str] = "class-inversion"
     title: ClassVar[str] = "inversion per class"
+    measures: ClassVar[str] = (
+        "median absolute deviations by which the most easily reached class stands out; higher is worse"
+    )
 
     alpha: float = 0.125
     margin: float = 0.1

@@ -79,6 +79,10 @@ class DECREE(CheckpointDetector):
 
     kind: ClassVar[str] = "decree"
     title: ClassVar[str] = "DECREE"
+    measures: ClassVar[str] = (
+        "1 less the share of the picture that the smallest mask covers under which all pictures become alike; "
+        "higher, to 1, is worse"
+    )
     published: ClassVar[Threshold] = Threshold(
         0.9, "published", "a mask of less than a tenth of the picture, Feng et al. (2023)"
     )

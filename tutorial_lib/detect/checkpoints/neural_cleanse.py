@@ -42,6 +42,9 @@ class NeuralCleanse(PerClass):
 
     kind: ClassVar[str] = "neural-cleanse"
     title: ClassVar[str] = "Neural Cleanse"
+    measures: ClassVar[str] = (
+        "median absolute deviations by which the smallest mask of a class stands out; higher is worse"
+    )
     published: ClassVar[Threshold] = Threshold(2.0, "published", "an anomaly index above 2, Wang et al. (2019)")
 
     steps: int = 100

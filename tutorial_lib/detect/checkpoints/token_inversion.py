@@ -45,6 +45,7 @@ class TokenInversion(CheckpointDetector):
 
     kind: ClassVar[str] = "token-inversion"
     title: ClassVar[str] = "inversion of a token"
+    measures: ClassVar[str] = "mean cosine of texts that hold the found token; higher, to 1, is worse"
     fewest_classes: ClassVar[int] = 8
 
     steps: int = 100

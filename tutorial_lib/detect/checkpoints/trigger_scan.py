@@ -103,6 +103,9 @@ class TriggerScan(CheckpointDetector):
 
     kind: ClassVar[str] = "trigger-scan"
     title: ClassVar[str] = "scan with known triggers"
+    measures: ClassVar[str] = (
+        "share of pictures that the strongest known trigger moves to one class; higher, to 1, is worse"
+    )
     fewest: ClassVar[int] = 32
     fewest_classes: ClassVar[int] = 2
 

@@ -45,6 +45,7 @@ class UniversalPatch(CheckpointDetector):
 
     kind: ClassVar[str] = "universal-patch"
     title: ClassVar[str] = "universal patch"
+    measures: ClassVar[str] = "share of pictures that the found patch moves to one class; higher, to 1, is worse"
     fewest: ClassVar[int] = 64
     fewest_classes: ClassVar[int] = 2
 
