@@ -49,6 +49,14 @@ def test_the_models_as_they_are_have_no_rating():
     assert set(row) == {"success", "accuracy", "on_triggered"}
 
 
+def test_rows_of_models_that_stay_as_they_are_are_named():
+    (said,) = comparison.kept(TABLE.rows)
+    assert said == TABLE.notes[-1]
+    assert "self-supervision only (badnets)" in said
+    assert "CleanCLIP" not in said
+    assert comparison.kept([row for row in TABLE.rows if row.words[1] in ("none", "CleanCLIP")]) == []
+
+
 def test_the_scale_is_named_in_the_title():
     assert TABLE.title.endswith("1.4 million parameters, 32-pixel pictures, 4,000 pairs (profile pilot)")
     assert TABLE.profile == "pilot"

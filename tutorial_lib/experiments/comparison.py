@@ -139,7 +139,20 @@ def of_defenses(results: Results) -> Comparison:
                 rows.append(made)
     first = results.of(before(p.cleaning.attacked(a, s)) for a in p.cleaning.attacks for s in results.seeds)
     title = f"Attacks × defenses: {scale(results, first)}"
-    return Comparison("defenses", title, ("attack", "defense"), OF_DEFENSES, tuple(rows), p.name, DEFENDED)
+    notes = (*DEFENDED, *kept(rows))
+    return Comparison("defenses", title, ("attack", "defense"), OF_DEFENSES, tuple(rows), p.name, notes)
+
+
+def kept(rows: Sequence[Row]) -> list[str]:
+    """A sentence that names the rows whose numbers are those of the model as it is, if there are any."""
+    start = {row.words[0]: row.values for row in rows if row.words[1] == "none"}
+    measured = (SUCCESS.key, ACCURACY.key, TRIGGERED.key)
+    same = [
+        f"{row.words[1]} ({row.words[0]})"
+        for row in rows
+        if row.words[1] != "none" and all(row.values[k] == start[row.words[0]][k] for k in measured)
+    ]
+    return [f"No setting was cheap enough, and every model stays as it is: {', '.join(same)}."] if same else []
 
 
 def of_detectors(results: Results) -> Comparison:
