@@ -85,6 +85,16 @@ def test_methods_differ_and_nothing_but_the_attack_is_vermilion():
     assert red == {"x ⊕ bd", "triggered", "pairs with the trigger", "attack success"}
 
 
+def test_a_log_axis_has_ticks_where_something_was_measured():
+    fig = plots.log_axis(plots.figure("x"), [100, 3, 20, 3, 0, 20_000, 5_299_200])
+    assert fig.layout.xaxis.type == "log"
+    assert list(fig.layout.xaxis.tickvals) == [3, 20, 100, 20_000, 5_299_200]
+    assert list(fig.layout.xaxis.ticktext) == ["3", "20", "100", "20k", "5.3M"]
+    for value, text in zip(fig.layout.xaxis.tickvals, fig.layout.xaxis.ticktext, strict=True):
+        read = float(text.rstrip("kM").replace(",", "")) * {"k": 1e3, "M": 1e6}.get(text[-1], 1)
+        assert read == pytest.approx(value, rel=0.005)
+
+
 def test_line_draws_its_interval():
     fig = plots.line(plots.figure("x"), [1, 2], [0.5, 0.6], "n", low=[0.4, 0.3], high=[0.7, 0.9])
     assert np.allclose(fig.data[0].error_y.array, [0.2, 0.3])

@@ -173,6 +173,31 @@ def line(
     return fig
 
 
+def log_axis(fig: go.Figure, values: Sequence[float]) -> go.Figure:
+    """Make x logarithmic, with ticks where something was measured: plotly's own read "5 6 7 8 9 1 2 3".
+
+    Args:
+        values: the positions; none at or below zero has a place on the axis.
+
+    Example:
+        >>> fig = log_axis(figure("A rise."), [0.05, 3, 1000, 1_360_000])
+        >>> fig.layout.xaxis.ticktext
+        ('0.05', '3', '1,000', '1.36M')
+    """
+    ticks = sorted({float(v) for v in values if v > 0})
+    fig.update_xaxes(type="log", tickvals=ticks, ticktext=[_short(v) for v in ticks])
+    return fig
+
+
+def _short(value: float) -> str:
+    """A number as a tick: at most five letters."""
+    if value >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    if value >= 1e4:
+        return f"{value / 1e3:.3g}k"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def contact_sheet(images: Tensor, *, columns: int = 8, zoom: int = 3, gap: int = 2) -> Image.Image:
     """Pictures side by side on white.
 
