@@ -285,7 +285,10 @@ def pictures(
 
 def _broken(text: str, pixels: int) -> str:
     """A text in lines of so many pixels, broken at spaces only."""
-    lines = [textwrap.wrap(part, max(1, pixels // 6), break_long_words=False, break_on_hyphens=False) for part in text.split("<br>")]
+    lines = [
+        textwrap.wrap(part, max(1, pixels // 6), break_long_words=False, break_on_hyphens=False)
+        for part in text.split("<br>")
+    ]
     return "<br>".join(line for part in lines for line in part)
 
 
