@@ -35,8 +35,9 @@ def cell(table: Comparison, row: Row, measure: Measure) -> str:
     if found is None:
         return f'<td class="number">{escape(table.said(row, measure))}</td>'
     text = measure.written(found.value)
-    if not math.isnan(found.low) and found.high > found.low:
-        text += f" <small>[{measure.written(found.low)}, {measure.written(found.high)}]</small>"
+    low, high = measure.written(found.low), measure.written(found.high)
+    if not math.isnan(found.low) and low != high:
+        text += f" <small>[{low}, {high}]</small>"
     return f'<td class="number" data-value="{found.value:.6g}" title="{found.n} models">{text}</td>'
 
 
