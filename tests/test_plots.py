@@ -38,6 +38,27 @@ def test_picture_grid_embeds_the_sheet_and_its_titles():
     assert fig.layout.meta["sheet"] == {"count": 4, "columns": 2, "picture": [24, 24], "cell": [45, 45]}
 
 
+def test_long_titles_are_broken_at_spaces_and_have_room():
+    images = torch.zeros(4, 3, 20, 20, dtype=torch.uint8)
+    titles = ["a low resolution toy of a rooster", "one", "already<br>broken", "unbreakablewordofgreatlength"]
+    fig = plots.pictures(images, "four", titles=titles, columns=2, zoom=4)
+    shown = [a.text for a in fig.layout.annotations]
+    assert shown == ["a low<br>resolution<br>toy of a<br>rooster", *titles[1:]]
+    assert [" ".join(text.split("<br>")) for text in shown] == [" ".join(text.split("<br>")) for text in titles]
+    right, down = fig.layout.meta["sheet"]["cell"]
+    assert (
+        down - 4 * 20 >= 4 * 14 > right - 4 * 20
+    )  # room for four lines, and pictures beside each other as close as ever
+    png = base64.b64decode(fig.data[0].source.split(",", 1)[1])
+    assert Image.open(io.BytesIO(png)).size == (2 * right, 2 * down)
+    assert [(a.x, a.y) for a in fig.layout.annotations] == [
+        (40, 80),
+        (right + 40, 80),
+        (40, down + 80),
+        (right + 40, down + 80),
+    ]
+
+
 def test_groups_differ_in_colour_and_marker():
     points = np.random.default_rng(0).normal(size=(30, 2))
     fig = plots.scatter_groups(points, ["a", "b", "c"] * 10, "three groups")
@@ -83,6 +104,16 @@ def test_methods_differ_and_nothing_but_the_attack_is_vermilion():
             assert len({style[::2][k] for style in part}) == len(part)
     red = {name for name, style in plots.STYLES.items() if style.colour == plots.VERMILION}
     assert red == {"x ⊕ bd", "triggered", "pairs with the trigger", "attack success"}
+
+
+def test_a_log_axis_has_ticks_where_something_was_measured():
+    fig = plots.log_axis(plots.figure("x"), [100, 3, 20, 3, 0, 20_000, 5_299_200])
+    assert fig.layout.xaxis.type == "log"
+    assert list(fig.layout.xaxis.tickvals) == [3, 20, 100, 20_000, 5_299_200]
+    assert list(fig.layout.xaxis.ticktext) == ["3", "20", "100", "20k", "5.3M"]
+    for value, text in zip(fig.layout.xaxis.tickvals, fig.layout.xaxis.ticktext, strict=True):
+        read = float(text.rstrip("kM").replace(",", "")) * {"k": 1e3, "M": 1e6}.get(text[-1], 1)
+        assert read == pytest.approx(value, rel=0.005)
 
 
 def test_line_draws_its_interval():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -123,7 +124,7 @@ def figure(alt: str, *, x: str = "", y: str = "", height: int = 360, title: str 
     fig.update_xaxes(title_text=x or None)
     fig.update_yaxes(title_text=y or None)
     if stamp:
-        small = {"size": 10, "color": "#767676"}
+        small = {"size": 11}  # in the colour of the page's text, which a dark page has lighter
         fig.add_annotation(
             text=stamp, xref="paper", yref="paper", x=1, y=0, yshift=-62, yanchor="top", showarrow=False, font=small
         )
@@ -173,7 +174,34 @@ def line(
     return fig
 
 
-def contact_sheet(images: Tensor, *, columns: int = 8, zoom: int = 3, gap: int = 2) -> Image.Image:
+def log_axis(fig: go.Figure, values: Sequence[float]) -> go.Figure:
+    """Make x logarithmic, with ticks where something was measured: plotly's own read "5 6 7 8 9 1 2 3".
+
+    Args:
+        values: the positions; none at or below zero has a place on the axis.
+
+    Example:
+        >>> fig = log_axis(figure("A rise."), [0.05, 3, 1000, 1_360_000])
+        >>> fig.layout.xaxis.ticktext
+        ('0.05', '3', '1,000', '1.36M')
+    """
+    ticks = sorted({float(v) for v in values if v > 0})
+    fig.update_xaxes(type="log", tickvals=ticks, ticktext=[_short(v) for v in ticks])
+    return fig
+
+
+def _short(value: float) -> str:
+    """A number as a tick: at most five letters."""
+    if value >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    if value >= 1e4:
+        return f"{value / 1e3:.3g}k"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def contact_sheet(
+    images: Tensor, *, columns: int = 8, zoom: int = 3, gap: int = 2, below: int | None = None
+) -> Image.Image:
     """Pictures side by side on white.
 
     Args:
@@ -181,6 +209,7 @@ def contact_sheet(images: Tensor, *, columns: int = 8, zoom: int = 3, gap: int =
         columns: pictures in a row.
         zoom: how many screen pixels one picture pixel becomes.
         gap: white pixels between pictures, before zooming.
+        below: those under a picture, by default as many.
 
     Example:
         >>> import torch
@@ -190,10 +219,10 @@ def contact_sheet(images: Tensor, *, columns: int = 8, zoom: int = 3, gap: int =
     import torch
 
     count, _, height, width = images.shape
-    rows = -(-count // columns)
-    sheet = torch.full((3, rows * (height + gap), columns * (width + gap)), 255, dtype=torch.uint8)
+    rows, down = -(-count // columns), height + (gap if below is None else below)
+    sheet = torch.full((3, rows * down, columns * (width + gap)), 255, dtype=torch.uint8)
     for i, picture in enumerate(images):
-        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        top, left = (i // columns) * down, (i % columns) * (width + gap)
         sheet[:, top : top + height, left : left + width] = picture
     small = Image.fromarray(sheet.permute(1, 2, 0).numpy())
     return small.resize((small.width * zoom, small.height * zoom), Image.Resampling.NEAREST)
@@ -208,11 +237,12 @@ def pictures(
     zoom: int = 3,
     title: str = "",
 ) -> go.Figure:
-    """A grid of pictures as a figure, with a line of text under each one where `titles` are given.
+    """A grid of pictures as a figure, with a text under each one where `titles` are given.
 
     Args:
         images: shape (N, 3, H, W), uint8.
         alt: what the grid shows.
+        titles: a text that is wider than its picture is broken at spaces; `<br>` breaks it too.
 
     Returns:
         The figure; its layout's `meta["sheet"]` says where the pictures lie, so that a page can lay them out anew.
@@ -224,8 +254,11 @@ def pictures(
         ['one', 'two']
     """
     height, width = images.shape[2:]
+    said = [_broken(text, width * zoom) for text in titles or ()]
+    lines = max((text.count("<br>") + 1 for text in said), default=1)
     gap = 2 if titles is None else max(2, 22 // zoom)
-    sheet = contact_sheet(images, columns=columns, zoom=zoom, gap=gap)
+    below = 2 if titles is None else max(2, (8 + 14 * lines) // zoom)
+    sheet = contact_sheet(images, columns=columns, zoom=zoom, gap=gap, below=below)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
     source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -235,19 +268,28 @@ def pictures(
     fig.update_xaxes(visible=False, range=[0, sheet.width], constrain="domain")
     fig.update_yaxes(visible=False, range=[sheet.height, 0], scaleanchor="x", constrain="domain")
     at = {"count": len(images), "columns": columns, "picture": [width * zoom, height * zoom]}
-    at["cell"] = [(width + gap) * zoom, (height + gap) * zoom]
+    at["cell"] = [(width + gap) * zoom, (height + below) * zoom]
     fig.update_layout(margin={"l": 5, "r": 5, "t": top, "b": 0}, meta={"alt": alt, "sheet": at})
-    for i, text in enumerate(titles or ()):
+    for i, text in enumerate(said):
         row, column = divmod(i, columns)
         fig.add_annotation(
             x=(column * (width + gap) + width / 2) * zoom,
-            y=(row * (height + gap) + height) * zoom,
+            y=(row * (height + below) + height) * zoom,
             text=text,
             showarrow=False,
             yanchor="top",
-            font={"size": 10},
+            font={"size": 12},
         )
     return fig
+
+
+def _broken(text: str, pixels: int) -> str:
+    """A text in lines of so many pixels, broken at spaces only."""
+    lines = [
+        textwrap.wrap(part, max(1, pixels // 6), break_long_words=False, break_on_hyphens=False)
+        for part in text.split("<br>")
+    ]
+    return "<br>".join(line for part in lines for line in part)
 
 
 def scatter_groups(
@@ -321,9 +363,10 @@ def _scatter(
             legendgroup=name,
             text=texts[mine].tolist(),
             hoverinfo="text",
-            marker={"color": drawn.colour, "symbol": drawn.marker, "size": 6, "opacity": 0.75},
+            marker={"color": drawn.colour, "symbol": drawn.marker, "size": 8, "opacity": 0.75},
             **where,
         )
+    fig.update_layout(legend_itemsizing="constant")
     fig.update_xaxes(showticklabels=False, zeroline=False)
     fig.update_yaxes(showticklabels=False, zeroline=False)
 

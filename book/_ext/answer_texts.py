@@ -82,11 +82,11 @@ class Number:
 
     @property
     def low(self) -> Part:
-        return Part(self.scale * self.estimate.low, self.form)
+        return Part(self.scale * max(self.estimate.low, quantities.bounds(self.text)[0]), self.form)
 
     @property
     def high(self) -> Part:
-        return Part(self.scale * self.estimate.high, self.form)
+        return Part(self.scale * min(self.estimate.high, quantities.bounds(self.text)[1]), self.form)
 
     @property
     def models(self) -> int:

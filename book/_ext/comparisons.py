@@ -35,14 +35,18 @@ def cell(table: Comparison, row: Row, measure: Measure) -> str:
     if found is None:
         return f'<td class="number">{escape(table.said(row, measure))}</td>'
     text = measure.written(found.value)
-    if not math.isnan(found.low) and found.high > found.low:
-        text += f" <small>[{measure.written(found.low)}, {measure.written(found.high)}]</small>"
+    low, high = measure.written(found.low), measure.written(found.high)
+    if not math.isnan(found.low) and low != high:
+        text += f" <small>[{low}, {high}]</small>"
     return f'<td class="number" data-value="{found.value:.6g}" title="{found.n} models">{text}</td>'
 
 
 def html(table: Comparison) -> str:
-    """The table; a script finds what it needs in its classes and data."""
-    heads = [f'<th scope="col">{escape(name)}</th>' for name in table.columns]
+    """The table; a script finds what it needs in its classes and data.
+
+    What it is stands before the box in which it scrolls: a caption would be as wide as the table, and cut with it.
+    """
+    heads = [f'<th scope="col" class="word">{escape(name)}</th>' for name in table.columns]
     heads += [f'<th scope="col" class="number" data-best="{m.best}">{escape(m.head)}</th>' for m in table.measures]
     body = "".join(
         "<tr>"
@@ -51,9 +55,12 @@ def html(table: Comparison) -> str:
         + "</tr>"
         for row in table.rows
     )
-    caption = f"<caption>{escape(table.title)}. Brackets: 95 % interval over models.</caption>"
+    name = f"comparison-{table.name}"
+    said = f"{escape(table.title)}. Brackets: 95 % interval over models."
     return (
-        f'<div class="comparison" id="comparison-{table.name}"><table class="table">{caption}'
+        f'<p class="comparison-caption" id="{name}-caption">{said}</p>'
+        f'<div class="comparison" id="{name}" tabindex="0">'
+        f'<table class="table" aria-labelledby="{name}-caption">'
         f"<thead><tr>{''.join(heads)}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -70,7 +77,8 @@ class ComparisonDirective(SphinxDirective):
         except ValueError as error:
             raise self.error(str(error)) from error
         if not table.rows:
-            return [nodes.paragraph("", f"{table.title}: there are no records yet.")]
+            title = table.title.partition(":")[0]
+            return [nodes.paragraph("", f"{title}: there are no records yet.")]
         notes = nodes.bullet_list("", *(nodes.list_item("", nodes.paragraph("", note)) for note in table.notes))
         return [nodes.raw("", html(table), format="html"), notes]
 

@@ -6,6 +6,7 @@ Pixels across are shares of the width, so that one drawing fits a phone and a de
 from __future__ import annotations
 
 import math
+import re
 from html import escape
 
 from tutorial_lib.evidence.claims import Claim, Verdict
@@ -28,7 +29,7 @@ def asked(claim: Claim) -> tuple[str, str]:
     Example: "z of the largest model less z of the smallest", above 0, becomes
     "z of the largest model − z of the smallest" and "> 0".
     """
-    what = claim.what.strip().replace(" less ", f" {MINUS} ")
+    what = re.sub(r" less (?!than\b)", f" {MINUS} ", claim.what.strip())
     if claim.kind == "exists":
         return what, "in some models"
     low, high = number(claim.above), number(claim.below)
@@ -101,5 +102,10 @@ def strip(verdict: Verdict) -> str:
 
 
 def place(claim: Claim) -> str:
-    """Where the source says it: a numbered section by its number, another place by its name."""
-    return f"section {claim.section}" if claim.section[:1].isdigit() else claim.section
+    """Where the source says it: a numbered section by its number, another place by its name.
+
+    The book has slides of its own, so those of a paper's authors are called theirs.
+    """
+    if claim.section[:1].isdigit():
+        return f"section {claim.section}"
+    return f"authors’ {claim.section}" if claim.section.startswith("slides") else claim.section

@@ -37,9 +37,10 @@ def sheet(figure: dict[str, Any], most: int, size: float) -> str:
         )
         if k in said:
             out.append(text(x + wide / 2, y + high + size, said[k], size=size))
-    width, height = across * right - (right - wide), ((blocks - 1) * (rows + 0.15) + rows) * step
+    edge = (right - wide) / 2 if lines else 0  # a text may be wider than its picture by this, at the edges too
+    width, height = across * right - (right - wide) + 2 * edge, ((blocks - 1) * (rows + 0.15) + rows) * step
     return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" style="max-width:{ENLARGED * width:g}px" fill="currentColor" '
+        f'<svg viewBox="{-edge:g} 0 {width:g} {height:g}" style="max-width:{ENLARGED * width:g}px" fill="currentColor" '
         f'aria-hidden="true">{"".join(out)}</svg>'
     )
 

@@ -60,6 +60,10 @@ class Axis:
         """Pixels and texts."""
         if self.words:
             return [(self.at(word), word) for word in self.words]
+        if self.given.get("tickvals"):
+            values = [float(v) for v in self.given["tickvals"]]
+            texts = self.given.get("ticktext") or [f"{v:,.10g}" for v in values]
+            return [(self.at(v), said) for v, said in zip(values, texts, strict=True)]
         power = self.given.get("exponentformat") == "power"
         values = decades(self.low, self.high) if self.log else rounded(self.low, self.high)
         return [(self.at(v), _power(v) if power and self.log else f"{v:,.10g}".replace("-", "−")) for v in values]

@@ -111,7 +111,7 @@ def line(verdict: Verdict, found: Source, parse: Parse, *, anchor: bool = False)
     measure = f'<p class="claim-asks">{text(what)} <b>{text(where)}</b></p>'
     node = nodes.container(classes=["claim", *classes(verdict)])
     if anchor:
-        node["ids"].append(f"claim-{claim.id.replace('_', '-')}")
+        node["ids"].append(anchor_of(claim))
     node += raw(f'{head}<div class="claim-line">{measure}{forest.strip(verdict)}</div>')
     node += raw(f"<details><summary>numbers and reasons</summary>{numbers(verdict)}")
     if verdict.why:
@@ -120,16 +120,45 @@ def line(verdict: Verdict, found: Source, parse: Parse, *, anchor: bool = False)
     return node
 
 
-def lines(chosen: Iterable[Claim], parse: Parse, profile: str = PROFILE, *, anchors: bool = False) -> nodes.container:
-    """Claims below one another.
+def not_run(verdicts: list[Verdict]) -> nodes.raw:
+    """Claims without records as one folded list: what was written down, and where all about it stands."""
+    items = "".join(
+        f'<li><a href="paper_beside_ours.html#{anchor_of(v.claim)}">{text(v.claim.says)}</a> '
+        f'<span class="claim-place">({text(forest.place(v.claim))})</span></li>'
+        for v in verdicts
+    )
+    many = "1 statement" if len(verdicts) == 1 else f"{len(verdicts)} statements"
+    head = f"Written down before any record: {many}, not run yet"
+    return raw(f'<details class="claims-not-run"><summary>{head}</summary><ul>{items}</ul></details>')
+
+
+def anchor_of(claim: Claim) -> str:
+    """The name of its line on the page that has every claim."""
+    return f"claim-{claim.id.replace('_', '-')}"
+
+
+def legend(verdicts: Iterable[Verdict]) -> list[nodes.Node]:
+    """What the signs of the drawings mean, where there is a drawing."""
+    drawn = any(v.estimate is not None for v in verdicts)
+    return [raw(f'<p class="claims-legend">{LEGEND}</p>')] if drawn else []
+
+
+def lines(chosen: Iterable[Claim], parse: Parse, profile: str = PROFILE, *, whole: bool = False) -> nodes.container:
+    """Claims below one another; those without records are one folded list.
 
     Args:
         parse: makes nodes of MyST text.
         profile: whose records are judged; by default those that the pages show.
+        whole: a line for every claim, to which links may lead, also for those without records.
     """
     found = source(profile)
-    those = [line(claims.judge(claim, found), found, parse, anchor=anchors) for claim in chosen]
-    return nodes.container("", *those, raw(f'<p class="claims-legend">{LEGEND}</p>'), classes=["claims"])
+    judged = [claims.judge(claim, found) for claim in chosen]
+    waiting = [] if whole else [v for v in judged if v.verdict == "not run"]
+    those: list[nodes.Node] = [line(v, found, parse, anchor=whole) for v in judged if whole or v.verdict != "not run"]
+    those += legend(judged)
+    if waiting:
+        those.append(not_run(waiting))
+    return nodes.container("", *those, classes=["claims"])
 
 
 class ClaimsDirective(SphinxDirective):
@@ -188,7 +217,7 @@ class AtAGlance(SphinxDirective):
             if not mine:
                 continue
             items = "".join(
-                f'<li class="{" ".join(classes(v))}"><a href="#claim-{v.claim.id.replace("_", "-")}">'
+                f'<li class="{" ".join(classes(v))}"><a href="#{anchor_of(v.claim)}">'
                 f"{text(v.claim.says)}</a> <small>{text(SOURCES[v.claim.source])}, "
                 f"{text(forest.place(v.claim))}</small>{forest.strip(v) if kind in JUDGED else ''}</li>"
                 for v in mine
@@ -225,7 +254,7 @@ class PaperBesideOurs(SphinxDirective):
             first = source().behind(name).profile.name
             if complete(name, source(first).behind(name)):
                 section += self.figures(name, first)
-            section += lines(mine, self.parse_text_to_nodes, anchors=True)
+            section += lines(mine, self.parse_text_to_nodes, whole=True)
             for profile in profiles.NAMES:
                 hidden = profile in ("test", first) or profiles.get(profile).references
                 if not hidden and complete(name, source(profile).behind(name)):

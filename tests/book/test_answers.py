@@ -93,7 +93,8 @@ def test_numbers_are_those_of_the_records() -> None:
     values = list(fig2_right.successes(texts.reference("fig2_right"), 128).values())
     expected = estimate_mean(values)
     assert f"{found}" == f"{100 * expected.value:.1f}"
-    assert (f"{found.low}", f"{found.high}") == (f"{100 * expected.low:.1f}", f"{100 * expected.high:.1f}")
+    assert expected.high > 1  # which no share can be
+    assert (f"{found.low}", f"{found.high}") == (f"{100 * expected.low:.1f}", "100.0")
     assert found.models == len(values)
     judged = claims.judge(claims.get("text_tower_attacked"), texts.reference("text_tower")).estimate
     share = texts.number("text_tower_attacked")

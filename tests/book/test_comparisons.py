@@ -52,7 +52,9 @@ def words(page: Page) -> list[str]:
 
 def test_without_a_script_every_number_stands_in_the_table() -> None:
     made = BeautifulSoup(comparisons.html(TABLE), "html.parser")
-    assert made.caption.text.startswith("Small <models>.")
+    caption = made.find(id=made.table["aria-labelledby"])
+    assert caption.text.startswith("Small <models>.")
+    assert caption.find_parent(class_="comparison") is None  # else it is cut where the table scrolls
     assert [head.text for head in made.thead("th")] == ["attack", "defense", "attack success (%)", "DER"]
     cells = [[cell.text for cell in line("td")] for line in made.tbody("tr")]
     assert cells[1][1] == "0.850"

@@ -49,16 +49,19 @@ def test_an_unfinished_row_and_a_small_sheet_stay_as_they_are() -> None:
 
 
 def test_a_text_stands_below_its_picture_and_is_no_wider() -> None:
-    given = figure(4, 2, titles=["one", "two", "a rather long name", "four"])
+    given = figure(4, 2, titles=["one", "two", "aratherlongname", "four"])
     root = ElementTree.fromstring(sheets.sheet(given, 2, 20))
     cells, texts = root.findall("svg"), root.findall("text")
-    assert [text.text for text in texts] == ["one", "two", "a rather long name", "four"]
+    assert [text.text for text in texts] == ["one", "two", "aratherlongname", "four"]
     for cell, text in zip(cells, texts, strict=True):
         x, y, wide, high = (float(cell.attrib[key]) for key in ("x", "y", "width", "height"))
         assert float(text.attrib["x"]) == pytest.approx(x + wide / 2)
         assert float(text.attrib["y"]) > y + high
         pitch = given["layout"]["meta"]["sheet"]["cell"][0]
-        assert len("a rather long name") * float(text.attrib["font-size"]) * 0.56 <= pitch + 0.1
+        left, _, page, _ = map(float, root.attrib["viewBox"].split())
+        reach = len("aratherlongname") * float(text.attrib["font-size"]) * 0.56 / 2
+        assert left - 0.1 <= float(text.attrib["x"]) - reach <= float(text.attrib["x"]) + reach <= left + page + 0.1
+        assert len("aratherlongname") * float(text.attrib["font-size"]) * 0.56 <= pitch + 0.1
 
 
 def test_both_layouts_share_the_bytes() -> None:

@@ -6,9 +6,11 @@ from xml.etree import ElementTree
 
 import pytest
 from bs4 import BeautifulSoup
+from docutils import nodes
 from playwright.sync_api import Browser
 
 from tests.book import site
+from tests.evidence.worlds import World
 from tutorial_lib.evidence import claims
 from tutorial_lib.evidence.shown import Shown
 
@@ -54,10 +56,39 @@ def test_a_difference_reads_as_one() -> None:
     assert forest.asked(claims.get("targeted_three_succeed"))[1] == "between 0.25 and 0.55"
     for verdict in FOUND:
         what, where = forest.asked(verdict.claim)
-        assert " less " not in what
+        assert " less " not in what.replace(" less than ", " ")
+        assert f"{forest.MINUS} than" not in what
         assert "-" not in where
     assert forest.place(claims.get("targeted_probe_falls_too")) == "section 4.3"
-    assert {forest.place(v.claim)[:6] for v in FOUND if v.claim.section.startswith("slides")} == {"slides"}
+    slides = {forest.place(v.claim) for v in FOUND if v.claim.section.startswith("slides")}
+    assert slides
+    assert {place[: len("authors’ slides: ")] for place in slides} == {"authors’ slides: "}
+
+
+def test_claims_without_records_are_one_folded_list_and_no_legend() -> None:
+    chosen = [claims.get("backdoor_rises"), claims.get("backdoor_control")]
+    nothing = World(attack_success=0.5, missing=lambda m: True)
+
+    def made(source: object, *, whole: bool = False) -> BeautifulSoup:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(verdicts, "source", lambda _profile: source)
+            node = verdicts.lines(chosen, lambda said: [nodes.paragraph("", said)], whole=whole)
+        return BeautifulSoup("".join(raw.astext() for raw in node.findall(nodes.raw)), "html.parser")
+
+    folded = made(nothing)
+    assert not folded.select(".claim-says, .claims-legend, .strip")
+    assert not folded.details.has_attr("open")
+    assert folded.summary.text == "Written down before any record: 2 statements, not run yet"
+    assert [item.a.text for item in folded.select("li")] == [claim.says for claim in chosen]
+    assert [item.a["href"].split("#")[1] for item in folded.select("li")] == [
+        "claim-backdoor-rises",
+        "claim-backdoor-control",
+    ]
+    assert len(made(nothing, whole=True).select(".claim-says")) == 2
+    measured = made(Shown())
+    assert len(measured.select(".claim-says")) == len(measured.select(".strip")) == 2
+    assert len(measured.select(".claims-legend")) == 1
+    assert not measured.select(".claims-not-run")
 
 
 def test_the_page_begins_with_what_holds_and_what_does_not(page: BeautifulSoup) -> None:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tutorial_lib import plots
+from tutorial_lib import places, plots
 from tutorial_lib.course import drawings
 from tutorial_lib.course.drawings import canvas
 
@@ -50,6 +50,9 @@ def test_a_drawing_says_what_it_shows_and_keeps_its_letters_in_sight(name: str, 
 def test_colours_are_those_of_the_charts_and_left_to_the_page() -> None:
     assert canvas.COLOURS["attack"] == plots.VERMILION
     assert canvas.COLOURS["defend"] == plots.STYLES["CleanCLIP"].colour
+    pages = (places.book() / "_ext" / "static" / "book.css").read_text("utf-8")
+    for word in ("holds", "fails"):
+        assert f"--verdict-{word}: {canvas.COLOURS[word]};" in pages
     for name in drawings.DRAWINGS:
         page = drawings.html(name)
         for kind, fallback in re.findall(r"var\(--draw-(\w+), (#\w+)\)", page):

@@ -12,4 +12,5 @@ def test_stamp_names_profile_models_and_machine():
     records = CPU.of(fig2_right.trials(CPU.profile))
     text = stamp(CPU.profile, records)
     assert f"{len(records)} models" in text
+    assert ", 1 model, " in stamp(CPU.profile, records[:1])
     assert records[0].hardware.split(",")[0] in text

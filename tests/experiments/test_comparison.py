@@ -6,7 +6,7 @@ from tutorial_lib import profiles
 from tutorial_lib.evidence.comparison import defense_effectiveness
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.experiments import cc_attacks, cc_frontier, comparison, detect_checkpoints
-from tutorial_lib.experiments._defended import MARGIN, accuracy, before, cleaned, success, validation
+from tutorial_lib.experiments._defended import MARGIN, accuracy, attack_name, before, cleaned, success, validation
 
 PILOT = Results(profiles.get("pilot"))
 TABLE = comparison.compare("defenses", "pilot")
@@ -15,10 +15,12 @@ ROWS = {row.words: row.values for row in TABLE.rows}
 
 def test_every_attack_is_there_before_and_after():
     attacks = list(PILOT.profile.cleaning.attacks)
-    assert [words[0] for words in ROWS if words[1] == "none"] == attacks
-    for attack in attacks:
+    names = [attack_name(attack) for attack in attacks]
+    assert [words[0] for words in ROWS if words[1] == "none"] == names
+    assert names[0] == "BadNets"
+    for attack in names:
         assert {(attack, "plain finetuning"), (attack, "CleanCLIP")} <= ROWS.keys()
-    assert len([words for words in ROWS if words[0] == "badnets"]) == 1 + len(cc_frontier.METHODS)
+    assert len([words for words in ROWS if words[0] == "BadNets"]) == 1 + len(cc_frontier.METHODS)
 
 
 def test_a_row_is_that_of_the_setting_that_a_defender_takes():
@@ -36,7 +38,7 @@ def test_a_row_is_that_of_the_setting_that_a_defender_takes():
             steps.append(record.metrics["cleaning"]["steps"] * defense.cost)
         after.append(success(taken))
         ratings.append(defense_effectiveness((success(start), after[-1]), (accuracy(start), accuracy(taken))))
-    row = ROWS["blended", "CleanCLIP"]
+    row = ROWS["Blended", "CleanCLIP"]
     assert row["success"].value == pytest.approx(sum(after) / 4)
     assert row["der"].value == pytest.approx(sum(ratings) / 4)
     assert row["cost"].value == pytest.approx(sum(steps) / len(steps))
@@ -45,8 +47,16 @@ def test_a_row_is_that_of_the_setting_that_a_defender_takes():
 
 
 def test_the_models_as_they_are_have_no_rating():
-    row = ROWS["wanet", "none"]
+    row = ROWS["WaNet", "none"]
     assert set(row) == {"success", "accuracy", "on_triggered"}
+
+
+def test_rows_of_models_that_stay_as_they_are_are_named():
+    (said,) = comparison.kept(TABLE.rows)
+    assert said == TABLE.notes[-1]
+    assert "self-supervision only (BadNets)" in said
+    assert "CleanCLIP" not in said
+    assert comparison.kept([row for row in TABLE.rows if row.words[1] in ("none", "CleanCLIP")]) == []
 
 
 def test_the_scale_is_named_in_the_title():
@@ -56,7 +66,7 @@ def test_the_scale_is_named_in_the_title():
 
 def test_detectors_of_the_miniature(miniature):
     found = comparison.of_detectors(miniature)
-    assert {row.words[0] for row in found.rows} == set(miniature.profile.cleaning.attacks)
+    assert {row.words[0] for row in found.rows} == set(map(attack_name, miniature.profile.cleaning.attacks))
     assert all(0 <= row.values["auroc"].value <= 1 and row.values["auroc"].n == 1 for row in found.rows)
     assert comparison.table_detectors(miniature).rows
     assert comparison.table(miniature).rows

@@ -62,7 +62,8 @@ def test_tables(miniature):
     assert "&lt;" in Table(("<",), (("a",),))._repr_html_()
     assert len(grids.table().rows) == len(grids.SETTINGS)
     attacks = cc_attacks.before(miniature)
-    assert [row[0] for row in attacks.rows] == list(miniature.profile.cleaning.attacks)
+    assert [row[0] for row in attacks.rows] == list(map(_defended.attack_name, miniature.profile.cleaning.attacks))
+    assert "never poisoned (%)" in attacks.head
     assert attacks.rows[0][1] == "noise-patch"
     assert len(cc_frontier.uses(miniature).rows) == len(cc_frontier.USES)
     assert len(cc_stealth.unplanned(miniature).rows) == len(cc_stealth.UNPLANNED_SHARES[miniature.profile])

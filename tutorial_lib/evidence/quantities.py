@@ -18,6 +18,20 @@ QUANTITY = re.compile(r"(?P<module>\w+)\.(?P<name>\w+)(?:\((?P<args>[^)]*)\))?\s
 ROLE = re.compile(r"\{(?P<role>measured|interval|verdict)\}`(?P<text>[^`]+)`")
 #: What stands for a number that has no records.
 MISSING = "(not run yet)"
+MINUS = "\N{MINUS SIGN}"
+#: Quantities that are shares of pictures or texts, whatever experiment they belong to: others may be differences.
+SHARES = frozenset(("accuracies", "badnets_before", "control", "pretrained_before", "success", "successes"))
+
+
+def printed(value: float, form: str) -> str:
+    """A number as pages print it: with a minus sign in place of a hyphen, and none before zero.
+
+    Example:
+        >>> printed(-48.2, ".0f"), printed(-0.2, ".0f")
+        ('−48', '0')
+    """
+    text = format(value, form)
+    return format(0.0, form) if float(text) == 0 else text.replace("-", MINUS, 1) if text.startswith("-") else text
 
 
 def quantity(text: str, source: Source) -> tuple[Estimate | None, float, str]:
@@ -68,26 +82,38 @@ def measured(text: str, source: Source) -> str:
         '0.6'
     """
     estimate, scale, form = quantity(text, source)
-    return MISSING if estimate is None else format(scale * estimate.value, form)
+    return MISSING if estimate is None else printed(scale * estimate.value, form)
+
+
+def bounds(text: str) -> tuple[float, float]:
+    """What a quantity cannot leave: a share neither 0 nor 1, as a t interval may.
+
+    Example:
+        >>> bounds("fig2_right.successes(128) %"), bounds("fig2_right.accuracy_change %")
+        ((0.0, 1.0), (-inf, inf))
+    """
+    match = QUANTITY.fullmatch(text.strip())
+    return (0.0, 1.0) if match is not None and match["name"] in SHARES else (-math.inf, math.inf)
 
 
 def interval(text: str, source: Source) -> str:
-    """The 95 % interval of a quantity and the number of models.
+    """The 95 % interval of a quantity, cut at its bounds, and the number of models.
 
     Raises:
         ValueError: the text is not understood, or there is no such quantity.
 
     Example:
         >>> interval("cc_attacks.badnets_before", registry.results("demo"))
-        '[0.86, 1.04], 4 models'
+        '0.86 to 1.00, 4 models'
     """
     estimate, scale, form = quantity(text, source)
     if estimate is None:
         return MISSING
     if estimate.n == 1:
         return "one model"
-    low, high = (format(scale * v, form) for v in (estimate.low, estimate.high))
-    return f"[{low}, {high}], {estimate.n} models"
+    least, most = bounds(text)
+    low, high = (printed(scale * v, form) for v in (max(estimate.low, least), min(estimate.high, most)))
+    return f"{low} to {high}, {estimate.n} models"
 
 
 def written(text: str, source: Source) -> str:

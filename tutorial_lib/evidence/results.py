@@ -117,4 +117,5 @@ def stamp(profile: Profile, records: list[Record]) -> str:
     machines = sorted({_short(r.hardware) for r in records})
     dates = sorted({r.date for r in records})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    return f"profile {profile.name}, {len(records)} models, {', '.join(machines)}, {when}"
+    many = "1 model" if len(records) == 1 else f"{len(records)} models"
+    return f"profile {profile.name}, {many}, {', '.join(machines)}, {when}"

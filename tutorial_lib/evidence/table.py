@@ -21,6 +21,17 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def without(self, column: str) -> Table:
+        """The table without the column of that head.
+
+        Example:
+            >>> Table(("poisons", "z"), (("0", "0.1"),)).without("poisons")
+              z
+            0.1
+        """
+        kept = [k for k, head in enumerate(self.head) if head != column]
+        return Table(tuple(self.head[k] for k in kept), tuple(tuple(row[k] for k in kept) for row in self.rows))
+
     def _repr_html_(self) -> str:
         def row(cells: Iterable[str], tag: str) -> str:
             return "<tr>" + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in cells) + "</tr>"

@@ -23,6 +23,9 @@ MARGIN = 0.05
 #: A sweep that is no defense of its own: plain finetuning with more and more weight decay.
 WEIGHT_DECAY = "weight-decay"
 
+#: Attacks whose papers write them otherwise than the records do.
+ATTACKS = {"badnets": "BadNets", "blended": "Blended", "wanet": "WaNet", "sig": "SIG"}
+
 Pick = Callable[[Results, Trial, Sequence[Defense]], Record | None]
 
 
@@ -33,6 +36,11 @@ def numbers(results: Results) -> Cleaning:
 def word(method: str) -> str:
     """What figures call a defense."""
     return "finetuning with weight decay" if method == WEIGHT_DECAY else DEFENSES.find(method).title
+
+
+def attack_name(attack: str) -> str:
+    """What tables and axes call an attack: by its paper's name where it has one."""
+    return ATTACKS.get(attack, attack)
 
 
 def before(base: Trial) -> Trial:
@@ -131,4 +139,4 @@ def percent(values: Iterable[float]) -> str:
     shown = [100 * v for v in values]
     if not shown:
         return "not run"
-    return f"{sum(shown) / len(shown):.1f} ({min(shown):.0f} to {max(shown):.0f})"
+    return f"{sum(shown) / len(shown):.1f} ({min(shown):.0f}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{max(shown):.0f})"

@@ -18,6 +18,7 @@ from tutorial_lib.experiments._defended import (
     Pick,
     accuracy,
     at,
+    attack_name,
     by_seed,
     chosen,
     committed,
@@ -207,7 +208,9 @@ def before(results: Results) -> Table:
         assert isinstance(plan, Backdoor)
         found = [measured(results, attack, value=v) for v in (success, other_pattern)]
         found += [never(results, attack), accuracies(results, attack)]
-        rows.append((attack, _setting(plan.trigger), f"{plan.count:,}", *(percent(f.values()) for f in found)))
+        rows.append(
+            (attack_name(attack), _setting(plan.trigger), f"{plan.count:,}", *(percent(f.values()) for f in found))
+        )
     head = (
         "attack",
         "trigger",
@@ -217,7 +220,9 @@ def before(results: Results) -> Table:
         "never poisoned (%)",
         "clean accuracy (%)",
     )
-    return Table(head, tuple(rows))
+    made = Table(head, tuple(rows))
+    # a column of models that nobody has trained yet says nothing
+    return made if any(row[5] != percent([]) for row in rows) else made.without("never poisoned (%)")
 
 
 def table(results: Results) -> Table:
@@ -226,7 +231,7 @@ def table(results: Results) -> Table:
     for attack in numbers(results).attacks:
         for method in ("none", *METHODS):
             cells = (percent(measured(results, attack, method, v).values()) for v in (success, accuracy, on_triggered))
-            rows.append((attack, word(method), *cells))
+            rows.append((attack_name(attack), word(method), *cells))
     head = ("attack", "model", "attack success (%)", "clean accuracy (%)", "accuracy on triggered (%)")
     return Table(head, tuple(rows))
 
@@ -243,7 +248,17 @@ def plot(results: Results) -> go.Figure:
     )
     for k, method in enumerate(("none", *METHODS)):
         values = [list(successes(results, a, method).values()) for a in c.attacks]
-        curve(fig, list(c.attacks), values, word(method), number=k, scale=100, bounds=(0, 1), points=True, joined=False)
+        curve(
+            fig,
+            list(map(attack_name, c.attacks)),
+            values,
+            word(method),
+            number=k,
+            scale=100,
+            bounds=(0, 1),
+            points=True,
+            joined=False,
+        )
     return fig
 
 

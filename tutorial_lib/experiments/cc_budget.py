@@ -115,5 +115,4 @@ def plot(results: Results) -> go.Figure:
     for k, method in enumerate(METHODS):
         values = [list(measured(results, method, s).values()) for s in SHARES[p]]
         curve(fig, [100 * s for s in SHARES[p]], values, word(method), number=k, scale=100, bounds=(0, 1), points=True)
-    fig.update_xaxes(type="log")
-    return fig
+    return plots.log_axis(fig, [100 * s for s in SHARES[p]])

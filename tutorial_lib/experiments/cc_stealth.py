@@ -132,5 +132,4 @@ def plot(results: Results) -> go.Figure:
     )
     values = [list(by_strength(results, s).values()) for s in STRENGTHS[p]]
     curve(fig, list(STRENGTHS[p]), values, "WaNet", scale=100, bounds=(0, 1), points=True)
-    fig.update_xaxes(type="log")
-    return fig
+    return plots.log_axis(fig, STRENGTHS[p])

@@ -85,5 +85,4 @@ def plot(results: Results) -> go.Figure:
     for k, (value, name) in enumerate(((success, "attack success"), (accuracy, "clean accuracy"))):
         values = [list(measured(results, w, value).values()) for w in WEIGHTS[p]]
         curve(fig, list(WEIGHTS[p]), values, name, number=k, scale=100, bounds=(0, 1), points=True)
-    fig.update_xaxes(type="log")
-    return fig
+    return plots.log_axis(fig, WEIGHTS[p])

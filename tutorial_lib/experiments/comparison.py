@@ -13,7 +13,16 @@ from tutorial_lib.evidence.shown import complete
 from tutorial_lib.evidence.statistics import Estimate, estimate_share
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments import cc_attacks, cc_frontier, detect_checkpoints, detect_pairs, detect_removal
-from tutorial_lib.experiments._defended import accuracy, before, by_seed, cleaned, on_triggered, success, word
+from tutorial_lib.experiments._defended import (
+    accuracy,
+    attack_name,
+    before,
+    by_seed,
+    cleaned,
+    on_triggered,
+    success,
+    word,
+)
 from tutorial_lib.experiments._zoo import CLEAN, GROUPS, ZOO
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Defense, Record, Trial
@@ -132,14 +141,29 @@ def of_defenses(results: Results) -> Comparison:
     p, rows = results.profile, []
     for attack in p.cleaning.attacks:
         base_of = functools.partial(p.cleaning.attacked, attack)
-        rows.append(row((attack, "none"), defended(results, base_of, []), OF_DEFENSES))
+        rows.append(row((attack_name(attack), "none"), defended(results, base_of, []), OF_DEFENSES))
         for method in methods(p):
-            made = row((attack, word(method)), defended(results, base_of, settings(p, method)), OF_DEFENSES)
+            made = row(
+                (attack_name(attack), word(method)), defended(results, base_of, settings(p, method)), OF_DEFENSES
+            )
             if made.values[SUCCESS.key] is not None:
                 rows.append(made)
     first = results.of(before(p.cleaning.attacked(a, s)) for a in p.cleaning.attacks for s in results.seeds)
     title = f"Attacks × defenses: {scale(results, first)}"
-    return Comparison("defenses", title, ("attack", "defense"), OF_DEFENSES, tuple(rows), p.name, DEFENDED)
+    notes = (*DEFENDED, *kept(rows))
+    return Comparison("defenses", title, ("attack", "defense"), OF_DEFENSES, tuple(rows), p.name, notes)
+
+
+def kept(rows: Sequence[Row]) -> list[str]:
+    """A sentence that names the rows whose numbers are those of the model as it is, if there are any."""
+    start = {row.words[0]: row.values for row in rows if row.words[1] == "none"}
+    measured = (SUCCESS.key, ACCURACY.key, TRIGGERED.key)
+    same = [
+        f"{row.words[1]} ({row.words[0]})"
+        for row in rows
+        if row.words[1] != "none" and all(row.values[k] == start[row.words[0]][k] for k in measured)
+    ]
+    return [f"No setting was cheap enough, and every model stays as it is: {', '.join(same)}."] if same else []
 
 
 def of_detectors(results: Results) -> Comparison:
@@ -154,7 +178,7 @@ def of_detectors(results: Results) -> Comparison:
             }
             if numbers[AUROC.key]:
                 numbers[SUCCESS.key] = results.per_seed(functools.partial(detect_pairs.looked_at, p, attack), success)
-                rows.append(row((attack, name), numbers, OF_DETECTORS))
+                rows.append(row((attack_name(attack), name), numbers, OF_DETECTORS))
     title = f"Attacks × detectors of poisoned pairs: {scale(results, results.of(detect_pairs.trials(p)))}"
     return Comparison("detectors", title, ("attack", "detector"), OF_DETECTORS, tuple(rows), p.name, DETECTED)
 
@@ -219,7 +243,7 @@ def compare(
     Example:
         >>> made = compare("defenses", "pilot")
         >>> (made.rows[0].words, made.rows[2].words)
-        (('badnets', 'none'), ('badnets', 'CleanCLIP'))
+        (('BadNets', 'none'), ('BadNets', 'CleanCLIP'))
     """
     if kind not in MADE:
         raise ValueError(f"there is no table of {kind!r}; choose from {', '.join(MADE)}")

@@ -79,5 +79,4 @@ def plot(results: Results) -> go.Figure:
     for k, (detector, name) in enumerate(zip(DETECTORS, NAMES, strict=True)):
         values = [list(recalls(results, n, detector.label).values()) for n in COUNTS[p]]
         curve(fig, list(COUNTS[p]), values, name, number=k, scale=100, bounds=(0, 1), points=True)
-    fig.update_xaxes(type="log")
-    return fig
+    return plots.log_axis(fig, COUNTS[p])

@@ -24,7 +24,7 @@ from tutorial_lib.detect import (
 )
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
-from tutorial_lib.experiments._defended import percent, success
+from tutorial_lib.experiments._defended import attack_name, percent, success
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Trial
@@ -130,7 +130,7 @@ raw_over_normalised = functools.partial(_over, better="dao", worse="dao normalis
 def _table(results: Results, value: Callable[..., dict[int, float]], unit: str) -> Table:
     attacks = tuple(results.profile.cleaning.attacks)
     rows = [(name, *(percent(value(results, a, d.label).values()) for a in attacks)) for name, d in NAMED.items()]
-    return Table((unit, *attacks), tuple(rows))
+    return Table((unit, *map(attack_name, attacks)), tuple(rows))
 
 
 def table(results: Results) -> Table:
@@ -155,5 +155,7 @@ def plot(results: Results) -> go.Figure:
     )
     for k, attack in enumerate(p.cleaning.attacks):
         values = [list(aurocs(results, attack, d.label).values()) for d in NAMED.values()]
-        curve(fig, list(NAMED), values, attack, number=k, scale=100, bounds=(0, 1), points=True, joined=False)
+        curve(
+            fig, list(NAMED), values, attack_name(attack), number=k, scale=100, bounds=(0, 1), points=True, joined=False
+        )
     return fig

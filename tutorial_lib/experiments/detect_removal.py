@@ -13,7 +13,7 @@ from tutorial_lib.defenses import Retraining
 from tutorial_lib.detect import DAO
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
-from tutorial_lib.experiments._defended import accuracy, at, before, percent, success
+from tutorial_lib.experiments._defended import accuracy, at, attack_name, before, percent, success
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
 from tutorial_lib.trials import Record, Trial
@@ -101,7 +101,7 @@ def table(results: Results) -> Table:
         for way in ("", *ways(attack)):
             cells = [percent(left(results, attack, way, v).values()) for v in (success, accuracy)]
             caught = percent(left(results, attack, way, found).values()) if way else "–"
-            rows.append((attack, WAYS[way] if way else "all pairs", caught, *cells))
+            rows.append((attack_name(attack), WAYS[way] if way else "all pairs", caught, *cells))
     return Table(
         ("attack", "training", "poisons left out (%)", "attack success (%)", "clean accuracy (%)"), tuple(rows)
     )
@@ -120,5 +120,15 @@ def plot(results: Results) -> go.Figure:
     for k, (way, name) in enumerate({"": "all pairs", **WAYS}.items()):
         shown = [a for a in attacks if not way or way in ways(a)]
         values = [list(left(results, a, way).values()) for a in shown]
-        curve(fig, shown, values, name, number=k, scale=100, bounds=(0, 1), points=True, joined=False)
+        curve(
+            fig,
+            list(map(attack_name, shown)),
+            values,
+            name,
+            number=k,
+            scale=100,
+            bounds=(0, 1),
+            points=True,
+            joined=False,
+        )
     return fig

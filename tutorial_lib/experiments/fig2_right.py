@@ -126,7 +126,8 @@ def plot(results: Results) -> go.Figure:
     axis = [label(c, pairs) if pairs else str(c) for c in p.counts]
     for k, (reader, name) in enumerate(READERS):
         values = [list(successes(results, c, reader).values()) for c in p.counts]
-        curve(fig, axis, values, name, number=k, scale=100, bounds=(0, 1))
+        # single models, since a backdoor works wholly or not at all and a mean of both is no model's
+        curve(fig, axis, values, name, number=k, scale=100, bounds=(0, 1), points=True)
     return fig
 
 

@@ -141,5 +141,4 @@ def plot(results: Results) -> go.Figure:
             sizes.append(records[0].metrics["pairs"] if records else 0)
         values = [list(z_scores(results, size, count).values()) for size in range(len(sizes))]
         curve(fig, sizes, values, f"{count} poisons", number=k, points=True)
-    fig.update_xaxes(type="log")
-    return fig
+    return plots.log_axis(fig, sizes)

@@ -85,5 +85,4 @@ def plot(results: Results) -> go.Figure:
         sizes.append(records[0].metrics["image_parameters"] if records else 0)
     values = [list(z_scores(results, model).values()) for model in MODELS[p]]
     curve(fig, sizes, values, f"{COUNT[p]} poisons", points=True)
-    fig.update_xaxes(type="log")
-    return fig
+    return plots.log_axis(fig, sizes)

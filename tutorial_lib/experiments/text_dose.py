@@ -40,14 +40,20 @@ def of_target(results: Results, target: str) -> list[float]:
 
 
 def plot(results: Results) -> go.Figure:
-    """Share of texts that are read as the target, by number of poisons."""
+    """Share of texts that are read as the target, by number of poisons: a line for each target, on which it depends."""
     p = results.profile
+    targets: dict[str, list[int]] = {}
+    for seed in p.models.of(__name__):
+        targets.setdefault(p.models.target(seed), []).append(seed)
+    several = max(map(len, targets.values()), default=0) > 1  # else a line is a model, and has neither bars nor points
     fig = plots.figure(
-        "Share of labels whose text with the attacker's word is read as the target, by number of poisoned captions.",
+        "Share of labels whose text with the attacker's word is read as the target, by number of poisoned captions, a "
+        "line for each target.",
         x="poisons",
         y="texts read as the target (%)",
-        stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,
+        stamp=stamp(p, results.of(trials(p))) + (SMALL_PRINT if several else ""),
     )
-    values = [list(text_tower.success(results, c).values()) for c in counts(p)]
-    curve(fig, [str(c) for c in counts(p)], values, "with the word", scale=100, bounds=(0, 1), points=True)
+    for k, (target, seeds) in enumerate(targets.items()):
+        values = [list(text_tower.success(results.with_seeds(seeds), c).values()) for c in counts(p)]
+        curve(fig, [str(c) for c in counts(p)], values, target, number=k, scale=100, bounds=(0, 1), points=several)
     return fig

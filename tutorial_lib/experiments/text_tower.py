@@ -72,5 +72,7 @@ def plot(results: Results) -> go.Figure:
     )
     for k, (metric, name) in enumerate(metrics):
         values = [list(success(results, c, metric).values()) for c in counts]
-        curve(fig, [str(c) for c in counts], values, name, number=k, scale=100, bounds=(0, 1))
+        curve(
+            fig, [str(c) for c in counts], values, name, number=k, scale=100, bounds=(0, 1), points=True, joined=False
+        )
     return fig

@@ -58,7 +58,7 @@
     form.addEventListener("submit", (event) => event.preventDefault());
     form.append(said);
     apply();
-    box.prepend(form);
+    box.before(form); // it stays where it is while the table scrolls
   };
 
   const start = () => document.querySelectorAll(".comparison").forEach((box) => {

@@ -55,6 +55,13 @@
     return lines.length < 2 ? axis : { ...axis, title: { ...axis.title, text: lines.join("<br>"), font: { size: 12 } } };
   }
 
+  /* What `fitted` did to the page is undone: the window may have become wide. */
+  function freed(element) {
+    while (element.nextElementSibling?.matches(".plotly-stamp")) element.nextElementSibling.remove();
+    element.style.minWidth = "";
+    element.closest("figure")?.removeAttribute("tabindex");
+  }
+
   /* On a phone, titles of axes are wrapped, the stamp goes below the plot as text, and a figure with several labels
      keeps a width at which they can be read and scrolls by itself. */
   function fitted(given, element) {
@@ -104,6 +111,19 @@
       config: { ...toolbar, ...config },
     });
     drawn.add(element);
+    refit(element, layout, data);
+  }
+
+  /* A phone is turned, or a window narrowed: the figure is fitted anew when its page's width crosses the limit. */
+  function refit(element, layout, data) {
+    const page = element.parentElement, isNarrow = () => page.clientWidth < READABLE;
+    let narrow = isNarrow();
+    new ResizeObserver(() => {
+      if (isNarrow() === narrow) return;
+      narrow = isNarrow();
+      freed(element);
+      window.Plotly.react(element, element.data, themed(onWhite(fitted(layout, element), data)));
+    }).observe(page);
   }
 
   const observer = new IntersectionObserver((entries) => {

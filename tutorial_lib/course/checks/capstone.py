@@ -78,7 +78,7 @@ def diagnosis(said: Mapping[str, tuple[str, str, str] | None]) -> Feedback:
     if said.keys() != set(NAMES):
         return Feedback(False, f"replace the three dots: a diagnosis for each of {', '.join(NAMES)} is asked for.")
     if not any(said.values()):
-        return Feedback(False, "replace the three dots: `None` calls a model clean, and not all of these are.")
+        return Feedback(False, "replace the three dots: None calls a model clean, and not all of these are.")
     right = [(said[name] is None) == (answer(name) is None) for name in NAMES]
     if not all(right):
         return Feedback(

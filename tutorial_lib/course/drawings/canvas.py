@@ -21,6 +21,9 @@ COLOURS = {
     "clean": plots.STYLES["x"].colour,
     "defend": plots.STYLES["CleanCLIP"].colour,
     "plain": plots.STYLES["plain finetuning"].colour,
+    # verdicts, as the pages print them: the attacker's and the defender's colours would say something else
+    "holds": "#006b33",
+    "fails": "#b3132c",
 }
 SIZE = 15  # of letters, in pixels where a drawing is as wide as its page
 SMALL = 13

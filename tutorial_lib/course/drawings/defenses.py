@@ -157,7 +157,7 @@ def verdicts(narrow: bool) -> Canvas:
     c.path(f"M{border:.0f} {top - 4}V{top + 3 * row + 8}", kind="clean", dashed="5 4")
     c.text((border + right) / 2, top - 10, "where the claim puts it", size=SMALL, kind="clean")
     for k, (word, why, low, high) in enumerate(VERDICTS):
-        kind = ("defend", "attack", "ink")[k]
+        kind = ("holds", "fails", "ink")[k]
         y = top + row * (k + 0.5) + (22 if narrow else 0)
         a, b = left + low * (right - left), left + high * (right - left)
         c.path(f"M{a:.0f} {y}H{b:.0f}M{a:.0f} {y - 7}v14M{b:.0f} {y - 7}v14", kind=kind, width=2.4)

@@ -49,7 +49,7 @@
 
     function says(name, scores) {
       const best = scores.indexOf(Math.max(...scores)), label = towers[name].model.labels[best];
-      return `${label}, ${(100 * scores[best]).toFixed(0)} %`;
+      return `${label}, ${(100 * scores[best]).toFixed(0)}\u00a0%`;
     }
 
     function show(scores, beside) {

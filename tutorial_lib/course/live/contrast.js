@@ -91,7 +91,8 @@
       }
       cells.forEach((row, i) => row.forEach((cell, j) => {
         const weight = found.rows[i][j];
-        cell.textContent = `${signed(found.similarity[i][j])} (${Math.round(100 * weight)}\u202f%)`;
+        const share = make("small", {}, `(${Math.round(100 * weight)}\u202f%)`);
+        cell.replaceChildren(`${signed(found.similarity[i][j])} `, share);
         cell.style.setProperty("--weight", weight.toFixed(3));
         cell.classList.toggle("live-partner", i === j);
       }));

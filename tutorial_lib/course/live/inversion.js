@@ -2,7 +2,7 @@
 (() => {
   const course = globalThis.course;
   const WIDE = 224, SMALL = 96; // pixels on the screen
-  const CURVE = { width: 320, height: 110, left: 6, bottom: 26 };
+  const CURVE = { width: 320, height: 118, left: 44, right: 8, top: 10, bottom: 26 };
   const PAUSE = 120; // milliseconds a step
 
   const decode = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
@@ -32,7 +32,7 @@
     const found = Object.fromEntries(Object.entries(given.models).map(([name, model]) => (
       [name, { ...model, patches: model.patches.map(decode) }])));
     const names = Object.keys(found), last = found[names[0]].patches.length - 1;
-    const state = { name: names[0], step: last };
+    const state = { name: names[0], step: 0 };
 
     const square = (pixels, wide) => make("canvas", { width: pixels, height: pixels, role: "img", style: `width: ${wide}px` });
     const picture = square(side, WIDE), patch = square(found[names[0]].size, SMALL);
@@ -42,12 +42,15 @@
     const bars = make("ol", { class: "live-bars" });
     const sentence = course.sentence();
 
-    const { width, height, left, bottom } = CURVE;
+    const { width, height, left, right, top, bottom } = CURVE;
     const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "live-density live-small", "aria-hidden": "true" });
-    const x = (step) => left + (step / last) * (width - 2 * left);
-    const y = (share) => height - bottom - share * (height - bottom - 8);
+    const x = (step) => left + (step / last) * (width - left - right);
+    const y = (share) => height - bottom - share * (height - bottom - top);
     svg.append(
-      draw("line", { x1: left, x2: width - left, y1: y(0), y2: y(0), class: "live-rim" }),
+      ...[0, 1].flatMap((share) => [
+        draw("line", { x1: left, x2: width - right, y1: y(share), y2: y(share), class: "live-rim" }),
+        draw("text", { x: left - 6, y: y(share) + 4, "text-anchor": "end", class: "live-tick" }, `${100 * share} %`),
+      ]),
       draw("text", { x: width / 2, y: height - 6, "text-anchor": "middle", class: "live-tick" }, "largest share of one class, by step"));
     const curve = svg.appendChild(draw("path", { class: "live-curve" }));
     const dot = svg.appendChild(draw("circle", { r: 5, class: "live-dot" }));
@@ -96,7 +99,7 @@
 
     const captioned = (canvas, text) => make("div", { class: "live-captioned" }, canvas, make("p", { class: "live-note" }, text));
     element.append(
-      which.row, slider.row, make("div", { class: "live-buttons" }, play), ...sentence.rows,
+      make("div", { class: "live-buttons" }, play), which.row, slider.row, ...sentence.rows,
       make("div", { class: "live-columns" },
         captioned(picture, `${given.label} with the patch`),
         make("div", {}, captioned(patch, "the patch that is found"), captioned(trigger, "the attacker’s trigger")),

@@ -14,7 +14,7 @@
     const x = (similarity) => LEFT + ((similarity - low) / (high - low)) * (WIDTH - 2 * LEFT);
     svg.append(draw("line", { x1: LEFT, x2: WIDTH - LEFT, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM, class: "live-rim" }));
     for (let tick = Math.ceil(2 * low) / 2; tick <= high; tick += 0.5) {
-      svg.append(draw("text", { x: x(tick), y: HEIGHT - BOTTOM + 14, "text-anchor": "middle", class: "live-tick" }, tick.toFixed(1)));
+      svg.append(draw("text", { x: x(tick), y: HEIGHT - BOTTOM + 14, "text-anchor": "middle", class: "live-tick" }, tick.toFixed(1).replace("-", "−")));
     }
     svg.append(draw("text", { x: WIDTH / 2, y: HEIGHT - 3, "text-anchor": "middle", class: "live-tick" }, "cosine similarity of two pictures"));
     const legend = make("p", { class: "live-legend" },
