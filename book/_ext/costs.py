@@ -39,7 +39,7 @@ class WhatItCosts(SphinxDirective):
             module = registry.load(name)
             found = source("pilot").behind(name)
             measured = sum(record.seconds for record in found.of(module.trials(found.profile)))
-            cells, numbers = [duration(measured) if measured else "–"], [measured]
+            cells, numbers = [_time(measured)], [measured]
             for profile, (gpu, together) in PLANNED.items():
                 trials = registry.planned(name, profiles.get(profile))
                 if not trials:
@@ -47,17 +47,17 @@ class WhatItCosts(SphinxDirective):
                     numbers += [0.0, 0.0]
                     continue
                 cost = rented.estimate(trials, [GPUS[gpu]], together=together)["gpus"][gpu]
-                cells += [duration(cost["gpu_hours"] * 3600), f"${cost['usd']:,.0f}"]
+                cells += [_time(cost["gpu_hours"] * 3600), _price(cost["usd"])]
                 numbers += [cost["gpu_hours"] * 3600, cost["usd"]]
             trials = module.trials(profiles.get("paper"))
             v100 = rented.estimate(trials, [GPUS["V100"]])["gpus"]["V100"]["gpu_hours"] if trials else 0.0
             numbers.append(v100 * 3600)
-            cells.append(f"{v100:,.0f} h" if v100 else "–")
+            cells.append(_time(v100 * 3600))
             sums = [a + b for a, b in zip(sums, numbers, strict=True)]
             rows.append([module.TITLE, *cells])
-        gpu_time, paper_time = duration(sums[1]), duration(sums[3])
-        everything = [duration(sums[0]), gpu_time, f"${sums[2]:,.0f}", paper_time, f"${sums[4]:,.0f}"]
-        rows.append(["all; models that figures share are in each", *everything, f"{sums[5] / 3600:,.0f} h"])
+        of_gpu, of_paper = (_time(sums[1]), _price(sums[2])), (_time(sums[3]), _price(sums[4]))
+        everything = [_time(sums[0]), *of_gpu, *of_paper, _time(sums[5])]
+        rows.append(["all; models that figures share are in each", *everything])
         head = [
             "figure",
             "cpu: measured, one core",
@@ -68,6 +68,18 @@ class WhatItCosts(SphinxDirective):
             "V100 time",
         ]
         return [table(head, rows, [30, 14, 12, 10, 12, 12, 12])]
+
+
+def _time(seconds: float) -> str:
+    """In hours where they are many: a column in days, hours and minutes cannot be compared; in one line."""
+    if not seconds:
+        return "–"
+    said = duration(seconds) if seconds < 10 * 3600 else f"{seconds / 3600:,.0f} h"
+    return said.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _price(dollars: float) -> str:
+    return f"${dollars:,.0f}" if dollars >= 1 else "under\N{NO-BREAK SPACE}$1"
 
 
 def _number(value: float | None, form: str = ",.0f") -> str:

@@ -84,6 +84,9 @@ def strip(verdict: Verdict) -> str:
     if low < 0 < high and all(abs(bound) > 0.09 * (high - low) for bound in ends):
         out.append(f'<line class="strip-axis" x1="{at(0)}" x2="{at(0)}" y1="{MIDDLE + 11}" y2="{MIDDLE + 16}"/>')
         out.append(f'<text class="strip-zero" x="{at(0)}" y="{FOOT + 4}">0</text>')
+    if of_models := claim.kind in ("share", "exists"):
+        out.append(f'<line class="strip-axis" x1="{at(1)}" x2="{at(1)}" y1="{MIDDLE + 11}" y2="{MIDDLE + 16}"/>')
+        out.append(f'<text class="strip-zero" x="{at(1)}" y="{FOOT + 4}">1</text>')
     if claim.reported is not None:
         out.append(f'<circle class="strip-paper" cx="{at(claim.reported)}" cy="{MIDDLE}" r="7"/>')
     out.append(f'<line class="strip-interval" x1="{at(e.low)}" x2="{at(e.high)}" y1="{MIDDLE}" y2="{MIDDLE}"/>')
@@ -93,8 +96,9 @@ def strip(verdict: Verdict) -> str:
             out.append(f'<line class="strip-interval" {cap}/>')
         else:
             out.append(f'<text class="strip-number" x="{at(end)}" y="{MIDDLE + 5}">{sign}</text>')
+    shown = f"{round(e.value * e.n)} of {e.n}" if of_models else number(e.value)
     out.append(f'<circle class="strip-value" cx="{at(e.value)}" cy="{MIDDLE}" r="4.5"/>')
-    out.append(f'<text class="strip-number" x="{at(e.value)}" y="{MIDDLE - 10}">{number(e.value)}</text>')
+    out.append(f'<text class="strip-number" x="{at(e.value)}" y="{MIDDLE - 10}">{shown}</text>')
     return (
         f'<svg class="strip" width="100%" height="{HEIGHT}" role="img" aria-label="{escape(said(verdict))}">'
         f"{''.join(out)}</svg>"

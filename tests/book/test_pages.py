@@ -272,6 +272,20 @@ def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, 
         page.close()
 
 
+def test_a_figure_is_fitted_anew_when_its_window_is_narrowed(chromium: Browser, address: str) -> None:
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    try:
+        page.goto(f"{address}/backdoors.html")
+        site.settle(page)
+        assert page.locator(".plotly-stamp").count() == 0
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.wait_for_function("() => document.querySelector('.plotly-stamp')")
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.wait_for_function("() => !document.querySelector('.plotly-stamp')")
+    finally:
+        page.close()
+
+
 @pytest.mark.parametrize("name", ["backdoors", "stealthier_triggers"])
 def test_without_javascript_figures_are_still_pictures(chromium: Browser, address: str, name: str) -> None:
     context = chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})

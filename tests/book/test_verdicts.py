@@ -51,6 +51,16 @@ def test_the_interval_lies_where_the_word_says(verdict: claims.Verdict) -> None:
         assert low < left < high or low < right < high
 
 
+def test_a_share_of_models_is_a_count_between_none_and_all() -> None:
+    mine = [v for v in MEASURED if v.claim.kind in ("share", "exists")]
+    assert mine
+    for verdict in mine:
+        texts = [e.text for e in ElementTree.fromstring(forest.strip(verdict)) if e.tag == "text"]
+        hits = next(int(text.split(" of ")[0]) for text in texts if text.endswith(f" of {verdict.estimate.n}"))
+        assert hits == pytest.approx(verdict.estimate.value * verdict.estimate.n)
+        assert "1" in texts
+
+
 def test_a_difference_reads_as_one() -> None:
     assert forest.asked(claims.get("targeted_rises")) == ("success with the most poisons − success with one", "> 0.1")
     assert forest.asked(claims.get("targeted_three_succeed"))[1] == "between 0.25 and 0.55"

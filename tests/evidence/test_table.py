@@ -47,3 +47,9 @@ def test_html_has_every_cell_and_escapes_it() -> None:
 def test_rows_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match="argument 3"):
         repr(Table(("a", "b"), (("1", "2"), ("1",))))
+
+
+def test_a_column_can_be_left_out():
+    left = TABLE.without("poisons")
+    assert left == Table(("z",), (("0.1",), ("a long one",), ("",)))
+    assert TABLE.without("nothing of that name") == TABLE

@@ -10,6 +10,7 @@ from tests.cli.commands import refused, tutorial
 from tutorial_lib import places, profiles
 from tutorial_lib.cli import main
 from tutorial_lib.evidence.comparison import Comparison
+from tutorial_lib.experiments._defended import attack_name
 from tutorial_lib.practice.add_yours import add_yours, load_yours, settings_of, trials_of
 from tutorial_lib.runs import engines
 from tutorial_lib.trials.store import RunStore
@@ -111,7 +112,7 @@ def test_a_detector_of_checkpoints_gets_its_row_against_clean_models(here):
     assert [t.attack is None for t in trials] == [True, False, False, False, False]
     found = add_yours("my_detector:Sharp", profile="test", store=here / "runs", jobs=1)
     assert found.whole
-    assert [row.words[0] for row in found.comparison.rows] == list(p.cleaning.attacks)
+    assert [row.words[0] for row in found.comparison.rows] == list(map(attack_name, p.cleaning.attacks))
     row = found.comparison.rows[0].values
     assert row["auroc"] is None  # one model of each
     assert row["named"].n == row["seconds"].n == 1
@@ -175,7 +176,7 @@ def test_too_few_minutes_are_refused(here, capsys):
 
 def test_forms_of_the_table(capsys):
     body = tutorial(capsys, "table", "defenses", "--profile", "pilot")
-    assert body["tables"][0]["rows"][0]["attack"] == "badnets"
+    assert body["tables"][0]["rows"][0]["attack"] == "BadNets"
     assert main(["table", "defenses", "--profile", "pilot", "--csv"]) == 0
     assert capsys.readouterr().out.startswith("attack,defense,success,")
     assert "there is no table of attacks" in refused(capsys, "table", "attacks")

@@ -20,7 +20,7 @@ from tutorial_lib.evidence.comparison import Comparison, Measure, Row
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.statistics import estimate_auroc
 from tutorial_lib.experiments import comparison, detect_pairs
-from tutorial_lib.experiments._defended import before, cleaned, success
+from tutorial_lib.experiments._defended import attack_name, before, cleaned, success
 from tutorial_lib.machine import usable_cores
 from tutorial_lib.profiles import Profile
 from tutorial_lib.runs import engines
@@ -303,7 +303,7 @@ def rows_of(cls: type[Yours], results: Results) -> Comparison:
         >>> from tutorial_lib.defenses import Finetuning
         >>> made = rows_of(Finetuning, Results(profiles.get("test")))
         >>> made.rows[1].words
-        ('badnets', 'plain finetuning')
+        ('BadNets', 'plain finetuning')
     """
     p, title = results.profile, cls.title
     made = settings_of(cls, p)
@@ -335,7 +335,9 @@ def _defended(results: Results, attack: str, words: str, defenses: Sequence[Defe
     def base_of(seed: int) -> Trial:
         return results.profile.cleaning.attacked(attack, seed)
 
-    return comparison.row((attack, words), comparison.defended(results, base_of, defenses), comparison.OF_DEFENSES)
+    return comparison.row(
+        (attack_name(attack), words), comparison.defended(results, base_of, defenses), comparison.OF_DEFENSES
+    )
 
 
 def _detected(results: Results, attack: str, detector: Detector) -> Row:
@@ -351,7 +353,7 @@ def _detected(results: Results, attack: str, detector: Detector) -> Row:
         comparison.SECONDS.key: number(lambda m: m["seconds"]),
         comparison.SUCCESS.key: results.per_seed(trial, success),
     }
-    return comparison.row((attack, detector.title), numbers, comparison.OF_DETECTORS)
+    return comparison.row((attack_name(attack), detector.title), numbers, comparison.OF_DETECTORS)
 
 
 def _audited(results: Results, attack: str, detector: CheckpointDetector) -> Row:
@@ -369,4 +371,4 @@ def _audited(results: Results, attack: str, detector: CheckpointDetector) -> Row
         comparison.SECONDS.key: comparison.SECONDS.over(a["seconds"] for a in looked),
         comparison.SUCCESS.key: comparison.SUCCESS.over(map(success, bad)),
     }
-    return Row((attack, detector.title), values)
+    return Row((attack_name(attack), detector.title), values)

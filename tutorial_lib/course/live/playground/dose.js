@@ -24,11 +24,13 @@
   course.playDose = (play) => {
     const { make } = course, { world } = play, plot = course.dosePlot();
     const body = make("tbody"), count = make("p", { class: "live-note", role: "status" });
+    const first = { ...play.start.settings, success: play.start.measured.success }; // else the axes would be empty
     let results = kept();
 
     const update = course.soon(() => {
-      const mine = results.filter((r) => attackOf(r) === attackOf(play.settings)), others = results.filter((r) => !mine.includes(r));
-      plot.update({ mine, others, guesses: mine.filter((r) => Number.isFinite(r.guess)) });
+      const same = (r) => attackOf(r) === attackOf(play.settings), mine = results.filter(same);
+      const dots = [first, ...results];
+      plot.update({ mine: dots.filter(same), others: dots.filter((r) => !same(r)), guesses: mine.filter((r) => Number.isFinite(r.guess)) });
       body.replaceChildren(...results.map((r) => make("tr", {}, ...[
         r.poisons, r.kind === "veil" ? "faint noise" : `${r.kind}, ${r.size} × ${r.size}, ${r.place === "random" ? "anywhere" : "corner"}`, `${r.opacity} %`, world.labels[r.target], `${r.classes}, ${r.epochs}`, r.seed,
         course.percent(r.success), course.percent(r.control), course.percent(r.accuracy), r.z.toFixed(1), Number.isFinite(r.guess) ? course.percent(r.guess) : "–",
@@ -43,6 +45,7 @@
       update();
     };
     play.on("settings", update);
+    course.narrow.addEventListener("change", update); // its letters would be too small, or its lines too wide
     const reset = make("button", { type: "button", onclick: () => {
       results = [];
       keep(results);

@@ -137,12 +137,14 @@
     return { root: box, update };
   };
 
+  course.narrow = matchMedia("(max-width: 600px)");
+
   /* Attack success over the number of poisons: a mark for each model that the reader has trained. */
   course.dosePlot = () => {
     const box = make("div");
     const update = ({ mine, others, guesses }) => {
       const plot = course.plot({
-        title: "attack success of every model that you trained", y: RATES, width: innerWidth > 600 ? 540 : 360,
+        title: "attack success of every model that you trained, and of the first", y: RATES, width: course.narrow.matches ? 360 : 540,
         x: { from: 0, to: 64, ticks: [0, 1, 4, 8, 16, 32, 48, 64], label: "poisons (the axis is stretched to the left)", place: Math.sqrt },
         legend: [["play-triggered play-dot", "this attack"], ["play-triggered", "its mean"], ["play-grey play-dot", "other attacks"], ["play-ring", "your guesses"]],
       });

@@ -90,7 +90,7 @@
       const names = Object.keys(play.models), now = names.map((name) => play.models[name].title).join();
       if (now !== offered) {
         choice = course.choice("model", names.map((name) => [name, play.models[name].title]), play.shown, (name) => play.show(name));
-        which.replaceChildren(choice.row);
+        which.replaceChildren(...(names.length > 1 ? [choice.row] : [])); // one model is no choice
         offered = now;
       }
       choice.set(play.shown);
