@@ -70,7 +70,7 @@
       make("div", { class: "live-columns" },
         make("div", {}, canvas, gallery.thumbs, gallery.file),
         make("div", { class: "live-answer" }, truth, ...sentence.rows, bars)),
-      make("label", {}, "class names, with commas between them", field),
+      make("label", { style: "display: block" }, "class names, with commas between them", field),
       make("label", { class: "live-select" }, "prompt ", template), unread, gallery.note);
     update();
     Object.assign(element, { scores: (names, given, pixels) => [...scores(names, given, pixels)] });
