@@ -31,7 +31,7 @@ def made(address: str) -> dict[str, slides.Deck]:
     return {path.stem: slides.Deck(path, run=run_of(path.stem)) for path in chapters()}
 
 
-def figures(text: str) -> Iterator[str]:
+def figures_of(text: str) -> Iterator[str]:
     """The figures of a chapter that its deck shows: those of records that no page folds, drawings and live ones."""
     cells = re.findall(r"```\{code-cell\}.*?\n```", text, re.S)
     unfolded = "\n".join(cell for cell in cells if "hide-output" not in cell)
@@ -64,7 +64,7 @@ def test_a_deck_is_whole_and_small(folder: Path, made: dict[str, slides.Deck], n
     assert len(found.select(".slide")) >= 6
     assert all(s.select_one(".body").get_text(strip=True) or s.select_one("svg, img") for s in found.select(".slide"))
     figures = [s.figure for s in made[name].slides if s.figure]
-    assert sorted(figures) == sorted(figures(source))
+    assert sorted(figures) == sorted(figures_of(source))
     assert len(found.select(":is(.figure, .drawing, .table, .live) :is(svg, img, table)")) >= len(figures)
     for section in re.findall(r"^## (.+)$", source, re.M):
         if section not in ("Check yourself", "Further reading"):
@@ -97,13 +97,15 @@ def test_a_build_writes_what_has_changed(
 ) -> None:
     two = chapters()[:2]
     monkeypatch.setattr(decks, "chapters", lambda: two)
-    monkeypatch.setattr(decks, "Deck", lambda path: made[path.stem])
+    monkeypatch.setattr(decks, "Deck", lambda path, run: made[path.stem])
     out = tmp_path / "slides"
     out.mkdir()
     (out / f"{NAMES[0]}.html").write_text((folder / f"{NAMES[0]}.html").read_text() + "<!-- kept -->")
     (out / f"{NAMES[1]}.html").write_text("of an earlier build")
     (out / "gone.html").write_text("of a chapter that is gone")
-    app = SimpleNamespace(outdir=str(tmp_path), builder=SimpleNamespace(name="html"))
+    config = SimpleNamespace(nb_execution_cache_path=str(execution_cache.CACHES / execution_cache.fingerprint()))
+    app = SimpleNamespace(outdir=str(tmp_path), builder=SimpleNamespace(name="html"), config=config)
+    monkeypatch.setattr(run_outputs, "of_chapter", lambda name, *_: made[name].run)
     decks.write_beside_pages(app, RuntimeError("a build that failed"))
     assert (out / "gone.html").exists()
     decks.write_beside_pages(app, None)

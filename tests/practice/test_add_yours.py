@@ -81,7 +81,8 @@ def test_the_command_of_the_page_prints_a_row_and_goes_on(here, capsys):
     found = re.search(r"\$ tutorial (table --add \S+) --minutes 10", PAGE.read_text("utf-8"))
     command = [*found[1].split(), "--profile", "test", "--store", here / "runs", "--jobs", 1]
     body = tutorial(capsys, *command)
-    attacks = list(profiles.get("test").cleaning.attacks)
+    attacks = ["BadNets", "Blended", "WaNet", "label-consistent"]
+    assert len(attacks) == len(profiles.get("test").cleaning.attacks)
     assert [(row["attack"], row["defense"]) for row in body["rows"]] == [
         (attack, defense) for attack in attacks for defense in ("none", "my defense")
     ]
