@@ -111,3 +111,20 @@ def test_the_trigger_of_a_record_can_be_made() -> None:
     for name in capstone.NAMES:
         settings = checks.unseal(name)["trial"]["attack"]["trigger"]
         assert make_trigger(**settings).kind == settings["kind"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda said, true: (said - true.double()).abs().mean(), "square it"),
+        (lambda said, true: (said - true.double()).square().sum(), "a sum"),
+        (lambda said, true: (said - true.double()).square().mean().sqrt(), "no root"),
+        (lambda said, true: (said - (~true).double()).square().mean(), "as 0 and what did not as 1"),
+        (lambda said, true: ((said > 0.5) != true).double().mean(), "rounds to yes or no"),
+        (lambda said, true: -(said * true + (1 - said) * ~true).log().mean(), "logarithmic"),
+    ],
+)
+def test_a_wrong_brier_score_gets_its_sentence(answer, says: str) -> None:
+    feedback = checks.brier(answer)
+    assert not feedback.right
+    assert says in feedback.sentence

@@ -10,12 +10,14 @@ import torch
 
 from tutorial_lib import losses
 from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, number, same, unit
+from tutorial_lib.evidence.comparison import defense_effectiveness
 from tutorial_lib.trials import Recipe
 
 __all__ = [
     "budget",
     "choose",
     "cleanclip_loss",
+    "effectiveness",
     "embedding_distance",
     "frontier",
     "left_at_equal_loss",
@@ -103,6 +105,31 @@ def swap_words(answer: Answer) -> None:
         raise WrongError(f"only {len(set(seen))} of the 21 possible captions occur: every two places may be exchanged.")
     if answer("dog", random.Random(0)) != "dog":
         raise WrongError("a caption of one word cannot be changed: return it as it is.")
+
+
+@checked("What a defense removes less what it costs; and a model that knows nothing can beat one that was left alone.")
+def effectiveness(answer: Answer) -> None:
+    """`answer(success, accuracy)`: defense effectiveness rating, from (before, after) of each, as shares."""
+    for success, accuracy in (
+        ((0.96, 0.12), (0.44, 0.36)),
+        ((0.90, 0.00), (0.40, 0.01)),  # a ruined model
+        ((0.10, 0.30), (0.40, 0.35)),  # the attack got stronger
+        ((0.80, 0.40), (0.40, 0.45)),  # the model got better
+        ((0.70, 0.70), (0.40, 0.40)),  # nothing done
+    ):
+        gained, lost = success[0] - success[1], accuracy[0] - accuracy[1]
+        right = defense_effectiveness(success, accuracy)
+        same(
+            number(answer(success, accuracy)),
+            right,
+            {
+                "this is between -1 and 1; add 1 and halve it.": 2 * right - 1,
+                "halve it: 1 is the best that it can be.": 2 * right,
+                "one of the drops is negative here; a rise counts as no drop, max(0, ...).": (gained - lost + 1) / 2,
+                "the price is missing: what the defense costs in clean accuracy.": (max(0.0, gained) + 1) / 2,
+                "the price is added; it has to be taken off.": (max(0.0, gained) + max(0.0, lost) + 1) / 2,
+            },
+        )
 
 
 @checked("Up in a straight line, then down a cosine: what training does when the line is not left out.")

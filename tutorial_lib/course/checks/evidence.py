@@ -1,4 +1,4 @@
-"""Checks of what several models show (the chapters on place and count and whether it holds)."""
+"""Checks of what several models show (the chapters on place and count, whether it holds, and the capstone)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,39 @@ from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, 
 from tutorial_lib.evaluate import linear_cka
 from tutorial_lib.evidence.statistics import estimate_mean
 
-__all__ = ["models_needed", "paired_interval", "shift", "verdict"]
+__all__ = ["brier", "models_needed", "paired_interval", "shift", "verdict"]
 
 LEFT = {0: 0.42, 1: 0.55, 2: 0.31, 3: 0.60, 5: 0.10}
 RIGHT = {0: 0.35, 1: 0.50, 2: 0.33, 3: 0.44, 4: 0.90}
+
+
+@checked("A quarter is what always saying one half gets; being sure and wrong costs four times as much.")
+def brier(answer: Answer) -> None:
+    """`answer(said, true)`: Brier score of probabilities of events, (N,), and whether each happened, (N,), bool."""
+    said = torch.tensor([0.9, 0.2, 0.6, 1.0, 0.3], dtype=torch.float64)
+    true = torch.tensor([True, False, False, True, True])
+    off = said - true.double()
+    sure = torch.where(true, said, 1 - said)
+    same(
+        number(answer(said.clone(), true.clone())),
+        off.square().mean().item(),
+        {
+            "this is the mean absolute error; square it, or whoever is half sure gains by saying 0 or 1.": (
+                off.abs().mean().item()
+            ),
+            "this is a sum; the score is a mean.": off.square().sum().item(),
+            "take no root: the score is the mean square itself.": off.square().mean().sqrt().item(),
+            "this scores what happened as 0 and what did not as 1.": (said - (~true).double()).square().mean().item(),
+            "this rounds to yes or no first, and so forgets how sure you were.": (
+                ((said > 0.5) != true).double().mean().item()
+            ),
+            "this is the logarithmic score, which is infinite for the sure and wrong; square the difference.": (
+                -sure.log().mean().item()
+            ),
+        },
+    )
+    half = torch.full((4,), 0.5, dtype=torch.float64)
+    same(number(answer(half, torch.tensor([True, False, False, False]))), 0.25)
 
 
 @checked("Paired by seed, so that what the seeds share falls out.")
