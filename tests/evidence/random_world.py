@@ -57,6 +57,7 @@ class RandomWorld(MadeUp):
             right = 0.5 + 0.2 * (self.level[39] - 0.5) + float(random.normal(0, 0.003))
             return {
                 "clean_accuracy": {r: {"rate": right} for r in CLIP_READERS},
+                "validation_accuracy": {"rate": right + float(random.normal(0, 0.003))},
                 "targets": [self._target(trial, k, random) for k in range(len(attack.groups)) for _ in range(12)],
             }
         if isinstance(attack, TextBackdoor):
@@ -184,12 +185,13 @@ class RandomWorld(MadeUp):
         e, level, defense, attack = self.effect, self.level, trial.defense, trial.attack
         assert isinstance(attack, Backdoor)
         kind = [str(attack.trigger), attack.select, attack.rehearsed, trial.start, trial.self_supervision, attack.count]
+        kind += [str(trial.method)] if trial.method else []
         own = np.random.default_rng([self.number, int(digest(kind), 16)])
         start = own.uniform(0, 1) if own.random() < 0.5 else own.choice([0.0, 1.0])
         strength, weight, after = 0.0, 0.0, isinstance(defense, TrainedDefense | Retraining)
         if isinstance(defense, TrainedDefense):
             weight = math.log2(getattr(defense, "lambda_self", 1.0))
-            method = np.random.default_rng([self.number, int(digest(defense.kind), 16)])
+            method = np.random.default_rng([self.number, int(digest(self._knows(defense)), 16)])
             strength = method.normal(0.5, 1) + 0.5 * e[0] * math.log10(defense.recipe.lr / 1e-3)
             strength += e[1] * math.log10(defense.share) + e[2] * weight / 2
             strength += np.random.default_rng([self.number, defense.recipe.epochs]).normal(0, 0.3) + own.normal(0, 0.6)
@@ -200,24 +202,40 @@ class RandomWorld(MadeUp):
         left = float(np.clip(start - np.clip(strength, 0, most) + random.normal(0, self.noise), 0, 1))
         right = 0.5 + 0.1 * (level[7] - 0.5) * after + 0.02 * e[6] * weight + float(random.normal(0, 0.003))
         right += 0.1 * e[7] * (defense is not None and defense.kind == "self-supervised")
+        right -= 0.2 * level[3] * (defense is not None and defense.kind == "par")
+        if trial.method is not None:
+            trained = np.random.default_rng([self.number, int(digest(str(trial.method)), 16)])
+            right += 0.2 * (trained.uniform(0, 1) - 0.5)
         neighbours = left * level[1] if level[0] > 0.5 else left
         moved = level[8] * strength if strength > 0 else 0.0
         success = {r: {"rate": neighbours if r.startswith("knn") else left} for r in readers(trial)}
+        safe = {"safe": [(pairs(trial) + attack.count) * level[2]], "safe_poisons": [attack.count * own.uniform(0, 1)]}
         return {
             "pairs": pairs(trial),
             "attack_success": success,
             "clean_accuracy": {r: {"rate": right} for r in readers(trial)},
+            "poisons": attack.count,
+            "method": safe,
             "accuracy_on_triggered": {r: {"rate": right} for r in readers(trial)},
             "validation_accuracy": {"rate": right + float(random.normal(0, 0.003))},
             "embedding_distance": 1.0 - 0.9 * moved + float(random.normal(0, 0.01)),
             "similarity_clean": 0.4 * level[9],
         }
 
+    def _knows(self, defense: TrainedDefense) -> str:
+        """The defense, and what it takes a trigger from."""
+        source = getattr(defense, "invert", None)
+        return defense.kind + (f" {source.kind}" if source else "")
+
     def _target(self, trial: Trial, k: int, random: np.random.Generator) -> dict[str, float]:
         assert isinstance(trial.attack, Targeted)
         level, group = self.level, trial.attack.groups[k]
         larger = trial.scenes > 50_000
-        chance = np.clip(level[10 + k % 12] - (1.2 * level[23] - 0.2) * larger, 0, 1) if group.count else 0.0
+        spared = 0.0
+        if trial.method is not None:
+            drawn = np.random.default_rng([self.number, int(digest(str(trial.method)), 16)]).uniform(0, 1)
+            spared = 1.5 * (drawn - 0.4)
+        chance = np.clip(level[10 + k % 12] - spared - (1.2 * level[23] - 0.2) * larger, 0, 1) if group.count else 0.0
         fell = random.random() < chance
         probe = fell if random.random() < (0.97 if level[24] > 0.5 else 0.5) else not fell
         return {

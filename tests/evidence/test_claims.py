@@ -132,7 +132,7 @@ def test_claims_are_about_the_paper():
     assert len(ids) == len(set(ids)) >= 25
     assert {c.source for c in load()} <= {
         "carlini_terzis", "cleanclip", "ours", "verma2023effective", "singh2024par", "huang2025detecting",
-        "feng2023decree", "jindal2026inspector", "sun2026invertune",
+        "feng2023decree", "jindal2026inspector", "sun2026invertune", "yang2023roclip", "yang2024safeclip",
     }  # fmt: skip
     assert all(c.section and c.says and c.what for c in load())
     without = {"unpoisoned", "placement_small", "cc_budget", "cc_stealth"}

@@ -75,6 +75,8 @@ NOISE = {
     "same_prediction": 0.003,
     "auroc": 0.003,
     "poisons_found": 0.003,
+    "poisons_let_in": 0.003,
+    "pairs_let_in": 0.003,
     "suspicion": 0.02,
     "target_named": 0.0,  # it is or it is not
 }
@@ -214,6 +216,21 @@ class Model:
         return self.trial.self_supervision > 0
 
     @property
+    def trained_by(self) -> str:
+        """Kind of the training method, "plain" where it is the usual one."""
+        return self.trial.method.kind if self.trial.method else "plain"
+
+    @property
+    def every(self) -> int:
+        """Of how many epochs RoCLIP matches one."""
+        return getattr(self.trial.method, "every", 0)
+
+    @property
+    def slow_rate(self) -> float:
+        """Of SafeCLIP's slow epoch, as a share of the usual rate."""
+        return getattr(self.trial.method, "slow_rate", math.nan)
+
+    @property
     def defense(self) -> str:
         """Kind of the defense, "none" for the model as it is."""
         return self.trial.defense.kind if self.trial.defense else "none"
@@ -240,6 +257,11 @@ class Model:
             return ""
         detector = self._setting("detector")
         return detector.label if detector else "random"
+
+    @property
+    def knows(self) -> str:
+        """What an unlearning takes its trigger from: "universal-patch", a search, or "known-trigger", the attacker."""
+        return getattr(self._setting("invert"), "kind", "")
 
     @property
     def dirt(self) -> int:
@@ -413,6 +435,17 @@ class _Measured(dict[str, Any]):
 
     def _embedding_distance(self) -> float:
         return self.says("embedding_distance")
+
+    def _poisons(self) -> int:
+        return self._part(Backdoor).count
+
+    def _pairs(self) -> int:
+        return pairs(self.trial)
+
+    def _method(self) -> dict[str, list[float]]:
+        """Of SafeCLIP's first safe set."""
+        whole, poisons = self["pairs"] + self["poisons"], self["poisons"]
+        return {"safe": [self.says("pairs_let_in") * whole], "safe_poisons": [self.says("poisons_let_in") * poisons]}
 
     def _detection(self) -> dict[str, dict[str, Any]]:
         return {d.label: _Ranking(self.says, d.label) for d in self.trial.detectors}

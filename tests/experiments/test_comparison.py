@@ -3,10 +3,12 @@
 import pytest
 
 from tutorial_lib import profiles
+from tutorial_lib.attacks import Backdoor
 from tutorial_lib.evidence.comparison import defense_effectiveness
 from tutorial_lib.evidence.results import Results
-from tutorial_lib.experiments import cc_attacks, cc_frontier, comparison, detect_checkpoints
+from tutorial_lib.experiments import cc_attacks, cc_frontier, comparison, detect_checkpoints, robust_training
 from tutorial_lib.experiments._defended import MARGIN, accuracy, attack_name, before, cleaned, success, validation
+from tutorial_lib.training.methods import RoCLIP
 
 PILOT = Results(profiles.get("pilot"))
 TABLE = comparison.compare("defenses", "pilot")
@@ -62,6 +64,24 @@ def test_rows_of_models_that_stay_as_they_are_are_named():
 def test_the_scale_is_named_in_the_title():
     assert TABLE.title.endswith("1.4 million parameters, 32-pixel pictures, 4,000 pairs (profile pilot)")
     assert TABLE.profile == "pilot"
+
+
+def test_later_defenses_and_other_ways_to_train_are_rows(miniature):
+    rows = {row.words: row.values for row in comparison.of_defenses(miniature).rows}
+    for name in ("PAR", "unlearning an inverted trigger", "RoCLIP", "SafeCLIP"):
+        row = rows["BadNets", name]
+        assert 0 <= row["der"].value <= 1, name
+        assert row["cost"].value > 0, name
+    p = miniature.profile
+    (trial,) = (
+        t
+        for t in robust_training.trials(p)
+        if t.method == RoCLIP() and t.attack.find(Backdoor) and t.seeds == p.cleaning.attacked("badnets", 0).seeds
+    )
+    (record,) = miniature.of([trial])
+    whole = record.metrics["steps"] * trial.recipe.batch_size * RoCLIP.cost / p.cleaning.recipe.batch_size
+    assert rows["BadNets", "RoCLIP"]["cost"].value == pytest.approx(whole)
+    assert rows["BadNets", "RoCLIP"]["success"].value == pytest.approx(success(record))
 
 
 def test_detectors_of_the_miniature(miniature):

@@ -27,6 +27,8 @@ EMPTY = {
     "detect_pairs": {"demo"},
     "detect_dose": {"demo"},
     "detect_removal": {"demo"},
+    "further_cleaning": {"demo"},
+    "robust_training": {"demo"},
     "cc_budget": {"test", "demo", "laptop", "cpu", "photos", "gpu", "paper"},
     "detect_checkpoints": {"demo", "laptop", "photos", "gpu", "paper"},
     "sharing": {"demo", "laptop", "cpu", "photos", "gpu", "paper"},

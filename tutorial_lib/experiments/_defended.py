@@ -86,12 +86,20 @@ def chosen(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record
     return kept[-1] if kept else start
 
 
-def committed(results: Results, base: Trial, defenses: Sequence[Defense]) -> Record | None:
-    """The record of a defender who cleans in any case: where no setting costs so little, the weakest."""
+def _committed(results: Results, base: Trial, defenses: Sequence[Defense], *, margin: float) -> Record | None:
     start, found = results.get(before(base)), results.of(cleaned(base, defenses))
     if start is None or len(found) < len(defenses):
         return None
-    return next((r for r in reversed(found) if validation(r) >= validation(start) - MARGIN), found[0])
+    return next((r for r in reversed(found) if validation(r) >= validation(start) - margin), found[0])
+
+
+def committed_within(margin: float) -> Pick:
+    """A defender who cleans in any case: where no setting costs so little accuracy, the weakest."""
+    return functools.partial(_committed, margin=margin)
+
+
+#: The same with the margin of the other defenders.
+committed = committed_within(MARGIN)
 
 
 def _least_left(results: Results, base: Trial, defenses: Sequence[Defense], *, loss: float) -> Record | None:

@@ -12,7 +12,15 @@ from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.shown import complete
 from tutorial_lib.evidence.statistics import Estimate, estimate_share
 from tutorial_lib.evidence.table import Table
-from tutorial_lib.experiments import cc_attacks, cc_frontier, detect_checkpoints, detect_pairs, detect_removal
+from tutorial_lib.experiments import (
+    cc_attacks,
+    cc_frontier,
+    detect_checkpoints,
+    detect_pairs,
+    detect_removal,
+    further_cleaning,
+    robust_training,
+)
 from tutorial_lib.experiments._defended import (
     accuracy,
     attack_name,
@@ -25,6 +33,7 @@ from tutorial_lib.experiments._defended import (
 )
 from tutorial_lib.experiments._zoo import CLEAN, GROUPS, ZOO
 from tutorial_lib.profiles import Profile
+from tutorial_lib.training.methods import METHODS
 from tutorial_lib.trials import Defense, Record, Trial
 from tutorial_lib.trials.store import RunStore
 
@@ -33,6 +42,8 @@ TITLE = "Attacks × defenses and attacks × detectors"
 PAPER = "no figure of the papers: every attack against every defense and detector that has records"
 #: Profiles whose records are shown, the newest first.
 NEWEST = ("paper", "gpu", "cpu", "laptop", "pilot")
+#: Defenses of later work, by their kind, and what the experiment with them calls them.
+LATER = {"par": "par", "unlearn-trigger": "found"}
 #: What a table may be of.
 KINDS = ("defenses", "detectors", "checkpoints")
 
@@ -61,7 +72,7 @@ DEFENDED = (
     "DER = (max(0, ΔASR) − max(0, ΔACC) + 1) / 2, ΔASR and ΔACC the drops of attack success and clean accuracy (Zhu et "
     "al. 2023, equation 7): 1/2 is a defense that changes nothing, and none exceeds (1 + success before) / 2.",
     "Cost: one run of the defense in steps of plain finetuning with as many pictures a step; a sweep over settings "
-    "runs it several times.",
+    "runs it several times. Of another way to train, that of the whole training.",
 )
 DETECTED = (
     "AUROC over the training pairs of a model, 50 % is chance; the time is that of scoring all pairs, without their "
@@ -85,12 +96,14 @@ def settings(p: Profile, method: str) -> Sequence[Defense]:
     """A defense at each of its settings, from weak to strong."""
     if method == "retraining":
         return [detect_removal.defense(p, "dao")]
+    if method in LATER:
+        return further_cleaning.sweep(p, "badnets", LATER[method])
     return cc_frontier.settings(p, method)
 
 
 def methods(p: Profile) -> tuple[str, ...]:
     """The defenses that some experiment of the profile tries; another one for the table is added here."""
-    return (*cc_frontier.METHODS, *(() if p.past else ("retraining",)))
+    return (*cc_frontier.METHODS, *(() if p.past else ("retraining", *LATER)))
 
 
 def scale(results: Results, records: Iterable[Record]) -> str:
@@ -131,6 +144,31 @@ def defended(
     return numbers | {RATING.key: rating, COST.key: steps}
 
 
+def trained_otherwise(results: Results) -> list[Row]:
+    """Rows of the ways to train that have records; what is judged is the model, and nothing is cleaned."""
+    p, rows = results.profile, []
+    for way in ("roclip", "safeclip"):
+        after, accurate, readable = (
+            robust_training.measured(results, way, value=v) for v in (success, accuracy, on_triggered)
+        )
+        start, right = (robust_training.measured(results, "", value=v) for v in (success, accuracy))
+        both = sorted(after.keys() & start.keys())
+        rating = {s: defense_effectiveness((start[s], after[s]), (right[s], accurate[s])) for s in both}
+        steps = robust_training.measured(results, way, value=lambda r: training_cost(r, p.cleaning.recipe.batch_size))
+        numbers = {SUCCESS.key: after, ACCURACY.key: accurate, TRIGGERED.key: readable, RATING.key: rating}
+        made = row((attack_name("badnets"), robust_training.NAMES[way]), numbers | {COST.key: steps}, OF_DEFENSES)
+        if made.values[SUCCESS.key] is not None:
+            rows.append(made)
+    return rows
+
+
+def training_cost(record: Record, batch: int) -> float:
+    """Work of a whole training in steps of plain finetuning with so many pictures a step."""
+    method, recipe = record.trial["method"], record.trial["recipe"]
+    samples: float = record.metrics["steps"] * recipe["batch_size"]
+    return samples * METHODS[method["kind"]].cost / batch
+
+
 def row(words: tuple[str, ...], numbers: dict[str, dict[int, float]], measures: Sequence[Measure]) -> Row:
     """A row of a table from numbers by seed."""
     return Row(words, {m.key: m.over(numbers[m.key].values()) for m in measures if m.key in numbers})
@@ -148,6 +186,7 @@ def of_defenses(results: Results) -> Comparison:
             )
             if made.values[SUCCESS.key] is not None:
                 rows.append(made)
+        rows += [] if attack != "badnets" else trained_otherwise(results)
     first = results.of(before(p.cleaning.attacked(a, s)) for a in p.cleaning.attacks for s in results.seeds)
     title = f"Attacks × defenses: {scale(results, first)}"
     notes = (*DEFENDED, *kept(rows))

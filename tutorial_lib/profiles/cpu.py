@@ -28,7 +28,8 @@ MODELS = Models(
 )  # fmt: skip
 #: Experiments with cleaned models in which no confirmatory claim is judged.
 _FACTORS = (
-    "cc_adaptive", "cc_budget", "cc_critique", "cc_factors", "cc_stealth", "cc_strength", "detect_removal"
+    "cc_adaptive", "cc_budget", "cc_critique", "cc_factors", "cc_stealth", "cc_strength", "detect_removal",
+    "further_cleaning", "robust_training",
 )  # fmt: skip
 #: Of the models that are cleaned, 100,000 scenes each; fewer where the papers' factors are looked at. Model 100 chose
 #: what is swept, and is judged nowhere.

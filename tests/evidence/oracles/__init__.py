@@ -4,7 +4,17 @@ They are written from what the source says, the claim's `says` and `section`, an
 a reader checks them against the sentence. Rules of a world: see `tests.evidence.worlds`.
 """
 
-from tests.evidence.oracles import captions, carlini_terzis, checkpoints, cleanclip, critique, detection, scale, sharing
+from tests.evidence.oracles import (
+    captions,
+    carlini_terzis,
+    checkpoints,
+    cleanclip,
+    critique,
+    detection,
+    robustness,
+    scale,
+    sharing,
+)
 from tests.evidence.oracles.oracle import Oracle
 
 ORACLES: dict[str, Oracle] = (
@@ -14,6 +24,7 @@ ORACLES: dict[str, Oracle] = (
     | cleanclip.ORACLES
     | critique.ORACLES
     | detection.ORACLES
+    | robustness.ORACLES
     | checkpoints.ORACLES
     | sharing.ORACLES
 )

@@ -1,0 +1,212 @@
+"""Training on unchecked pairs in another way (Yang et al. 2023, 2024), and cleaning further (Singh et al. 2024)."""
+
+from __future__ import annotations
+
+from tests.evidence.oracles.oracle import Oracle, Rules
+from tests.evidence.worlds import Model
+
+#: Of models whose attack works, and of others.
+WORKS, DOES_NOT = 0.95, 0.1
+
+
+def learned(left: float, way: str, others: float, plain: float = WORKS) -> Rules:
+    """Attack success of a training method; `others` of the other one. Both of its settings read pictures alike."""
+
+    def rule(m: Model) -> float:
+        if m.trained_by == "plain":
+            return plain
+        return left if m.trained_by == way else others
+
+    return {"attack_success": rule, "clean_accuracy": 0.3}
+
+
+def stopped(way: str) -> Oracle:
+    return Oracle(
+        right=learned(0.01, way, 0.9),
+        mirror=learned(0.9, way, 0.01),
+        inapplicable=(learned(0.01, way, 0.9, plain=DOES_NOT),),
+    )
+
+
+def picked(better: float, worse: float) -> Rules:
+    """SafeCLIP's slow epoch at the rate that validation pictures prefer, and at the other."""
+    return {
+        "attack_success": lambda m: WORKS if m.trained_by == "plain" else better if m.slow_rate == 1.0 else worse,
+        "clean_accuracy": 0.3,
+        "validation_accuracy": lambda m: 0.32 if m.slow_rate == 1.0 else 0.25,
+    }
+
+
+def accurate(found: float, way: str, others: float) -> Rules:
+    """Accuracy where plain training has 0.3."""
+    return {"clean_accuracy": lambda m: 0.3 if m.trained_by == "plain" else found if m.trained_by == way else others}
+
+
+def probed(found: float, zero_shot: float) -> Rules:
+    """Accuracy of a linear probe of RoCLIP where plain training has 0.3, and of its other readers."""
+
+    def rule(m: Model) -> float:
+        if m.trained_by == "plain":
+            return 0.3
+        return found if m.reader == "linear_probe" else zero_shot
+
+    return {"clean_accuracy": rule}
+
+
+def by_frequency(success: tuple[float, float], accuracy: tuple[float, float], plain: float = WORKS) -> Rules:
+    """Success and accuracy with every epoch matched, and with every third; with every second both are between."""
+
+    def between(ends: tuple[float, float], without: float, m: Model) -> float:
+        if m.trained_by != "roclip":
+            return without
+        return {1: ends[0], 2: sum(ends) / 2, 3: ends[1]}[m.every]
+
+    return {
+        "attack_success": lambda m: between(success, plain, m),
+        "clean_accuracy": lambda m: between(accuracy, 0.3, m),
+    }
+
+
+def split(poisons: tuple[float, float], pairs: float, plain: float = WORKS) -> Rules:
+    """Poisons in the first safe set after a slow epoch and after one at the usual rate, and all pairs in it."""
+    return {
+        "attack_success": lambda m: plain if m.trained_by == "plain" else 0.5,
+        "poisons_let_in": lambda m: poisons[0] if m.slow_rate < 1 else poisons[1],
+        "pairs_let_in": pairs,
+    }
+
+
+def aimed(left: float, way: str, others: float, plain: float = 0.9) -> Rules:
+    """Targets with most poisons that fall; with fewer, nobody falls under anything."""
+
+    def rule(m: Model) -> float:
+        if m.poisons < 16:
+            return 0.0
+        return plain if m.trained_by == "plain" else left if m.trained_by == way else others
+
+    return {"targeted": rule, "clean_accuracy": 0.3}
+
+
+def spared(way: str) -> Oracle:
+    return Oracle(
+        right=aimed(0.0, way, 0.9),
+        mirror=aimed(0.9, way, 0.0),
+        inapplicable=(aimed(0.0, way, 0.9, plain=0.1),),
+    )
+
+
+def cleaned(left: dict[tuple[str, str], float], rest: float, before: dict[str, float] | None = None) -> Rules:
+    """Attack success after a defense by (defense, attack), `rest` otherwise; every setting is cheap."""
+
+    def rule(m: Model) -> float:
+        if m.defense == "none":
+            return (before or {}).get(m.attack, WORKS)
+        return left.get((m.knows or m.defense, m.attack), rest)
+
+    return {"attack_success": rule, "clean_accuracy": 0.3}
+
+
+def beaten(attack: str) -> Oracle:
+    """PAR before CleanCLIP on an attack; on the others, and after other defenses, it is the other way round."""
+
+    def rules(par: float, cleanclip: float, rest: float, before: float = WORKS) -> Rules:
+        return cleaned({("par", attack): par, ("cleanclip", attack): cleanclip}, rest, {attack: before})
+
+    return Oracle(
+        right=rules(0.2, 0.6, rest=0.05),
+        mirror=rules(0.6, 0.2, rest=0.9),
+        also_right=(rules(0.2, 0.6, rest=0.9),),
+        inapplicable=(rules(0.2, 0.6, rest=0.05, before=0.3),),
+    )
+
+
+def removed(who: str, attack: str) -> Oracle:
+    """What is left of an attack, and `rest` of the other attacks and after other defenses."""
+
+    def rules(left: float, rest: float, before: float = WORKS) -> Rules:
+        return cleaned({(who, attack): left}, rest, {attack: before})
+
+    return Oracle(right=rules(0.01, 0.8), mirror=rules(0.8, 0.01), inapplicable=(rules(0.01, 0.8, before=0.3),))
+
+
+def costing(who: str, found: float, others: float) -> Rules:
+    """Accuracy where the model had 0.4; on validation pictures all settings cost nothing."""
+
+    def rule(m: Model) -> float:
+        if m.defense == "none":
+            return 0.4
+        return found if (m.knows or m.defense) == who and m.attack == "BadNets" else others
+
+    return {"clean_accuracy": rule, "validation_accuracy": 0.4}
+
+
+def structured(stripes: float, noise: float, before: float = WORKS) -> Rules:
+    return cleaned({("par", "stripes"): stripes, ("par", "BadNets"): noise}, 0.05, {"stripes": before})
+
+
+def bounded(known: float, found: float, before: float = WORKS) -> Rules:
+    left = {("known-trigger", "BadNets"): known, ("universal-patch", "BadNets"): found}
+    return cleaned(left, 0.5, {"BadNets": before})
+
+
+ORACLES = {
+    "roclip_stops_backdoors": stopped("roclip"),
+    "safeclip_stops_backdoors": Oracle(
+        right=learned(0.01, "safeclip", 0.9),
+        mirror=learned(0.9, "safeclip", 0.01),
+        also_right=(picked(0.01, 0.9),),
+        also_wrong=(picked(0.9, 0.01), learned(0.9, "safeclip", 0.95)),
+        inapplicable=(learned(0.01, "safeclip", 0.9, plain=DOES_NOT),),
+    ),
+    "safeclip_beats_roclip": Oracle(
+        right=learned(0.2, "safeclip", 0.6),
+        mirror=learned(0.6, "safeclip", 0.2),
+        inapplicable=(learned(0.2, "safeclip", 0.6, plain=DOES_NOT),),
+    ),
+    "roclip_keeps_zero_shot": Oracle(
+        right=accurate(0.3, "roclip", 0.1),
+        mirror=accurate(0.1, "roclip", 0.3),
+        also_wrong=(probed(0.4, 0.1),),
+    ),
+    "safeclip_keeps_accuracy": Oracle(right=accurate(0.31, "safeclip", 0.1), mirror=accurate(0.1, "safeclip", 0.31)),
+    "roclip_lifts_probe": Oracle(right=probed(0.4, 0.1), mirror=probed(0.2, 0.5)),
+    "roclip_more_often_is_safer": Oracle(
+        right=by_frequency((0.1, 0.5), (0.3, 0.3)),
+        mirror=by_frequency((0.5, 0.1), (0.3, 0.3)),
+        inapplicable=(by_frequency((0.1, 0.5), (0.3, 0.3), plain=DOES_NOT),),
+    ),
+    "roclip_more_often_costs": Oracle(
+        right=by_frequency((0.3, 0.3), (0.2, 0.3)), mirror=by_frequency((0.3, 0.3), (0.3, 0.2))
+    ),
+    "safe_set_is_clean": Oracle(
+        right=split((0.05, 0.6), 0.5),
+        mirror=split((0.5, 0.1), 0.5),
+        also_wrong=(split((0.05, 0.05), 0.05),),
+        inapplicable=(split((0.05, 0.6), 0.5, plain=DOES_NOT),),
+    ),
+    "slow_epoch_must_be_slow": Oracle(
+        right=split((0.1, 0.6), 0.5),
+        mirror=split((0.6, 0.1), 0.5),
+        inapplicable=(split((0.1, 0.6), 0.5, plain=DOES_NOT),),
+    ),
+    "roclip_stops_targeted": spared("roclip"),
+    "safeclip_stops_targeted": spared("safeclip"),
+    "par_beats_cleanclip_stripes": beaten("stripes"),
+    "par_beats_cleanclip_noise": beaten("BadNets"),
+    "par_removes_blended": removed("par", "Blended"),
+    "par_keeps_accuracy": Oracle(right=costing("par", 0.38, 0.2), mirror=costing("par", 0.2, 0.38)),
+    "par_is_not_fooled_by_structure": Oracle(
+        right=structured(0.3, 0.3),
+        mirror=structured(0.7, 0.1),
+        also_right=(structured(0.3, 0.7),),
+        inapplicable=(structured(0.1, 0.1, before=0.3),),
+    ),
+    "chain_removes_noise_patch": removed("universal-patch", "BadNets"),
+    "chain_removes_stripes_patch": removed("universal-patch", "stripes"),
+    "chain_keeps_accuracy": Oracle(
+        right=costing("universal-patch", 0.395, 0.2), mirror=costing("universal-patch", 0.3, 0.4)
+    ),
+    "known_trigger_is_the_bound": Oracle(
+        right=bounded(0.1, 0.4), mirror=bounded(0.4, 0.1), inapplicable=(bounded(0.1, 0.4, before=0.3),)
+    ),
+}
