@@ -217,7 +217,9 @@ class Model:
 
     @property
     def trained_by(self) -> str:
-        """Kind of the training method, "plain" where it is the usual one."""
+        """Kind of the training method, "plain" where it is the usual one, "augmented" where no epoch is matched."""
+        if self.every > self.trial.recipe.epochs:
+            return "augmented"
         return self.trial.method.kind if self.trial.method else "plain"
 
     @property

@@ -29,8 +29,10 @@ ROCLIP = {every: RoCLIP(every=every) for every in (1, 2, 3)}
 #: SafeCLIP by the learning rate of its slow epoch, a share of the usual one. 0.01 is published for thousands of steps:
 #: of the few hundred here it may leave the towers unaligned, so the full rate is tried as well.
 SAFECLIP = {rate: SafeCLIP(slow_rate=rate) for rate in (0.01, 1.0)}
+#: The control of both: their augmentation of pictures and captions, and every caption its own.
+AUGMENTED = RoCLIP(every=1000)
 #: What is tried, by the name that figures give it; SafeCLIP at the rate whose model reads validation pictures best.
-NAMES = {"": "plain training", "roclip": "RoCLIP", "safeclip": "SafeCLIP"}
+NAMES = {"": "plain training", "augmented": "augmentation alone", "roclip": "RoCLIP", "safeclip": "SafeCLIP"}
 
 
 def trained_by(base: Trial, method: Method | None) -> Trial:
@@ -59,9 +61,9 @@ def trials(p: Profile) -> list[Trial]:
         return []
     found = []
     for seed in p.cleaning.models.of(__name__):
-        found += [trained_by(poisoned(p, seed), m) for m in (None, *ROCLIP.values(), *SAFECLIP.values())]
+        found += [trained_by(poisoned(p, seed), m) for m in (None, AUGMENTED, *ROCLIP.values(), *SAFECLIP.values())]
     for seed in p.models.of(__name__):
-        found += [trained_by(targeted(p, seed), m) for m in (None, ROCLIP[2], *SAFECLIP.values())]
+        found += [trained_by(targeted(p, seed), m) for m in (None, AUGMENTED, ROCLIP[2], *SAFECLIP.values())]
     return found
 
 
@@ -96,10 +98,10 @@ def measured(
     base_of: Callable[[Profile, int], Trial] = poisoned,
     value: Callable[[Record], float] = success,
 ) -> dict[int, float]:
-    """A number of plain training (""), of "roclip" as published or of "safeclip", by seed."""
+    """A number of plain training (""), "augmented", "roclip" as published or "safeclip", by seed."""
     if way == "safeclip":
         return by_safeclip(results, base_of, value)
-    return of(results, ROCLIP[2] if way == "roclip" else None, base_of, value)
+    return of(results, {"": None, "augmented": AUGMENTED, "roclip": ROCLIP[2]}[way], base_of, value)
 
 
 def plain_works(results: Results) -> list[float]:
@@ -148,6 +150,15 @@ def more_often_costs(results: Results) -> list[float]:
 def safeclip_over_roclip(results: Results) -> list[float]:
     """Attack success after SafeCLIP less after RoCLIP, BadNets."""
     return differences(measured(results, "safeclip"), measured(results, "roclip"))
+
+
+def _over_augmentation(results: Results, way: str) -> list[float]:
+    """Attack success of another way to train less that of its augmentation alone, BadNets."""
+    return differences(measured(results, way), measured(results, "augmented"))
+
+
+roclip_over_augmentation = functools.partial(_over_augmentation, way="roclip")
+safeclip_over_augmentation = functools.partial(_over_augmentation, way="safeclip")
 
 
 def let_in(record: Record) -> float:
@@ -203,7 +214,7 @@ MEASURED: dict[str, Callable[[Results, str], dict[int, float]]] = {
 
 def table(results: Results) -> Table:
     """Every way to train: what is left of both attacks, what it costs, and whom SafeCLIP lets in."""
-    ways: dict[str, Method | None] = {"plain training": None}
+    ways: dict[str, Method | None] = {"plain training": None, "augmentation alone": AUGMENTED}
     ways |= {f"RoCLIP, every {every}. epoch" if every > 1 else "RoCLIP, every epoch": m for every, m in ROCLIP.items()}
     ways |= {f"SafeCLIP, slow epoch at {100 * rate:g} % of the rate": m for rate, m in SAFECLIP.items()}
     group = len(fig2_left.counts(results.profile)) - 1
@@ -231,7 +242,8 @@ def plot(results: Results) -> go.Figure:
     """Success of a backdoor and of targeted poisoning, and clean accuracy, by the way to train."""
     p = results.profile
     fig = plots.figure(
-        "Attack success, targets that fall and clean accuracy of models under plain training, RoCLIP and SafeCLIP.",
+        "Attack success, targets that fall and clean accuracy of models under plain training, augmentation alone, "
+        "RoCLIP and SafeCLIP.",
         x="model",
         y="share of the test pictures or targets (%)",
         stamp=stamp(p, results.of(trials(p))) + SMALL_PRINT,

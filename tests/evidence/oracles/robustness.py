@@ -7,24 +7,32 @@ from tests.evidence.worlds import Model
 
 #: Of models whose attack works, and of others.
 WORKS, DOES_NOT = 0.95, 0.1
+#: Accuracy of plain training, and of a model that reads nothing any more.
+READS, RUINED = 0.3, 0.03
 
 
-def learned(left: float, way: str, others: float, plain: float = WORKS) -> Rules:
-    """Attack success of a training method; `others` of the other one. Both of its settings read pictures alike."""
-
-    def rule(m: Model) -> float:
-        if m.trained_by == "plain":
-            return plain
-        return left if m.trained_by == way else others
-
-    return {"attack_success": rule, "clean_accuracy": 0.3}
+def learned(
+    left: float,
+    way: str,
+    others: float,
+    plain: float = WORKS,
+    accuracy: float = READS,
+    augmented: float | None = None,
+) -> Rules:
+    """Attack success of a training method; `others` of the rest. Both of its settings read pictures alike."""
+    by = {"plain": plain, way: left} | ({} if augmented is None else {"augmented": augmented})
+    return {
+        "attack_success": lambda m: by.get(m.trained_by, others),
+        "clean_accuracy": lambda m: accuracy if m.trained_by == way else READS,
+    }
 
 
 def stopped(way: str) -> Oracle:
     return Oracle(
         right=learned(0.01, way, 0.9),
         mirror=learned(0.9, way, 0.01),
-        inapplicable=(learned(0.01, way, 0.9, plain=DOES_NOT),),
+        also_wrong=(learned(0.9, way, 0.95),),
+        inapplicable=(learned(0.01, way, 0.9, plain=DOES_NOT), learned(0.01, way, 0.9, accuracy=RUINED)),
     )
 
 
@@ -53,13 +61,33 @@ def probed(found: float, zero_shot: float) -> Rules:
     return {"clean_accuracy": rule}
 
 
+def alone(way: str) -> Oracle:
+    """A method against its augmentation alone; the other method is as good as that."""
+
+    def rules(
+        found: float, augmented: float, plain: float = WORKS, accuracy: float = READS, other: float | None = None
+    ) -> Rules:
+        by = {"plain": plain, "augmented": augmented, way: found}
+        return {
+            "attack_success": lambda m: by.get(m.trained_by, augmented if other is None else other),
+            "clean_accuracy": lambda m: accuracy if m.trained_by == way else READS,
+        }
+
+    return Oracle(
+        right=rules(0.1, 0.5),
+        mirror=rules(0.5, 0.1),
+        also_right=(rules(0.1, 0.5, other=0.01),),
+        inapplicable=(rules(0.1, 0.5, plain=DOES_NOT), rules(0.1, 0.5, accuracy=RUINED)),
+    )
+
+
 def by_frequency(success: tuple[float, float], accuracy: tuple[float, float], plain: float = WORKS) -> Rules:
     """Success and accuracy with every epoch matched, and with every third; with every second both are between."""
 
     def between(ends: tuple[float, float], without: float, m: Model) -> float:
         if m.trained_by != "roclip":
             return without
-        return {1: ends[0], 2: sum(ends) / 2, 3: ends[1]}[m.every]
+        return {1: ends[0], 3: ends[1]}.get(m.every, sum(ends) / 2)
 
     return {
         "attack_success": lambda m: between(success, plain, m),
@@ -76,7 +104,7 @@ def split(poisons: tuple[float, float], pairs: float, plain: float = WORKS) -> R
     }
 
 
-def aimed(left: float, way: str, others: float, plain: float = 0.9) -> Rules:
+def aimed(left: float, way: str, others: float, plain: float = 0.9, accuracy: float = READS) -> Rules:
     """Targets with most poisons that fall; with fewer, nobody falls under anything."""
 
     def rule(m: Model) -> float:
@@ -84,14 +112,14 @@ def aimed(left: float, way: str, others: float, plain: float = 0.9) -> Rules:
             return 0.0
         return plain if m.trained_by == "plain" else left if m.trained_by == way else others
 
-    return {"targeted": rule, "clean_accuracy": 0.3}
+    return {"targeted": rule, "clean_accuracy": lambda m: accuracy if m.trained_by == way else READS}
 
 
 def spared(way: str) -> Oracle:
     return Oracle(
         right=aimed(0.0, way, 0.9),
         mirror=aimed(0.9, way, 0.0),
-        inapplicable=(aimed(0.0, way, 0.9, plain=0.1),),
+        inapplicable=(aimed(0.0, way, 0.9, plain=0.1), aimed(0.0, way, 0.9, accuracy=RUINED)),
     )
 
 
@@ -156,13 +184,20 @@ ORACLES = {
         mirror=learned(0.9, "safeclip", 0.01),
         also_right=(picked(0.01, 0.9),),
         also_wrong=(picked(0.9, 0.01), learned(0.9, "safeclip", 0.95)),
-        inapplicable=(learned(0.01, "safeclip", 0.9, plain=DOES_NOT),),
+        inapplicable=stopped("safeclip").inapplicable,
     ),
     "safeclip_beats_roclip": Oracle(
         right=learned(0.2, "safeclip", 0.6),
         mirror=learned(0.6, "safeclip", 0.2),
-        inapplicable=(learned(0.2, "safeclip", 0.6, plain=DOES_NOT),),
+        also_right=(learned(0.2, "safeclip", 0.6, augmented=0.05),),
+        inapplicable=(
+            learned(0.2, "safeclip", 0.6, plain=DOES_NOT),
+            learned(0.2, "safeclip", 0.6, accuracy=RUINED),
+            learned(0.6, "roclip", 0.2, accuracy=RUINED),
+        ),
     ),
+    "roclip_more_than_augmentation": alone("roclip"),
+    "safeclip_more_than_augmentation": alone("safeclip"),
     "roclip_keeps_zero_shot": Oracle(
         right=accurate(0.3, "roclip", 0.1),
         mirror=accurate(0.1, "roclip", 0.3),
@@ -173,7 +208,10 @@ ORACLES = {
     "roclip_more_often_is_safer": Oracle(
         right=by_frequency((0.1, 0.5), (0.3, 0.3)),
         mirror=by_frequency((0.5, 0.1), (0.3, 0.3)),
-        inapplicable=(by_frequency((0.1, 0.5), (0.3, 0.3), plain=DOES_NOT),),
+        inapplicable=(
+            by_frequency((0.1, 0.5), (0.3, 0.3), plain=DOES_NOT),
+            by_frequency((0.1, 0.5), (RUINED, RUINED)),
+        ),
     ),
     "roclip_more_often_costs": Oracle(
         right=by_frequency((0.3, 0.3), (0.2, 0.3)), mirror=by_frequency((0.3, 0.3), (0.3, 0.2))

@@ -59,6 +59,11 @@ DRAWINGS: dict[str, tuple[Callable[[bool], Canvas], str]] = {
         "part pulls the picture to its own changed version, and the caption to its own. A poison tied patch and word "
         "across.",
     ),
+    "fitting": (
+        defenses.fitting,
+        "How well pairs fit, twice. Early in training the poisons lie left of most clean pairs, beside a line that "
+        "calls the rest safe. After training they lie to the right of them, and fit best of all.",
+    ),
     "oracle": (
         defenses.oracle,
         "The same five settings of a defense, twice. The defender sees their accuracy on validation pictures only and "

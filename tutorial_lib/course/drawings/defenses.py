@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tutorial_lib.course.drawings.canvas import SMALL, Canvas, Point
@@ -60,6 +61,33 @@ def pulls(narrow: bool) -> Canvas:
 #: and attack success.
 SETTINGS = ((0.93, 0.93, 0.9), (0.83, 0.86, 0.72), (0.7, 0.76, 0.52), (0.46, 0.65, 0.3), (0.2, 0.34, 0.12))
 LIMIT = 0.6
+
+
+def fitting(narrow: bool) -> Canvas:
+    """How well pairs fit, early in training and at its end: clean pairs, poisons, and the line of the safe ones."""
+    c = Canvas(360, 430) if narrow else Canvas(720, 226)
+    panels = (("early: poisons do not fit yet", 0.3, 0.56, 0.14), ("at the end: they fit best", 0.9, 0.6, 0.03))
+    for k, (said, poisons, clean, spread) in enumerate(panels):
+        left, top = (16, 208 * k) if narrow else (16 + 352 * k, 0)
+        right, floor = left + 320, top + 166
+
+        def bell(mean: float, deviation: float, height: float, start: float = left, low: float = floor) -> str:
+            at = [v for s in range(-24, 25) if 0 <= (v := mean + deviation * s / 8) <= 1]
+            high = [low - height * math.exp(-(((v - mean) / deviation) ** 2) / 2) for v in at]
+            return "M" + "L".join(f"{start + 320 * v:.1f} {y:.1f}" for v, y in zip(at, high, strict=True))
+
+        c.path(bell(clean, 0.15, 84), kind="clean", filled=0.18, width=2)
+        c.path(bell(poisons, max(spread / 2, 0.03), 58), kind="attack", filled=0.25, width=2)
+        c.arrow((left, floor), (right, floor))
+        c.text(left + 160, top + 24, said, bold=True)
+        c.text(left + 160, floor + 22, "cosine of picture and caption", size=SMALL)
+        c.text(left + 320 * clean + (14 if k == 0 else -66), floor - 92, "clean pairs", kind="clean", size=SMALL)
+        c.text(left + 320 * poisons - (46 if k == 0 else 4), floor - 66, "poisons", kind="attack", size=SMALL)
+        if k == 0:
+            c.path(f"M{left + 124:.1f} {floor + 6}V{top + 44}", dashed="6 4")
+            c.arrow((left + 124, top + 48), (left + 196, top + 48))
+            c.text(left + 232, top + 52, "safe", kind="defend", size=SMALL, bold=True)
+    return c
 
 
 def oracle(narrow: bool) -> Canvas:

@@ -1,0 +1,84 @@
+"""Checks of training safely and cleaning further (the chapter of that name)."""
+
+from __future__ import annotations
+
+import torch
+
+from tutorial_lib.course.checks.core import Answer, checked, number, same, tensor, unit
+
+__all__ = ["match", "posterior", "push"]
+
+
+@checked("A picture takes the caption that fits it best, whoever wrote that one.")
+def match(answer: Answer) -> None:
+    """`answer(images, pool)`: for each picture (B, d) the position of its nearest caption in the pool (P, d), (B,)."""
+    images, pool = unit(12, 6, seed=51), unit(40, 6, seed=52)
+    cosine = images @ pool.T
+    same(
+        tensor(answer(images.clone(), pool.clone()), (12,)).double(),
+        cosine.argmax(1).double(),
+        {
+            "this is the caption that fits worst; take the largest cosine.": cosine.argmin(1).double(),
+            "these are cosines; the position of the largest one is asked for.": cosine.max(1).values,
+            "this stays among the first captions, as many as there are pictures; search the whole pool.": (
+                cosine[:, :12].argmax(1).double()
+            ),
+        },
+    )
+
+
+@checked("Wide and narrow, frequent and rare: all four numbers decide where the border lies.")
+def posterior(answer: Answer) -> None:
+    """`answer(cosines, weights, means, deviations)`: probability of the second Gaussian for each cosine (N,), (N,)."""
+    cosines = torch.linspace(-0.2, 0.9, 23, dtype=torch.float64)
+    weights, means, deviations = (0.2, 0.8), (0.1, 0.5), (0.08, 0.2)
+    z = [((cosines - m) / d).square() / 2 for m, d in zip(means, deviations, strict=True)]
+    bell = [(-square).exp() for square in z]
+    low, high = (w * b / d for w, b, d in zip(weights, bell, deviations, strict=True))
+    flat = [b / d for b, d in zip(bell, deviations, strict=True)]
+    tall = [w * b for w, b in zip(weights, bell, strict=True)]
+    same(
+        tensor(answer(cosines.clone(), weights, means, deviations), (23,)).double(),
+        high / (low + high),
+        {
+            "this is the probability of the other Gaussian.": low / (low + high),
+            "the weights are missing: a rare Gaussian must fit much better to win.": flat[1] / (flat[0] + flat[1]),
+            "the heights are wrong: a wide bell is a low one, divide by its deviation.": tall[1] / (tall[0] + tall[1]),
+            "this is a density; divide it by the sum of both.": high / (2 * torch.pi) ** 0.5,
+        },
+    )
+
+
+@checked("Pushed as long as it is near, and left alone once it is far enough.")
+def push(answer: Answer) -> None:
+    """`answer(now, before, tau)`: mean squared distance of embeddings (B, d) while it is at most tau, else 0."""
+    now, before = unit(10, 8, seed=53), unit(10, 8, seed=54)
+    squares = (now - before).square().sum(1)
+    distance = squares.mean()
+    near, far = float(distance) + 0.1, float(distance) - 0.1
+    same(
+        number(answer(now.clone(), before.clone(), near)),
+        distance.item(),
+        {
+            "this is a distance, not its square.": (now - before).norm(dim=1).mean().item(),
+            "this is the mean over all numbers; add up the squares of each embedding first.": (
+                (now - before).square().mean().item()
+            ),
+            "this is a sum over the batch; take the mean.": squares.sum().item(),
+            "the sign is wrong: here the distance itself is asked for, which the loss takes off.": -distance.item(),
+            "each embedding is held against tau by itself; hold the mean against it.": (
+                torch.where(squares <= near, squares, 0.0).mean().item()
+            ),
+        },
+    )
+    same(
+        number(answer(now.clone(), before.clone(), far)),
+        0.0,
+        {
+            "beyond tau nothing pushes any more: return 0 there.": distance.item(),
+            "tau itself still pushes nothing, but the value is 0 beyond it, not tau.": far,
+            "each embedding is held against tau by itself; hold the mean against it.": (
+                torch.where(squares <= far, squares, 0.0).mean().item()
+            ),
+        },
+    )
