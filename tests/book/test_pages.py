@@ -306,3 +306,22 @@ def test_without_javascript_figures_are_still_pictures(chromium: Browser, addres
         assert page.locator("noscript:has-text('JavaScript')").count() == 0
     finally:
         context.close()
+
+
+@pytest.mark.parametrize("name", ["zscore", "table"])
+def test_without_javascript_formulas_are_drawn(chromium: Browser, address: str, name: str) -> None:
+    """As MathML, and nobody sees the TeX that MathJax would have drawn."""
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
+    try:
+        page = context.new_page()
+        page.goto(f"{address}/{name}.html")
+        formulas = page.locator("article math")
+        assert formulas.count() == page.locator("article .math").count() > 0
+        assert not any(one.is_visible() for one in page.locator("article .math").all())
+        shown = page.locator("article math[display=block]").first.bounding_box()
+        assert shown is not None
+        assert shown["width"] > 100
+        assert shown["height"] > 20
+        assert "\\(" not in page.locator("article").inner_text()
+    finally:
+        context.close()
