@@ -59,6 +59,11 @@ DRAWINGS: dict[str, tuple[Callable[[bool], Canvas], str]] = {
         "part pulls the picture to its own changed version, and the caption to its own. A poison tied patch and word "
         "across.",
     ),
+    "crowd": (
+        defenses.crowd,
+        "Embeddings of clean pictures form a cloud. On the left two poisons lie alone, far from every other picture. "
+        "On the right there are many: as far from the cloud, and each beside others of its kind.",
+    ),
     "fitting": (
         defenses.fitting,
         "How well pairs fit, twice. Early in training the poisons lie left of most clean pairs, beside a line that "

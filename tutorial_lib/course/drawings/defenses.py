@@ -63,6 +63,29 @@ SETTINGS = ((0.93, 0.93, 0.9), (0.83, 0.86, 0.72), (0.7, 0.76, 0.52), (0.46, 0.6
 LIMIT = 0.6
 
 
+def crowd(narrow: bool) -> Canvas:
+    """A few poisons lie alone; many keep each other company."""
+    c = Canvas(360, 452) if narrow else Canvas(720, 224)
+    cloud = [(18 * math.sin(2.4 * k) * k**0.5, 13 * math.cos(2.4 * k) * k**0.5) for k in range(1, 27)]
+    few = ((0.0, 0.0), (44.0, 62.0))
+    many = [(9 * math.sin(2.4 * k) * k**0.5, 9 * math.cos(2.4 * k) * k**0.5 + 26) for k in range(1, 15)]
+    panels = (
+        ("a few poisons: alone", few, "far from everybody"),
+        ("many poisons: a crowd", many, "near to each other"),
+    )
+    for k, (said, poisons, beside) in enumerate(panels):
+        left, top = (8, 228 * k) if narrow else (8 + 356 * k, 0)
+        c.text(left + 172, top + 22, said, bold=True)
+        c.box(left, top + 34, 344, 182, filled=0.03)
+        for x, y in cloud:
+            c.disc(left + 112 + x, top + 122 + y, 5, kind="clean", filled=0.35)
+        c.text(left + 112, top + 208, "clean pictures", kind="clean", size=SMALL)
+        for x, y in poisons:
+            c.disc(left + 268 + x, top + 86 + y, 5, kind="attack")
+        c.text(left + 262, top + 208, beside, kind="attack", size=SMALL)
+    return c
+
+
 def fitting(narrow: bool) -> Canvas:
     """How well pairs fit, early in training and at its end: clean pairs, poisons, and the line of the safe ones."""
     c = Canvas(360, 430) if narrow else Canvas(720, 226)
