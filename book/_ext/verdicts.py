@@ -35,6 +35,8 @@ SOURCES = PAPERS | {
     "feng2023decree": "Feng et al.",
     "jindal2026inspector": "Jindal et al.",
     "sun2026invertune": "Sun et al.",
+    "yang2023roclip": "Yang et al., RoCLIP",
+    "yang2024safeclip": "Yang et al., SafeCLIP",
     "ours": "ours",
 }
 #: Words that a reader looks for; the rest are kinds of "not judged".
