@@ -132,7 +132,7 @@ def test_verdicts_are_explained_where_they_first_appear() -> None:
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-def test_a_cell_is_folded_once(path) -> None:
+def test_a_cell_is_folded_once(path: Path) -> None:
     """Code and output in a fold each would be two lines of the same name, one below the other."""
     heads = re.findall(r"^:tags: \[(.*)\]$", path.read_text(), re.M)
     assert not [head for head in heads if {"hide-input", "hide-output"} <= set(re.split(r",\s*", head))]
