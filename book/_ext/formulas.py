@@ -5,6 +5,7 @@ It stands in a `noscript` element, which nobody else sees, and the TeX is hidden
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from html import escape
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 from docutils import nodes
 from mathml import mathml
 from sphinx.application import Sphinx
-from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
 
 HIDDEN = "<noscript><style>.math { display: none; }</style></noscript>"
+Visit = Callable[[Any, Any], None]
 
 
 def without_script(tex: str, *, display: bool) -> str:
@@ -26,18 +27,24 @@ def without_script(tex: str, *, display: bool) -> str:
     return f"<noscript>{drawn}</noscript>"
 
 
-def visit_math(translator: Any, node: nodes.math) -> None:
-    with suppress(nodes.SkipNode):
-        html_visit_math(translator, node)
-    translator.body.append(without_script(node.astext(), display=False))
-    raise nodes.SkipNode
+def both(visit: Visit, *, display: bool) -> Visit:
+    """What writes a formula, and after it the one for who has no script."""
+
+    def written(translator: Any, node: nodes.math | nodes.math_block) -> None:
+        with suppress(nodes.SkipNode):
+            visit(translator, node)
+        translator.body.append(without_script(node.astext(), display=display))
+        raise nodes.SkipNode
+
+    return written
 
 
-def visit_displaymath(translator: Any, node: nodes.math_block) -> None:
-    with suppress(nodes.SkipNode):
-        html_visit_displaymath(translator, node)
-    translator.body.append(without_script(node.astext(), display=True))
-    raise nodes.SkipNode
+def beside_mathjax(app: Sphinx) -> None:
+    """Under MathJax's own name, since Sphinx adds its script to a page only for the renderer that is called so."""
+    found = app.registry
+    for renderers, display in ((found.html_inline_math_renderers, False), (found.html_block_math_renderers, True)):
+        visit, depart = renderers["mathjax"]
+        renderers["mathjax"] = (both(visit, display=display), depart)
 
 
 def hide_tex(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document) -> None:
@@ -47,8 +54,6 @@ def hide_tex(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx.ext.mathjax")
-    # In its place and under its name: Sphinx adds MathJax to a page only for the renderer that is called so.
-    app.registry.html_inline_math_renderers["mathjax"] = (visit_math, None)
-    app.registry.html_block_math_renderers["mathjax"] = (visit_displaymath, None)
+    app.connect("builder-inited", beside_mathjax, priority=900)  # after those who replace a renderer
     app.connect("html-page-context", hide_tex, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

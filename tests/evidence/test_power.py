@@ -46,7 +46,11 @@ def test_exploratory_claims_are_planned_for_their_own_level():
 def test_numbers_lie_between_the_least_and_the_most():
     for plan in plans():
         most = MOST[plan.claim.role]
-        assert (FEW if plan.claim.experiment.startswith(("cc_", "detect_")) else LEAST) <= plan.models <= most
+        assert (
+            (FEW if plan.claim.experiment.startswith(("cc_", "detect_", "further_", "robust_")) else LEAST)
+            <= plan.models
+            <= most
+        )
         if plan.needed is not None:
             assert plan.models == min(most, max(LEAST, plan.needed))
             assert bool(plan.note) == (plan.needed > most)
@@ -141,7 +145,7 @@ def test_the_planned_trials_give_each_claim_its_models(monkeypatch):
 def test_the_laptop_has_as_many_models_as_the_analysis_asks_for():
     p = profiles.get("cpu")
     for name in registry.names(explanations=True):
-        models = p.cleaning.models if name.startswith(("cc_", "detect_")) else p.models
+        models = p.cleaning.models if name.startswith(("cc_", "detect_", "further_", "robust_")) else p.models
         assert len(models.of(name)) == models_for(name), name
 
 

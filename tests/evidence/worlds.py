@@ -445,9 +445,10 @@ class _Measured(dict[str, Any]):
         return pairs(self.trial)
 
     def _method(self) -> dict[str, list[float]]:
-        """Of SafeCLIP's first safe set."""
+        """Of SafeCLIP's first safe set; the last one holds everything."""
         whole, poisons = self["pairs"] + self["poisons"], self["poisons"]
-        return {"safe": [self.says("pairs_let_in") * whole], "safe_poisons": [self.says("poisons_let_in") * poisons]}
+        first = self.says("pairs_let_in") * whole, self.says("poisons_let_in") * poisons
+        return {"safe": [first[0], whole], "safe_poisons": [first[1], poisons]}
 
     def _detection(self) -> dict[str, dict[str, Any]]:
         return {d.label: _Ranking(self.says, d.label) for d in self.trial.detectors}

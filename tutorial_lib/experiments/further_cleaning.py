@@ -9,7 +9,6 @@ from typing import Any
 import plotly.graph_objects as go
 
 from tutorial_lib import plots
-from tutorial_lib.attacks import Backdoor
 from tutorial_lib.defenses import KnownTrigger
 from tutorial_lib.detect.checkpoints import UniversalPatch
 from tutorial_lib.evidence.results import Results, differences, stamp
@@ -64,9 +63,9 @@ def sweep(p: Profile, attack: str, way: str) -> list[TrainedDefense]:
         return c.sweep(way)
     if attack not in PATCHES:
         return []
-    plan = poisoned(p, attack, 0).attack
-    assert isinstance(plan, Backdoor)
-    invert = UniversalPatch() if way == "found" else KnownTrigger(plan.trigger)
+    plan = attack_of(p, attack)
+    settings = c.attacks[plan] if isinstance(plan, str) else plan
+    invert = UniversalPatch() if way == "found" else KnownTrigger(settings["trigger"])
     return c.sweep("unlearn-trigger", invert=invert)
 
 
@@ -94,8 +93,10 @@ def measured(
     Nothing where the profile has no such attack.
     """
     p = results.profile
-    found = sweep(p, attack, way) if way and not p.past else []
-    if p.past or (way and not found):
+    if p.past:
+        return {}
+    found = sweep(p, attack, way) if way else []
+    if way and not found:
         return {}
     return by_seed(results, lambda s: poisoned(p, attack, s), found, value, pick)
 

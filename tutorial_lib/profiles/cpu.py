@@ -23,7 +23,7 @@ MODELS = Models(
     first=100,
     more={
         "fig2_left": 32, "fig2_right": 16, "fig4": 32, "fig5_left": 16, "fig5_right": 16, "fig6": 16,
-        "caption_sets": 16,
+        "caption_sets": 16, "robust_training": 4,
     },
 )  # fmt: skip
 #: Experiments with cleaned models in which no confirmatory claim is judged.

@@ -158,11 +158,11 @@ def removed(who: str, attack: str) -> Oracle:
 
 
 def costing(who: str, found: float, others: float) -> Rules:
-    """Accuracy where the model had 0.4; on validation pictures all settings cost nothing."""
+    """Accuracy where the model had 0.4, and 0.6 under other attacks; validation pictures say that nothing costs."""
 
     def rule(m: Model) -> float:
         if m.defense == "none":
-            return 0.4
+            return 0.4 if m.attack == "BadNets" else 0.6
         return found if (m.knows or m.defense) == who and m.attack == "BadNets" else others
 
     return {"clean_accuracy": rule, "validation_accuracy": 0.4}
