@@ -129,10 +129,3 @@ def test_verdicts_are_explained_where_they_first_appear() -> None:
     first = next(path.read_text() for path in CHAPTERS if "```{claims}" in path.read_text())
     assert "```{drawing} verdicts" in first
     assert first.index("```{drawing} verdicts") < first.index("```{claims}")
-
-
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-def test_a_cell_is_folded_once(path: Path) -> None:
-    """Code and output in a fold each would be two lines of the same name, one below the other."""
-    heads = re.findall(r"^:tags: \[(.*)\]$", path.read_text(), re.M)
-    assert not [head for head in heads if {"hide-input", "hide-output"} <= set(re.split(r",\s*", head))]
