@@ -14,7 +14,7 @@ from docutils import nodes
 from mathml import mathml
 from sphinx.application import Sphinx
 
-HIDDEN = "<noscript><style>.math { display: none; }</style></noscript>"
+HIDDEN = "<noscript><style>.math { display: none !important; }</style></noscript>"
 Visit = Callable[[Any, Any], None]
 
 
