@@ -55,7 +55,7 @@ def screens(text: str) -> float:
         if "remove-cell" in tags or "solution" in tags:
             continue
         lines = cell["code"].strip().count("\n") + 1
-        pixels += 56 if {"hide-input", "remove-input"} & set(tags) else 24 + 20 * lines
+        pixels += 56 if "hide-input" in tags else 24 + 20 * lines
         pixels += 90 if "stub" in tags else 0
         if "hide-output" in tags or "remove-output" in tags:
             continue
