@@ -17,7 +17,7 @@ from tutorial_lib.cli import main
 from tutorial_lib.evaluate import embed_texts
 from tutorial_lib.evidence import _progress, registry, sweeps
 from tutorial_lib.evidence.sweeps import go_on
-from tutorial_lib.trials.store import RunStore
+from tutorial_lib.trials.store import RunStore, write_lines
 
 TEXT = registry.load("text_tower").trials(profiles.get("test"))
 
@@ -83,6 +83,15 @@ def test_models_are_kept_on_request(capsys, tmp_path):
     assert [f.name for f in folders] == sorted(t.key for t in registry.load("unpoisoned").trials(profiles.get("test")))
     model, tokenizer = models.load(folders[0])
     assert embed_texts(model, tokenizer, ["a banana"]).shape == (1, 128)
+
+
+def test_committed_records_enter_a_store_that_is_not_there_yet(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["tutorial_lib.runs.run"], "run", lambda t, **_: record(t))
+    monkeypatch.setattr(places, "results", lambda: tmp_path / "results")
+    write_lines([record(TEXT[0])], tmp_path / "results" / "test" / "text_tower.jsonl")
+    body = tutorial(capsys, "run", "text_tower", "--profile", "test", "--store", tmp_path / "a" / "b", "--jobs", "1")
+    assert (body["found"], body["made"]) == (1, len(TEXT) - 1)
+    assert RunStore(tmp_path / "a" / "b").keys() == {trial.key for trial in TEXT}
 
 
 def test_damaged_record_is_reported_and_made_again(capsys, tmp_path, monkeypatch):

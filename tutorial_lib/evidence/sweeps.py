@@ -226,7 +226,7 @@ def run_figures(
         _allow(time_limit, model, missing)
         report = None
         if distributed.rank() == 0:
-            records.take(known.of(trials))
+            records.open_for_writing().take(known.of(trials))
             if say is not None:
                 say(plan.plan)
                 report = Progress(len(missing), plan.estimated_seconds, say) if progress else None
