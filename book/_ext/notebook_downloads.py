@@ -17,7 +17,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-FOLDED = {"hide-input", "remove-cell", "remove-input", "solution"}  # tags of cells whose source is folded on the page
+# Tags of cells whose source is folded on the page.
+FOLDED = {"hide-cell", "hide-input", "remove-cell", "remove-input", "solution"}
 UNFOLDED = "parameters"  # what a reader is to change stays in sight in a notebook
 NOTE = (
     "*A chapter of the course “{title}”. Its cells need the environment that `make setup` makes; live figures are on "

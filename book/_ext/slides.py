@@ -289,7 +289,7 @@ class Deck:
                 if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant):
                     self.known |= {t.id: each.value.value for t in each.targets if isinstance(t, ast.Name)}
         elif "from-records" in tags:
-            if "hide-output" in tags:
+            if "hide-output" in tags or "hide-cell" in tags:
                 return  # what a page folds is too long for a slide
             for call in records.CALL.finditer(code):
                 self._record(call[1], call[2] or "plot")

@@ -34,7 +34,7 @@ def made(address: str) -> dict[str, slides.Deck]:
 def figures_of(text: str) -> Iterator[str]:
     """The figures of a chapter that its deck shows: those of records that no page folds, drawings and live ones."""
     cells = re.findall(r"```\{code-cell\}.*?\n```", text, re.S)
-    unfolded = "\n".join(cell for cell in cells if "hide-output" not in cell)
+    unfolded = "\n".join(cell for cell in cells if not re.search("hide-(output|cell)", cell))
     for name, part in records.CALL.findall(unfolded):
         yield name if part in ("", "plot") else f"{name}-{part.replace('_', '-')}"
     for kind, prefix in (("drawing", "drawing-"), ("live-figure", "live-")):

@@ -32,7 +32,8 @@ def test_code_is_that_of_the_chapter(name: str) -> None:
     for cell in found:
         folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
         tags = set(cell.metadata.get("tags", ()))
-        assert folded == bool({"hide-input", "remove-cell", "solution"} & tags and "parameters" not in tags)
+        hides = {"hide-cell", "hide-input", "remove-cell", "solution"} & tags
+        assert folded == bool(hides and "parameters" not in tags)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -167,7 +167,9 @@ def test_what_cells_showed_stands_below_their_code_and_on_slides_of_its_own(tmp_
     (tmp_path / "small.md").write_text(
         "# A title\n\n## A section\n\n*Predict, then run:* how many?\n\n```{code-cell} ipython3\nask()\n```\n\n"
         "It is {glue:text}`rate:.1f` %.\n\n```{code-cell} ipython3\n:tags: [hide-input]\ndraw()\n```\n\n"
-        "```{code-cell} ipython3\n:tags: [hide-output]\nlong()\n```\n\n## Exercises\n\n"
+        "```{code-cell} ipython3\n:tags: [hide-output]\nlong()\n```\n\n"
+        '```{code-cell} ipython3\n:tags: [hide-cell, from-records]\nexperiments.show("fig6", profile)\n```\n\n'
+        "## Exercises\n\n"
         "```{code-cell} ipython3\ncheck()\n```\n"
     )
     text = partial(run_outputs.Output, "text")

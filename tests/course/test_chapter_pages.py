@@ -45,6 +45,12 @@ def test_a_chapter_opens_with_folded_imports_and_parameters(path: Path) -> None:
         assert not only_imports or "hide-input" in cell.metadata["tags"], cell.source
 
 
+def test_what_is_folded_has_one_handle() -> None:
+    """`hide-input` with `hide-output` makes two folds of one name, one below the other; `hide-cell` makes one."""
+    for path in CHAPTERS:
+        assert not [c.source for c in cells(path) if {"hide-input", "hide-output"} <= set(c.metadata.get("tags", ()))]
+
+
 def test_the_folded_cells_say_what_is_in_them() -> None:
     for path in CHAPTERS:
         assert re.search(r"^:mystnb: \{code_prompt_show: Imports, ", path.read_text(), re.M), path.stem

@@ -55,9 +55,9 @@ def screens(text: str) -> float:
         if "remove-cell" in tags or "solution" in tags:
             continue
         lines = cell["code"].strip().count("\n") + 1
-        pixels += 56 if "hide-input" in tags else 24 + 20 * lines
+        pixels += 56 if "hide-input" in tags or "hide-cell" in tags else 24 + 20 * lines
         pixels += 90 if "stub" in tags else 0
-        if "hide-output" in tags or "remove-output" in tags:
+        if {"hide-cell", "hide-output", "remove-output"} & set(tags):
             continue
         table = re.search(r"^experiments\.show\(.*table|^Table\(", cell["code"], re.M)
         pixels += 330 if table else 450 if FIGURE.search(cell["code"]) else 24 * cell["code"].count("print(")
