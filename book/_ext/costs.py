@@ -111,6 +111,8 @@ def benchmark_rows(body: dict[str, Any]) -> list[Row]:
         for name, ratio in c["ratio_to_finetuning"].items():
             step, plain = _number(c["step_ms"][name]), _number(c["step_ms"]["finetune"])
             rows.append([f"cleaning, {name}: ms a step", step, f"finetune: {plain}", _number(ratio, ".2f")])
+    if (n := body.get("detect")) is not None:
+        rows += _neighbours(n)
     if (b := body.get("company")) is not None:
         rate = b["samples_per_second"]
         what = f"training beside {b['busy']} busy core, samples/s; ratio: to alone"
@@ -138,6 +140,21 @@ def _z_score(z: dict[str, Any]) -> Row:
     what = f"z-score of {z['n']:,} × {z['d']} embeddings, seconds"
     peer = f"pairwise, in blocks: {_number(z['seconds']['blocks'], '.1f')}"
     return [what, _number(z["seconds"]["fast"], ".2f"), peer, _number(z["speedup"], ".1f")]
+
+
+def _neighbours(n: dict[str, Any]) -> list[Row]:
+    seconds, peak, size = n["seconds"], n["peak_gib"], f"{n['n']:,} × {n['d']} embeddings"
+    what = f"{n['k']} nearest of {n['reference']:,} for {size}, seconds"
+    ours, index = _number(seconds["ours"], ".1f"), _number(seconds["index"])
+    faiss, scikit = (f"{name}: {_number(seconds[name], '.1f')}" for name in ("faiss", "scikit-learn"))
+    every = f"every distance, by faiss: about {_number(seconds['all'])}"
+    return [
+        [what, ours, faiss, _number(n["ratio_to_faiss"], ".2f")],
+        [what, ours, scikit, _number(n["ratio_to_scikit_learn"], ".2f")],
+        ["the same, most memory, GiB", _number(peak["ours"], ".1f"), f"faiss: {_number(peak['faiss'], '.1f')}", "–"],
+        [f"{n['k']} nearest of all of {size}, seconds", index, every, _number(n["ratio_to_all"], ".1f")],
+        ["the same, most memory, GiB", _number(peak["index"], ".1f"), "–", "–"],
+    ]
 
 
 class Benchmarks(SphinxDirective):

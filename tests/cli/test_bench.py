@@ -1,9 +1,11 @@
 """`tutorial bench`, at a small size."""
 
+import subprocess
+
 import pytest
 
 from tests.cli.commands import CLASSES, CONFIG, tutorial
-from tutorial_lib.bench import cleaning, store
+from tutorial_lib.bench import apart, cleaning, detection, store
 from tutorial_lib.practice.defense import methods
 
 
@@ -13,6 +15,28 @@ def test_bench_of_the_z_score(capsys: pytest.CaptureFixture[str]) -> None:
     assert body["zscore"]["largest_difference"] < 1e-6
     assert body["zscore"]["speedup"] > 0
     assert body["machine"]["cpu"]
+
+
+def test_bench_of_detection(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The methods find the same neighbours, and the index nearly the same."""
+    monkeypatch.setattr(apart, "run", lambda _, method, **options: detection.measure(method, **options))
+    monkeypatch.setattr(detection, "REFERENCE", 300)
+    monkeypatch.setattr(detection, "SAMPLE", 100)
+    body = detection.compare(n=4000, d=32, repeats=1)
+    assert body["largest_difference"] < 1e-3
+    assert -1e-3 < body["too_far"] < 0.05
+    assert body["ratio_to_faiss"] == pytest.approx(body["seconds"]["faiss"] / body["seconds"]["ours"])
+    assert "4,000 embeddings of 32 numbers" in detection.describe(body)[0]
+    with pytest.raises(ValueError, match="4 embeddings are too few: more than 400 are needed"):
+        detection.compare(n=4, repeats=1)
+
+
+def test_a_method_runs_in_a_process_of_its_own() -> None:
+    body = apart.run("detection", "faiss", n=4000, d=16, seed=0, repeats=1)
+    assert len(body["sample"]) == detection.SAMPLE
+    assert 0 < body["peak_gib"] < 8
+    with pytest.raises(subprocess.CalledProcessError):
+        apart.run("detection", "nothing")
 
 
 def test_bench_of_the_store(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,11 @@
 """The z-score beside the plain pairwise matrix in blocks, and beside blocks that use symmetry.
 
-Each method runs in a process of its own, so that its peak memory is its own:
-`python -m tutorial_lib.bench.zscore fast --n 50000 --d 512`.
+Each method runs in a process of its own.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tutorial_lib.bench import apart
 from tutorial_lib.machine import peak_memory
 from tutorial_lib.zscore import backdoor_z_score
 
@@ -91,15 +87,6 @@ def measure(method: str, *, n: int, d: int, seed: int, repeats: int, precision: 
     return {"seconds": seconds, "value": value, "peak_mib": (peak_memory() - before) / 2**20}
 
 
-def _apart(method: str, *, n: int, d: int, seed: int, repeats: int, precision: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tutorial_lib.bench.zscore", method, "--precision", precision]
-    for name, number in (("n", n), ("d", d), ("seed", seed), ("repeats", repeats)):
-        command += [f"--{name}", str(number)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
 def compare(*, n: int, d: int, repeats: int, seed: int = 0, precision: str = "float64") -> dict[str, Any]:
     """Every method on the same embeddings.
 
@@ -113,7 +100,7 @@ def compare(*, n: int, d: int, repeats: int, seed: int = 0, precision: str = "fl
     runs: dict[str, dict[str, Any]] = {}
     for method in ("fast", "blocks", "symmetric", "fast"):  # before and after: the machine may be busy with other work
         times = repeats if method == "fast" else slow_repeats
-        run = _apart(method, n=n, d=d, seed=seed, repeats=times, precision=precision)
+        run = apart.run("zscore", method, n=n, d=d, seed=seed, repeats=times, precision=precision)
         run["seconds"] += runs.get(method, {"seconds": []})["seconds"]
         runs[method] = run
     seconds = {method: statistics.median(run["seconds"]) for method, run in runs.items()}
@@ -145,16 +132,5 @@ def describe(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Time one method in this process.")
-    parser.add_argument("method", choices=METHODS)
-    for name, default in (("n", 50_000), ("d", 512), ("seed", 0), ("repeats", 1)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--precision", choices=("float32", "float64"), default="float64")
-    args = parser.parse_args()
-    options = {"n": args.n, "d": args.d, "seed": args.seed, "repeats": args.repeats, "precision": args.precision}
-    print(json.dumps(measure(args.method, **options)))
-
-
 if __name__ == "__main__":
-    main()
+    apart.answer(measure, METHODS, n=50_000, d=512, seed=0, repeats=1, precision="float64")

@@ -14,7 +14,7 @@ def add(subparsers: Subparsers) -> None:
         subparsers,
         "bench",
         run,
-        help="time training beside its peers and beside other work, the z-score, the run store, cleaning, and scaling",
+        help="time training, the z-score, the run store, cleaning, detection and scaling, beside their peers",
         example="tutorial bench --only zscore --json",
     )
     parser.add_argument("--only", choices=PARTS, help="one part (default: all)")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-Part = Literal["train", "zscore", "store", "clean", "scaling", "company"]
+Part = Literal["train", "zscore", "store", "clean", "detect", "scaling", "company"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 
@@ -66,7 +66,7 @@ def benchmark(
         >>> found.found["zscore"]["largest_difference"] < 1e-6
         True
     """
-    from tutorial_lib.bench import cleaning, company, scaling, store, training, zscore
+    from tutorial_lib.bench import cleaning, company, detection, scaling, store, training, zscore
     from tutorial_lib.practice.machine import machine
 
     several = {"repeats": repeats, "seed": seed}
@@ -75,6 +75,7 @@ def benchmark(
         "zscore": (zscore, several | {"n": embeddings, "d": dimensions}),
         "store": (store, {"repeats": repeats}),
         "clean": (cleaning, several),
+        "detect": (detection, several),
         "scaling": (scaling, several),
         "company": (company, several),
     }
