@@ -157,6 +157,8 @@ def setting(text: str) -> Any:
 
 
 def _of_profile(value: Any, profile: Profile) -> Any:
+    if isinstance(value, int | float):  # the same in every profile
+        return value
     return value(profile) if callable(value) else value[profile]
 
 

@@ -110,6 +110,7 @@ def test_settings_are_those_of_the_reference_profile() -> None:
     assert texts.setting("fig2_right.profile.counts[-1]") == profile.counts[-1]
     assert texts.setting("fig4.DOSES.few") == registry.load("fig4").DOSES[profile].few
     assert texts.setting("fig2_left.counts[1]") == registry.load("fig2_left").counts(profile)[1]
+    assert texts.setting("detect_pairs.WORST") == registry.load("detect_pairs").WORST
     with pytest.raises(texts.AnswerError, match=r"is not experiment\.NAME"):
         texts.setting("fig4")
 
