@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.book import site
 
@@ -32,3 +32,19 @@ def chromium(built: None) -> Iterator[Browser]:
             yield found
     except RuntimeError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def unscripted(chromium: Browser) -> Iterator[site.Unscripted]:
+    """Opens an address without JavaScript, in a window of that width; it is closed afterwards."""
+    contexts = []
+
+    def opened(url: str, width: int = 1280) -> Page:
+        contexts.append(chromium.new_context(java_script_enabled=False, viewport={"width": width, "height": 900}))
+        page = contexts[-1].new_page()
+        page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()

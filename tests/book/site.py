@@ -6,7 +6,7 @@ import importlib
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +16,9 @@ from typing import Any
 
 import yaml
 from playwright.sync_api import Browser, Page, sync_playwright
+
+#: What the fixture `unscripted` gives: opens an address, in a window of a width, without JavaScript.
+Unscripted = Callable[..., Page]
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"

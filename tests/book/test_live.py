@@ -423,13 +423,13 @@ def test_explorers_show_every_record(opened: Open, page: str, kind: str) -> None
 
 
 @pytest.mark.parametrize("name", [BACKDOOR, CONTRAST, SIMILARITIES, PLACEMENT, FRONTIER, POISONS, INVERSION])
-def test_without_javascript_and_in_print_a_picture_stands_there(chromium: Browser, address: str, name: str) -> None:
-    page = chromium.new_page(java_script_enabled=False)
-    page.goto(f"{address}/{name}.html")
+def test_without_javascript_and_in_print_a_picture_stands_there(
+    unscripted: site.Unscripted, address: str, name: str
+) -> None:
+    page = unscripted(f"{address}/{name}.html")
     picture = page.locator(".live-figure .live-static")
     expect(picture).to_be_visible()
     assert picture.get_attribute("alt")
-    page.close()
 
 
 def test_print_shows_the_picture(opened: Open) -> None:

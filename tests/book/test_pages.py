@@ -287,41 +287,31 @@ def test_a_figure_is_fitted_anew_when_its_window_is_narrowed(chromium: Browser, 
 
 
 @pytest.mark.parametrize("name", ["backdoors", "stealthier_triggers"])
-def test_without_javascript_figures_are_still_pictures(chromium: Browser, address: str, name: str) -> None:
-    context = chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
-    try:
-        page = context.new_page()
-        page.goto(f"{address}/{name}.html")
-        charts = page.locator(".plotly-embed")
-        stills = page.locator(".plotly-embed svg.still")
-        assert charts.count() == stills.count() > 0
-        for box, still in zip(charts.all(), stills.all(), strict=True):
-            around, inside = box.bounding_box(), still.bounding_box()
-            assert around is not None
-            assert inside is not None
-            assert inside["width"] > 500
-            assert around["height"] < inside["height"] + 40
-        sheets = page.locator(".picture-sheet .still-wide svg")
-        assert sheets.count() > 0
-        assert page.locator("noscript:has-text('JavaScript')").count() == 0
-    finally:
-        context.close()
+def test_without_javascript_figures_are_still_pictures(unscripted: site.Unscripted, address: str, name: str) -> None:
+    page = unscripted(f"{address}/{name}.html")
+    charts = page.locator(".plotly-embed")
+    stills = page.locator(".plotly-embed svg.still")
+    assert charts.count() == stills.count() > 0
+    for box, still in zip(charts.all(), stills.all(), strict=True):
+        around, inside = box.bounding_box(), still.bounding_box()
+        assert around is not None
+        assert inside is not None
+        assert inside["width"] > 500
+        assert around["height"] < inside["height"] + 40
+    sheets = page.locator(".picture-sheet .still-wide svg")
+    assert sheets.count() > 0
+    assert page.locator("noscript:has-text('JavaScript')").count() == 0
 
 
 @pytest.mark.parametrize("name", ["zscore", "table"])
-def test_without_javascript_formulas_are_drawn(chromium: Browser, address: str, name: str) -> None:
+def test_without_javascript_formulas_are_drawn(unscripted: site.Unscripted, address: str, name: str) -> None:
     """As MathML, and nobody sees the TeX that MathJax would have drawn."""
-    context = chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
-    try:
-        page = context.new_page()
-        page.goto(f"{address}/{name}.html")
-        formulas = page.locator("article math")
-        assert formulas.count() == page.locator("article .math").count() > 0
-        assert not any(one.is_visible() for one in page.locator("article .math").all())
-        shown = page.locator("article math[display=block]").first.bounding_box()
-        assert shown is not None
-        assert shown["width"] > 100
-        assert shown["height"] > 20
-        assert "\\(" not in page.locator("article").inner_text()
-    finally:
-        context.close()
+    page = unscripted(f"{address}/{name}.html")
+    formulas = page.locator("article math")
+    assert formulas.count() == page.locator("article .math").count() > 0
+    assert not any(one.is_visible() for one in page.locator("article .math").all())
+    shown = page.locator("article math[display=block]").first.bounding_box()
+    assert shown is not None
+    assert shown["width"] > 100
+    assert shown["height"] > 20
+    assert "\\(" not in page.locator("article").inner_text()

@@ -278,14 +278,12 @@ def test_what_goes_wrong_is_told(context: BrowserContext, address: str) -> None:
     expect(page.locator(".live-static")).to_be_visible()
 
 
-def test_without_javascript_there_is_a_picture_and_a_sentence(chromium: Browser, address: str) -> None:
-    page = chromium.new_page(java_script_enabled=False)
-    page.goto(f"{address}/{NAME}.html")
+def test_without_javascript_there_is_a_picture_and_a_sentence(unscripted: site.Unscripted, address: str) -> None:
+    page = unscripted(f"{address}/{NAME}.html")
     picture = page.locator(".live-figure .live-static")
     expect(picture).to_be_visible()
     assert picture.get_attribute("alt")
     expect(page.locator("article noscript")).to_be_visible()
-    page.close()
 
 
 def test_it_is_light_enough_for_a_phone() -> None:

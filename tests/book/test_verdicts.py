@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 import pytest
 from bs4 import BeautifulSoup
 from docutils import nodes
-from playwright.sync_api import Browser
 
 from tests.book import site
 from tests.evidence.worlds import World
@@ -132,28 +131,23 @@ def test_numbers_and_reasons_are_folded_below_the_verdict(page: BeautifulSoup) -
         assert folded.select_one("table.claim-numbers") is not None
 
 
-def test_the_choices_work_from_a_folder_without_a_script(chromium: Browser) -> None:
-    context = chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
-    try:
-        page = context.new_page()
-        page.goto((site.HTML / "paper_beside_ours.html").as_uri())
+def test_the_choices_work_from_a_folder_without_a_script(unscripted: site.Unscripted) -> None:
+    page = unscripted((site.HTML / "paper_beside_ours.html").as_uri(), width=390)
 
-        def seen(selector: str) -> int:
-            """How many take any room: they are hidden by `display: none` alone."""
-            return page.locator(f"{selector}:visible").count()
+    def seen(selector: str) -> int:
+        """How many take any room: they are hidden by `display: none` alone."""
+        return page.locator(f"{selector}:visible").count()
 
-        everything = seen(".claim")
-        assert everything >= len(FOUND)
-        page.locator("label:has(#show-verdict-fails)").click()
-        failing = sum(verdict.verdict == "fails" for verdict in FOUND)
-        assert seen(".claim") == seen(".claim.is-fails") == failing
-        assert seen(".glance li") == failing
-        assert seen("section.experiment") == len({v.claim.experiment for v in FOUND if v.verdict == "fails"})
-        page.locator("label:has(#show-source-cleanclip)").click()
-        both = [v for v in FOUND if v.verdict == "fails" and v.claim.source == "cleanclip"]
-        assert seen(".claim") == len(both)
-        page.locator("label:has(#show-verdict-all)").click()
-        page.locator("label:has(#show-source-all)").click()
-        assert seen(".claim") == everything
-    finally:
-        context.close()
+    everything = seen(".claim")
+    assert everything >= len(FOUND)
+    page.locator("label:has(#show-verdict-fails)").click()
+    failing = sum(verdict.verdict == "fails" for verdict in FOUND)
+    assert seen(".claim") == seen(".claim.is-fails") == failing
+    assert seen(".glance li") == failing
+    assert seen("section.experiment") == len({v.claim.experiment for v in FOUND if v.verdict == "fails"})
+    page.locator("label:has(#show-source-cleanclip)").click()
+    both = [v for v in FOUND if v.verdict == "fails" and v.claim.source == "cleanclip"]
+    assert seen(".claim") == len(both)
+    page.locator("label:has(#show-verdict-all)").click()
+    page.locator("label:has(#show-source-all)").click()
+    assert seen(".claim") == everything
