@@ -4,7 +4,7 @@ import pkgutil
 
 import pytest
 
-from tutorial_lib import experiments, profiles
+from tutorial_lib import experiments, places, profiles
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
 from tutorial_lib.evidence.shown import show
@@ -34,11 +34,12 @@ def test_demo_shows_committed_records_and_runs_nothing(monkeypatch):
     assert registry.ensure("fig4", registry.results("demo")).store is None
 
 
-def test_an_experiment_without_records_says_so_and_with_one_it_is_drawn():
+def test_an_experiment_without_records_says_so_and_with_one_it_is_drawn(monkeypatch, tmp_path):
+    assert show("fig6", "demo").data
+    monkeypatch.setattr(places, "results", lambda: tmp_path)
     assert show("detect_pairs", "demo").rows == (
         ("Which pairs are poisoned?", "none yet", "tutorial run detect_pairs --profile cpu"),
     )
-    assert show("fig6", "demo").data
 
 
 @pytest.mark.parametrize(
