@@ -32,7 +32,7 @@ def test_bench_of_detection(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 
 def test_a_method_runs_in_a_process_of_its_own() -> None:
-    body = apart.run("detection", "faiss", n=4000, d=16, seed=0, repeats=1)
+    body = apart.run("detection", "faiss", n=4000, d=16, seed=0)
     assert len(body["sample"]) == detection.SAMPLE
     assert 0 < body["peak_gib"] < 8
     with pytest.raises(subprocess.CalledProcessError):

@@ -95,15 +95,13 @@ METHODS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def measure(method: str, *, n: int, d: int, seed: int, repeats: int) -> dict[str, Any]:
+def measure(method: str, *, n: int, d: int, seed: int) -> dict[str, Any]:
     """Seconds, most memory with the embeddings, and what the sample got, of one method, in this process."""
     x = embeddings(n, d, seed)
     METHODS[method](x[: REFERENCE + SAMPLE])  # starts the thread pools
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        scores = METHODS[method](x)
-        seconds.append(time.perf_counter() - started)
+    started = time.perf_counter()
+    scores = METHODS[method](x)
+    seconds = time.perf_counter() - started
     sample = scores[drawn(n)[-SAMPLE:]]
     return {"seconds": seconds, "sample": sample.tolist(), "peak_gib": peak_memory() / 2**30}
 
@@ -125,8 +123,8 @@ def compare(*, n: int = 1_000_000, d: int = 512, repeats: int = 3, seed: int = 0
     for turn in range(repeats):
         for method, found in runs.items():
             if turn == 0 or method not in ("index", "all of a sample"):
-                found.append(apart.run("detection", method, n=n, d=d, seed=seed, repeats=1))
-    seconds = {m: statistics.median(run["seconds"][0] for run in found) for m, found in runs.items()}
+                found.append(apart.run("detection", method, n=n, d=d, seed=seed))
+    seconds = {m: statistics.median(run["seconds"] for run in found) for m, found in runs.items()}
     seconds["all"] = seconds.pop("all of a sample") * n / SAMPLE
     ours, peer, index, exact = (
         torch.tensor(runs[m][0]["sample"]) for m in ("ours", "faiss", "index", "all of a sample")
@@ -155,11 +153,11 @@ def describe(body: dict[str, Any]) -> list[str]:
         f"detection: {body['k']} nearest of a reference of {body['reference']:,} for {body['n']:,} embeddings of "
         f"{body['d']} numbers: tutorial_lib {seconds['ours']:.1f} s, {peak['ours']:.1f} GiB; {peers}; they agree to "
         f"{body['largest_difference']:.0e}",
-        f"  DAO on top of it: {seconds['dao']:.1f} s, {peak['dao']:.1f} GiB",
+        f"  DAO, which looks for them and weighs them: {seconds['dao']:.1f} s, {peak['dao']:.1f} GiB",
         f"  nearest of all: an index {seconds['index']:.0f} s, {peak['index']:.1f} GiB, {body['too_far']:.1%} too far; "
         f"every distance about {seconds['all']:,.0f} s ({body['ratio_to_all']:.1f} x)",
     ]
 
 
 if __name__ == "__main__":
-    apart.answer(measure, METHODS, n=1_000_000, d=512, seed=0, repeats=1)
+    apart.answer(measure, METHODS, n=1_000_000, d=512, seed=0)
