@@ -182,10 +182,11 @@ def test_what_cannot_be_scored_is_refused() -> None:
         KDistance().of_points(Points(drawn(10, 3, 0), drawn(10, 3, 0)))
     with pytest.raises(ValueError, match="3 pictures and 2 captions are no pairs"):
         Points(drawn(3, 2, 0), drawn(2, 2, 0))
-    broken = drawn(3, 2, 0)
-    broken[1, 1] = math.nan
-    with pytest.raises(ValueError, match="embeddings of images are not all finite"):
-        Points(broken, drawn(3, 2, 0))
+    for what in (math.nan, math.inf, -math.inf):
+        broken = drawn(3, 2, 0)
+        broken[1, 1] = what
+        with pytest.raises(ValueError, match="embeddings of images are not all finite"):
+            Points(broken, drawn(3, 2, 0))
     with pytest.raises(ValueError, match="k of a dao must be at least 1"):
         replace(DAO(), k=0)
     with pytest.raises(ValueError, match="groups of a spectral-signatures must be at least 1"):

@@ -116,15 +116,16 @@ def _exact(points: Tensor, rows: Tensor, reference: Tensor, k: int) -> tuple[Ten
     import torch
 
     known = points[reference]
+    squares = known.square().sum(1)
     place = torch.full((len(points),), -1)
     place[reference] = torch.arange(len(reference))
     distances, indices = [], []
     for some in rows.split(max(1, min(BLOCK, ENTRIES // len(reference)))):
-        block = torch.cdist(points[some], known)
-        own = place[some]
+        here, own = points[some], place[some]
+        block = torch.addmm(squares, here, known.T, alpha=-2)  # |r|² - 2 x·r has the order of the distances |x - r|
         block[own >= 0, own[own >= 0]] = float("inf")
         near = block.topk(k, largest=False)
-        distances.append(near.values.to(points.dtype))
+        distances.append((near.values + here.square().sum(1, keepdim=True)).clamp(min=0).sqrt())
         indices.append(near.indices)
     return torch.cat(distances), torch.cat(indices)
 

@@ -40,7 +40,8 @@ class Points:
         if len(self.images) != len(self.texts):
             raise ValueError(f"{len(self.images)} pictures and {len(self.texts)} captions are no pairs")
         for name in ("images", "texts"):
-            if not getattr(self, name).isfinite().all():
+            embeddings = getattr(self, name)
+            if embeddings.numel() and not all(bound.isfinite() for bound in embeddings.aminmax()):  # without a copy
                 raise ValueError(f"embeddings of {name} are not all finite: the model is damaged or did not converge")
 
     def __len__(self) -> int:
