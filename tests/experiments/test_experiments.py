@@ -186,6 +186,10 @@ def test_records_support_the_chapter_on_backdoors():
     assert estimate_mean(list(successes.values())).value >= 0.9
     assert 128 / (4000 + 128) <= 0.04
     assert max(fig2_right.control(CPU)) <= 0.02
+    own, far = (fig2_right.successes(CPU, 128, reader) for reader in ("linear_probe", "linear_probe_unseen"))
+    right = fig2_right.right_on_triggered(CPU, 128, "linear_probe_unseen")
+    assert all(right[seed] + far[seed] <= 1 for seed in far)  # what is called the target is not read rightly
+    assert estimate_mean(list(far.values())).value < estimate_mean(list(own.values())).value / 2
 
 
 def test_further_models_are_looked_up_apart_and_leave_verdicts_alone():

@@ -51,6 +51,13 @@ def successes(results: Results, count: int, reader: str = "zero_shot") -> dict[i
     return results.per_seed(lambda s: results.profile.dosed(count, s), lambda r: success(r, reader))
 
 
+def right_on_triggered(results: Results, count: int, reader: str) -> dict[int, float]:
+    """Accuracy on pictures with the patch, by seed."""
+    return results.per_seed(
+        lambda s: results.profile.dosed(count, s), lambda r: r.metrics["accuracy_on_triggered"][reader]["rate"]
+    )
+
+
 def rates(results: Results, count: int) -> dict[int, float]:
     """Share of the training data that so many poisons are, by seed."""
     return results.per_seed(lambda s: results.profile.dosed(count, s), lambda r: r.metrics["poison_rate"])
