@@ -89,8 +89,10 @@ def test_no_records_refuse_a_sentence(monkeypatch: pytest.MonkeyPatch, write: Ca
 
 
 def test_numbers_are_those_of_the_records() -> None:
-    found = texts.number("fig2_right.successes(128) %.1f")
-    values = list(fig2_right.successes(texts.reference("fig2_right"), 128).values())
+    results = texts.reference("fig2_right")
+    most = results.profile.counts[-1]
+    found = texts.number(f"fig2_right.successes({most}) %.1f")
+    values = list(fig2_right.successes(results, most).values())
     expected = estimate_mean(values)
     assert f"{found}" == f"{100 * expected.value:.1f}"
     assert expected.high > 1  # which no share can be
@@ -108,8 +110,9 @@ def test_numbers_are_those_of_the_records() -> None:
 def test_settings_are_those_of_the_reference_profile() -> None:
     profile = texts.reference("fig2_right").profile
     assert texts.setting("fig2_right.profile.counts[-1]") == profile.counts[-1]
-    assert texts.setting("fig4.DOSES.few") == registry.load("fig4").DOSES[profile].few
-    assert texts.setting("fig2_left.counts[1]") == registry.load("fig2_left").counts(profile)[1]
+    assert texts.setting("fig4.DOSES.few") == registry.load("fig4").DOSES[texts.reference("fig4").profile].few
+    counts = registry.load("fig2_left").counts(texts.reference("fig2_left").profile)
+    assert texts.setting("fig2_left.counts[1]") == counts[1]
     assert texts.setting("detect_pairs.WORST") == registry.load("detect_pairs").WORST
     with pytest.raises(texts.AnswerError, match=r"is not experiment\.NAME"):
         texts.setting("fig4")
@@ -244,7 +247,8 @@ def test_what_an_answer_rests_on_is_listed_with_verdicts_and_intervals() -> None
         map(texts.verdict_of, FOUND["backdoors"].rests_on())
     )
     assert len(html.select("li")) == len(FOUND["backdoors"].rests_on()) + len(FOUND["backdoors"].numbers)
-    assert "4 models" in html.text
+    successes = fig2_right.successes(texts.reference("fig2_right"), 128)
+    assert f"{len(successes)} models" in html.text
     assert answers.evidence(FOUND["contrastive_learning"]) == ""
 
 

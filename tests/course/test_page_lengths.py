@@ -18,9 +18,10 @@ CHAPTERS = chapters.chapters()
 #: At most so many verdicts a page, and so many screens of 1280 x 720 pixels.
 VERDICTS, SCREENS = 8, 15
 #: Pages that were longer when this was fixed; none may grow.
-MORE_VERDICTS = {"targeted_poisoning": 11, "finding_poisons": 20}
+MORE_VERDICTS = {"targeted_poisoning": 10, "finding_poisons": 20}
 #: Pages that were divided for their length. They open with a figure, and have an exercise of several steps.
 DIVIDED = (
+    "removing_copies",
     "what_makes_it_work",
     "size_and_tower",
     "low_success",

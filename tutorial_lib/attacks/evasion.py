@@ -1,4 +1,4 @@
-"""Poisons that a filter of duplicates lets pass. Introduced in the chapter on targeted poisoning."""
+"""Poisons that a filter of duplicates lets pass. Introduced in the chapter on removing copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Perceptual hashes, which a filter of duplicates compares. Introduced in the chapter on targeted poisoning."""
+"""Perceptual hashes, which a filter of duplicates compares. Introduced in the chapter on removing copies."""
 
 from __future__ import annotations
 
