@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, Request, Response
 
 from tests.book import site
 from tests.course.test_page_lengths import DIVIDED, SCREENS, VERDICTS
+from tutorial_lib.evidence.shown import Shown
 
 #: pydata-sphinx-theme says this on a first visit, before it has stored a choice; nothing is wrong.
 HARMLESS = "Got invalid theme mode"
@@ -246,8 +247,10 @@ def test_axe_finds_nothing_serious(visit: Visit, theme: str, rules: tuple[str, .
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["backdoors", "what_cleaning_removes"])
-def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, address: str, name: str) -> None:
+@pytest.mark.parametrize(("name", "experiment"), [("backdoors", "fig2_right"), ("what_cleaning_removes", "cc_attacks")])
+def test_figures_that_are_drawn_on_a_phone_can_be_read_there(
+    chromium: Browser, address: str, name: str, experiment: str
+) -> None:
     """Stamps wrap below their plots; labels keep a width, and what scrolls can be scrolled by the keyboard."""
     page = chromium.new_page(viewport={"width": 390, "height": 844})
     try:
@@ -255,7 +258,7 @@ def test_figures_that_are_drawn_on_a_phone_can_be_read_there(chromium: Browser, 
         site.settle(page)
         stamps = page.locator(".plotly-stamp")
         assert stamps.count() >= 2
-        assert "profile pilot" in " ".join(stamps.all_inner_texts())
+        assert f"profile {Shown().behind(experiment).profile.name}" in " ".join(stamps.all_inner_texts())
         rights = stamps.evaluate_all("found => found.map(e => e.getBoundingClientRect().right)")
         assert max(rights) <= 390
         wide = page.locator(".plotly-figure[tabindex='0']")

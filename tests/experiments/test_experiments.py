@@ -7,6 +7,7 @@ from tutorial_lib import places, plots, profiles
 from tutorial_lib.defenses import DEFENSES
 from tutorial_lib.evidence import registry
 from tutorial_lib.evidence.results import Results
+from tutorial_lib.evidence.shown import Shown
 from tutorial_lib.evidence.statistics import estimate_mean
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments import (
@@ -186,8 +187,10 @@ def test_records_support_the_chapter_on_backdoors():
     assert estimate_mean(list(successes.values())).value >= 0.9
     assert 128 / (4000 + 128) <= 0.04
     assert max(fig2_right.control(CPU)) <= 0.02
-    own, far = (fig2_right.successes(CPU, 128, reader) for reader in ("linear_probe", "linear_probe_unseen"))
-    right = fig2_right.right_on_triggered(CPU, 128, "linear_probe_unseen")
+    shown = Shown().behind("fig2_right")
+    own, far = (fig2_right.successes(shown, 128, reader) for reader in ("linear_probe", "linear_probe_unseen"))
+    right = fig2_right.right_on_triggered(shown, 128, "linear_probe_unseen")
+    assert right.keys() == far.keys() == own.keys()
     assert all(right[seed] + far[seed] <= 1 for seed in far)  # what is called the target is not read rightly
     assert estimate_mean(list(far.values())).value < estimate_mean(list(own.values())).value / 2
 
