@@ -191,7 +191,7 @@ def test_records_support_the_chapter_on_backdoors():
     own, far = (fig2_right.successes(shown, 128, reader) for reader in ("linear_probe", "linear_probe_unseen"))
     right = fig2_right.right_on_triggered(shown, 128, "linear_probe_unseen")
     assert right.keys() == far.keys() == own.keys()
-    assert all(right[seed] + far[seed] <= 1 for seed in far)  # what is called the target is not read rightly
+    assert estimate_mean(list(right.values())).high < 0.5  # standing is not being right
     assert estimate_mean(list(far.values())).value < estimate_mean(list(own.values())).value / 2
 
 
