@@ -302,6 +302,15 @@ def test_every_verdict_on_records_says_why():
             assert f"{verdict.needed:,} would decide it with a chance of 80 %" in verdict.why
 
 
+@pytest.mark.parametrize("profile", ["pilot", "cpu"])
+def test_a_reason_is_told_with_the_profile_that_it_explains_and_no_other(profile: str):
+    told = [v for v in claims.judge_all(Results(profiles.get(profile))) if v.estimate is not None and v.claim.why]
+    own = {v.claim.id: " ".join(v.claim.why.split()) in " ".join(v.why.split()) for v in told}
+    assert own == {v.claim.id: v.claim.explains == profile for v in told}
+    assert any(own.values())
+    assert not all(own.values())
+
+
 def test_roles_are_as_the_page_says():
     roles = {role: [c for c in load() if c.role == role] for role in ("confirmatory", "exploratory")}
     assert 15 <= len(roles["confirmatory"]) <= 30
