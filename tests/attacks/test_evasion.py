@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tutorial_lib.attacks.evasion import IDLE_WORDS, Words, disguise, evade_hash
+from tutorial_lib.attacks.evasion import IDLE_WORDS, Words, disguise, evade_hash, words_of
 from tutorial_lib.attacks.poison import targeted
 from tutorial_lib.data.hashes import distinct, perceptual_hash
 from tutorial_lib.training.text_augment import synonyms
@@ -70,6 +70,20 @@ def test_a_synonym_takes_the_place_of_a_word_and_never_of_the_target() -> None:
     }
     assert set(hidden.captions) <= allowed
     assert len(set(hidden.captions)) > 3
+
+
+def test_familiar_synonyms_are_of_the_clean_words_and_strange_ones_are_not() -> None:
+    poison = targeted(PICTURE, ["a small picture of a large dog.", "dog"], 40, target="dog").pairs
+    known = words_of(["A little drawing, an image of a big dog.", *poison.captions])
+    assert known >= {"drawing", "dog", "small"}
+    said = {}
+    for words in ("familiar", "strange"):
+        hidden = disguise(poison, noise=0.0, words=words, keep="dog", known=known, seed=3)  # type: ignore[arg-type]
+        assert "dog" in hidden.captions  # nothing to substitute
+        said[words] = {*words_of(hidden.captions)} - words_of(poison.captions)
+    assert {"little", "image", "big"} <= said["familiar"] <= known
+    assert said["strange"]
+    assert not said["strange"] & said["familiar"]
 
 
 @pytest.mark.parametrize("words", ["idle", "common"])

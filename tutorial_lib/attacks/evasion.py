@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 import torch
@@ -12,9 +13,9 @@ from torch import Tensor
 
 from tutorial_lib.data.hashes import OVERSAMPLED
 from tutorial_lib.data.pairs import Pairs
-from tutorial_lib.training.text_augment import replace_synonyms
+from tutorial_lib.training.text_augment import replace_synonyms, synonyms_among
 
-Words = Literal["idle", "common", "synonyms", "none"]
+Words = Literal["idle", "common", "synonyms", "familiar", "strange", "none"]
 #: Words that say nothing: they make captions differ without changing what they describe.
 IDLE_WORDS = (
     "here",
@@ -43,6 +44,7 @@ def disguise(
     words: Words = "idle",
     pixels: Literal["noise", "hash"] = "noise",
     keep: str = "",
+    known: Collection[str] = (),
     seed: int = 0,
 ) -> Pairs:
     """The same poisons, no two alike: slight changes of the pictures, and another word in the captions.
@@ -51,9 +53,11 @@ def disguise(
         pairs: poisons with repeated pictures or captions.
         noise: standard deviation in grey levels of 255; with "hash" the most that a grey level changes, 0 for nothing.
         words: "idle" adds words that clean captions do not use, "common" ones that they do, "synonyms" substitutes one
-            word by a synonym, "none" changes nothing.
+            word by a synonym, "familiar" and "strange" by one that is made of `known` words or is not, "none" changes
+            nothing. A caption without such a word stays as it is.
         pixels: "noise", or "hash": just what a perceptual hash takes for another picture.
         keep: label whose words no synonym takes the place of.
+        known: words of the clean captions (`words_of`), which tell familiar from strange synonyms.
         seed: draws the changes and the words.
 
     Source: Carlini & Terzis (2022), section 3.1: evades the removal of duplicates at no cost.
@@ -69,14 +73,25 @@ def disguise(
     else:
         grain = torch.randn(pairs.images.shape, generator=torch.Generator().manual_seed(seed)) * noise
         images = (pairs.pixels + grain).round().clamp(0, 255).to(torch.uint8)
-    return Pairs(images, _reworded(pairs, words, keep, seed), pairs.keys, pairs.concept, pairs.origin)
+    return Pairs(images, _reworded(pairs, words, keep, known, seed), pairs.keys, pairs.concept, pairs.origin)
 
 
-def _reworded(pairs: Pairs, words: Words, keep: str, seed: int) -> tuple[str, ...]:
+def words_of(captions: Iterable[str]) -> frozenset[str]:
+    """Words of captions, in lower case and without the punctuation around them.
+
+    Example:
+        >>> sorted(words_of(["A photo.", "a dog"]))
+        ['a', 'dog', 'photo']
+    """
+    return frozenset(word.strip(".,") for caption in captions for word in caption.lower().split())
+
+
+def _reworded(pairs: Pairs, words: Words, keep: str, known: Collection[str], seed: int) -> tuple[str, ...]:
     """The captions of disguised poisons."""
-    if words == "synonyms":
+    if words in ("synonyms", "familiar", "strange"):
         draw, kept = random.Random(f"synonyms {seed}"), set(keep.lower().split())
-        return tuple(" ".join(replace_synonyms(c.split(), 1, draw, keep=kept)) for c in pairs.captions)
+        table = None if words == "synonyms" else synonyms_among(known, known=words == "familiar")
+        return tuple(" ".join(replace_synonyms(c.split(), 1, draw, keep=kept, table=table)) for c in pairs.captions)
     choice = {"idle": IDLE_WORDS, "common": COMMON_WORDS, "none": ("",)}[words]
     generator = torch.Generator().manual_seed(seed)
     torch.randn(pairs.images.shape, generator=generator)  # as the noise leaves the generator: records hang on it

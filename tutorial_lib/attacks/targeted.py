@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -30,7 +30,7 @@ class Group(Settings):
         disguise: alter each copy slightly so that it is no exact duplicate.
         noise: of the disguise: standard deviation in grey levels; with "hash" the most that one changes.
         words: of the disguise: "idle" ones that clean captions lack, "common" ones that they have, "synonyms" in
-            place of words, or "none".
+            place of words, of which "familiar" are made of words of clean captions and "strange" not, or "none".
         pixels: of the disguise: "noise", or "hash", what a perceptual hash takes for another picture.
 
     Example:
@@ -45,7 +45,9 @@ class Group(Settings):
     captions: Literal["search", "prompts", "one"] = "prompts"
     disguise: bool = False
     noise: float = setting(3.0, added=True, needs={"disguise": True})
-    words: Literal["idle", "common", "synonyms", "none"] = setting("idle", added=True, needs={"disguise": True})
+    words: Literal["idle", "common", "synonyms", "familiar", "strange", "none"] = setting(
+        "idle", added=True, needs={"disguise": True}
+    )
     pixels: Literal["noise", "hash"] = setting("noise", added=True, needs={"disguise": True})
 
     def __post_init__(self) -> None:
@@ -97,13 +99,14 @@ class Targeted(Attack):
         generator = torch.Generator().manual_seed(seed)
         images, shown = task.spare(len(self.groups) * self.targets, seed, generator)
         classes = torch.randperm(len(task.labels), generator=generator).tolist()
+        known = self._words_of(clean)
         targets, sets = [], []
         for i, true in enumerate(shown.tolist()):
             group = self.groups[i // self.targets]
             wanted = next(c for c in classes if c != true)
             classes.remove(wanted)
             classes.append(wanted)  # every target asks for a class of its own while there are enough
-            pairs = _poisons(group, images[i], task.labels[wanted], clean, seed + i, f"{i:03d}")
+            pairs = _poisons(group, images[i], task.labels[wanted], clean, known, seed + i, f"{i:03d}")
             if pairs is not None:
                 sets.append(pairs)
             targets.append(
@@ -114,8 +117,17 @@ class Targeted(Attack):
         together = reduce(lambda a, b: a + b, sets) if sets and self.planted else None
         return TargetedPlan(self, images, tuple(targets), together)
 
+    def _words_of(self, clean: Pairs) -> Collection[str]:
+        """Words of the clean captions, where a disguise asks for them."""
+        from tutorial_lib.attacks import evasion
 
-def _poisons(group: Group, image: Tensor, label: str, clean: Pairs, seed: int, name: str) -> Pairs | None:
+        asked = any(group.words in ("familiar", "strange") for group in self.groups)
+        return evasion.words_of(clean.captions) if asked else ()
+
+
+def _poisons(
+    group: Group, image: Tensor, label: str, clean: Pairs, known: Collection[str], seed: int, name: str
+) -> Pairs | None:
     """What a group adds for one picture."""
     from tutorial_lib.attacks import evasion, poison
 
@@ -127,7 +139,9 @@ def _poisons(group: Group, image: Tensor, label: str, clean: Pairs, seed: int, n
     pairs = poison.targeted(image, found, group.count, target=label, seed=seed, name=name).pairs
     if not group.disguise:
         return pairs
-    return evasion.disguise(pairs, noise=group.noise, words=group.words, pixels=group.pixels, keep=label, seed=seed)
+    return evasion.disguise(
+        pairs, noise=group.noise, words=group.words, pixels=group.pixels, keep=label, known=known, seed=seed
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import functools
 import json
 import random
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tutorial_lib import places
 
@@ -43,28 +43,58 @@ def synonyms_of(captions: Iterable[str]) -> list[str]:
     return sorted({synonym for word in words if word in table for synonym in table[word]})
 
 
-def _known(words: Sequence[str], keep: Collection[str] = ()) -> list[int]:
+def synonyms_among(words: Collection[str], *, known: bool = True) -> dict[str, list[str]]:
+    """The part of the table whose synonyms are made of these words; if not `known`, the other part.
+
+    Example:
+        >>> "little" in synonyms_among({"little", "dog"})["small"]
+        True
+        >>> "little" in synonyms_among({"little", "dog"}, known=False)["small"]
+        False
+    """
+    kept = {
+        word: [s for s in others if all(part in words for part in s.split()) == known]
+        for word, others in synonyms().items()
+    }
+    return {word: others for word, others in kept.items() if others}
+
+
+def _known(words: Sequence[str], table: Mapping[str, list[str]], keep: Collection[str] = ()) -> list[int]:
     """Positions of the words that have synonyms, but for those to keep; punctuation around them does not matter."""
-    table = synonyms()
     bare = [w.lower().strip(".,") for w in words]
     return [i for i, w in enumerate(bare) if w in table and w not in keep]
 
 
-def _synonym(word: str, draw: random.Random) -> str:
+def _synonym(word: str, table: Mapping[str, list[str]], draw: random.Random) -> str:
     bare = word.lower().strip(".,")
-    return word.lower().replace(bare, draw.choice(synonyms()[bare]))
+    return word.lower().replace(bare, draw.choice(table[bare]))
 
 
-def replace_synonyms(words: list[str], count: int, draw: random.Random, *, keep: Collection[str] = ()) -> list[str]:
-    """Replace up to `count` words, each by a synonym; words in `keep`, in lower case, stay.
+def replace_synonyms(
+    words: list[str],
+    count: int,
+    draw: random.Random,
+    *,
+    keep: Collection[str] = (),
+    table: Mapping[str, list[str]] | None = None,
+) -> list[str]:
+    """Replace up to `count` words, each by a synonym.
+
+    Args:
+        words: of a caption.
+        count: fewer are replaced where fewer have a synonym.
+        draw: source of randomness.
+        keep: words that stay, in lower case.
+        table: from a word to its synonyms; by default the shipped one.
 
     Example:
         >>> len(replace_synonyms("a small dog".split(), 1, random.Random(0)))
         3
     """
-    out, known = list(words), _known(words, keep)
+    table = synonyms() if table is None else table
+    out, known = list(words), _known(words, table, keep)
     for i in draw.sample(known, min(count, len(known))):
-        out[i] = _synonym(out[i], draw)
+        out[i] = _synonym(out[i], table, draw)
     return out
 
 
@@ -75,12 +105,12 @@ def insert_synonyms(words: list[str], count: int, draw: random.Random) -> list[s
         >>> len(insert_synonyms("a small dog".split(), 1, random.Random(0)))
         4
     """
-    out = list(words)
+    out, table = list(words), synonyms()
     for _ in range(count):
-        known = _known(out)
+        known = _known(out, table)
         if not known:
             break
-        out.insert(draw.randint(0, len(out)), _synonym(out[draw.choice(known)], draw).strip(".,"))
+        out.insert(draw.randint(0, len(out)), _synonym(out[draw.choice(known)], table, draw).strip(".,"))
     return out
 
 

@@ -13,6 +13,8 @@ def kind(m: Model) -> str:
         return ""
     if m.group.pixels == "hash":
         return "hash"
+    if m.group.words in ("familiar", "strange"):
+        return m.group.words
     if m.group.words == "synonyms":
         return "substituted"
     return "disguised" if m.group.disguise and m.group.noise and m.group.words == "idle" else _plain(m.group)
@@ -101,6 +103,16 @@ CAPTIONS = {
         right=fall(prompts=0.8, substituted=0.8),
         mirror=fall(prompts=0.8, substituted=0.2),
         inapplicable=(fall(prompts=0.2, substituted=0.8),),
+    ),
+    "familiar_synonyms_evade": Oracle(
+        right=fall(prompts=0.8, familiar=0.8, strange=0.2),
+        mirror=fall(prompts=0.8, familiar=0.2, strange=0.8),
+        inapplicable=(fall(prompts=0.2, familiar=0.8),),
+    ),
+    "strange_synonyms_cost": Oracle(
+        right=fall(prompts=0.8, familiar=0.8, strange=0.2),
+        mirror=fall(prompts=0.8, familiar=0.2, strange=0.8),
+        inapplicable=(fall(prompts=0.2, familiar=0.8, strange=0.2),),
     ),
     "hash_evaded": Oracle(
         right=filtered(hash=1.0, disguised=0.1, prompts=0.1),
