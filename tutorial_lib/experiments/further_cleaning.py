@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from statistics import mean
 from typing import Any
 
 import plotly.graph_objects as go
@@ -14,13 +15,16 @@ from tutorial_lib.detect.checkpoints import UniversalPatch
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._defended import (
+    MARGIN,
     Pick,
     accuracy,
+    at,
     by_seed,
     committed,
     committed_within,
     percent,
     success,
+    validation,
     with_before,
 )
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
@@ -161,6 +165,38 @@ def known_less_found(results: Results) -> list[float]:
     return differences(known, chain(results, "badnets"))
 
 
+def at_setting(
+    results: Results, attack: str, way: str, which: int, value: Callable[[Record], float] = success
+) -> dict[int, float]:
+    """A number after one setting of a sweep, whether a defender would take it or not; 0 is the weakest, -1 the last."""
+    p = results.profile
+    found = [] if p.past else sweep(p, attack, way)
+    return at(results, lambda s: poisoned(p, attack, s), found[which], value) if found else {}
+
+
+def left_at_strongest(results: Results, attack: str, way: str) -> list[float]:
+    """Attack success after the strongest setting, whatever it costs."""
+    return list(at_setting(results, attack, way, -1).values())
+
+
+def lost_at_strongest(results: Results, attack: str, way: str) -> list[float]:
+    """Clean accuracy that the strongest setting costs."""
+    return differences(measured(results, attack, "", accuracy), at_setting(results, attack, way, -1, accuracy))
+
+
+def lost_at_weakest(results: Results, attack: str, way: str) -> list[float]:
+    """Clean accuracy that the weakest setting costs."""
+    return differences(measured(results, attack, "", accuracy), at_setting(results, attack, way, 0, accuracy))
+
+
+def too_dear(results: Results, attack: str, way: str) -> list[float]:
+    """1 for each model of which no setting keeps a defender's margin on validation pictures, else 0."""
+    p = results.profile
+    start = measured(results, attack, "", validation)
+    kept = [at_setting(results, attack, way, k, validation) for k in range(len(sweep(p, attack, way)))]
+    return [float(all(found[s] < start[s] - MARGIN for found in kept if s in found)) for s in start]
+
+
 def table(results: Results) -> Table:
     """What is left of each attack, and of the accuracy."""
     rows = []
@@ -189,3 +225,35 @@ def plot(results: Results) -> go.Figure:
         names = [ATTACKS[a] for a in shown]
         curve(fig, names, values, title, number=k, scale=100, bounds=(0, 1), points=True, joined=False)
     return fig
+
+
+def _tradeoff(results: Results, attack: str) -> go.Figure:
+    """Mean accuracy lost and attack success left, a line from the model as it is through the settings of each way."""
+    p = results.profile
+    fig = plots.figure(
+        f"What each way to clean leaves of the {ATTACKS[attack]} against what it costs, from the model as it is through "
+        "its settings from weak to strong. A good way goes down without going left.",
+        x="change of clean accuracy (points)",
+        y="attack success (%)",
+        stamp=stamp(p, results.of(trials(p))) + "; each point: mean over models",
+    )
+    before = list(measured(results, attack).values())
+    for k, (way, title) in enumerate(WAYS.items()):
+        settings = range(len(sweep(p, attack, way)))
+        left = [list(at_setting(results, attack, way, n).values()) for n in settings]
+        start = measured(results, attack, "", accuracy)
+        lost = [differences(at_setting(results, attack, way, n, accuracy), start) for n in settings]
+        if all(left):
+            x, y = ([round(100 * mean(values), 2) for values in side] for side in ([[0.0], *lost], [before, *left]))
+            plots.line(fig, x, y, title, number=k + 1)
+    return fig
+
+
+def plot_stripes(results: Results) -> go.Figure:
+    """What is left of the patch of stripes against what it costs."""
+    return _tradeoff(results, "stripes")
+
+
+def plot_noise(results: Results) -> go.Figure:
+    """What is left of the patch of noise against what it costs."""
+    return _tradeoff(results, "badnets")
