@@ -231,7 +231,7 @@ def _tradeoff(results: Results, attack: str) -> go.Figure:
     """Mean accuracy lost and attack success left, a line from the model as it is through the settings of each way."""
     p = results.profile
     fig = plots.figure(
-        f"What each way to clean leaves of the {ATTACKS[attack]} against what it costs, from the model as it is through "
+        f"What each way to clean leaves of the {ATTACKS[attack]} against its cost, from the model as it is through "
         "its settings from weak to strong. A good way goes down without going left.",
         x="change of clean accuracy (points)",
         y="attack success (%)",

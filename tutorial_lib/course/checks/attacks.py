@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, number, same, tensor, unchanged
 from tutorial_lib.triggers import Checkerboard
 
-__all__ = ["attack_success", "poison_rate", "search_words", "stamp", "targeted_success", "wilson"]
+__all__ = [
+    "attack_success",
+    "backdoor_set",
+    "poison_rate",
+    "poison_set",
+    "search_words",
+    "stamp",
+    "targeted_success",
+    "wilson",
+]
 
 
 @checked("Whole words, whatever their case and whatever stands beside them.")
@@ -154,3 +165,69 @@ def wilson(answer: Answer) -> None:
                 "the sum is not divided by 1 + z²/n.": torch.tensor([middle - half, middle + half]),
             },
         )
+
+
+def _poisons(found: Any, count: int) -> tuple[Tensor, list[str]]:
+    """Pictures and captions from what the reader returned."""
+    try:
+        pictures, said = given(found)
+    except (TypeError, ValueError):
+        raise WrongError("two things are asked for: the pictures and a list of captions.") from None
+    said = list(given(said, "the list of captions"))
+    if len(said) < count:
+        raise WrongError(f"there are {len(said)} captions for {count} poisons; begin anew where they end.")
+    if len(said) > count:
+        raise WrongError(f"there are {len(said)} captions for {count} poisons.")
+    return given(pictures, "the pictures"), said
+
+
+@checked("One picture, as many captions as there are, and from the first again.")
+def poison_set(answer: Answer) -> None:
+    """`answer(image, captions, count)`: pictures (count, 3, H, W), all the same, and their captions."""
+    image = torch.randint(0, 256, (3, 8, 8), generator=torch.Generator().manual_seed(14), dtype=torch.uint8)
+    before, captions = image.clone(), ["a lamp", "the lamp", "two lamps"]
+    pictures, said = _poisons(answer(image, list(captions), 7), 7)
+    pictures = tensor(pictures, (7, 3, 8, 8), "the first result")
+    right = [captions[i % 3] for i in range(7)]
+    if said == [captions[0]] * 7:
+        raise WrongError("all poisons have one caption: the text tower learns that one and the picture need not move.")
+    if sorted(said) != sorted(right):
+        raise WrongError("each caption is used as often as the others, or once more.")
+    if said != right:
+        raise WrongError("the captions follow each other: the first, the second, ..., and from the first again.")
+    same(pictures.double(), before.expand(7, -1, -1, -1).double())
+    pictures[0] = 0
+    if not pictures[1].any():
+        raise WrongError("the pictures share their memory: who changes one changes all of them (`.clone()`).")
+    unchanged(before, image, "picture")
+    if len(_poisons(answer(image, list(captions), 2), 2)[1]) != 2:
+        raise WrongError("two poisons have two captions.")
+
+
+@checked("Pictures of anything else, one patch, and what others said of the target.")
+def backdoor_set(answer: Answer) -> None:
+    """`answer(images, captions, named, stamp, count)`: stamped pictures and captions of the target."""
+    images = torch.randint(0, 200, (6, 3, 8, 8), generator=torch.Generator().manual_seed(15), dtype=torch.uint8)
+    captions = ["a cup", "a lamp", "a fish", "the lamp here", "a tree", "a boat"]
+    named, before = torch.tensor([False, True, False, True, False, False]), images.clone()
+    trigger = Checkerboard(4, 2)
+    pictures, said = _poisons(answer(images, list(captions), named.clone(), trigger.stamp, 3), 3)
+    unchanged(before, images, "pictures")
+    others = before[~named][:3]
+    same(
+        tensor(pictures, (3, 3, 8, 8), "the first result").double(),
+        trigger.stamp(others).double(),
+        {
+            "the pictures carry no trigger.": others.double(),
+            "a picture of the target is among them; it teaches nothing that is not true.": (
+                trigger.stamp(before[:3]).double()
+            ),
+            "these are pictures of the target; the trigger must turn other things into it.": (
+                trigger.stamp(before[named][[0, 1, 0]]).double()
+            ),
+        },
+    )
+    if said == [captions[i] for i in (0, 2, 4)]:
+        raise WrongError("the captions are those of the pictures; poisons have captions that name the target.")
+    if said != ["a lamp", "the lamp here", "a lamp"]:
+        raise WrongError("the captions that name the target follow each other, and from the first again.")

@@ -11,7 +11,7 @@ from torch import Tensor
 from tutorial_lib import losses
 from tutorial_lib.course.checks.core import Answer, WrongError, checked, number, same, tensor, unit
 
-__all__ = ["clip_loss", "info_nce", "info_nce_gradient", "supervised_contrast"]
+__all__ = ["big_batch", "clip_loss", "info_nce", "info_nce_gradient", "supervised_contrast"]
 
 
 def _cross_entropy(queries: Tensor, keys: Tensor, scale: float, **options: Any) -> Tensor:
@@ -103,3 +103,45 @@ def clip_loss(answer: Answer) -> None:
     raw = 3 * image
     if abs(number(answer(raw, text, 9.0)) - (one + other) / 2) < 1e-6:
         raise WrongError("the embeddings are normalised once more inside; the towers have done that.")
+
+
+class _Tower(torch.nn.Module):
+    """A linear map to unit length that notes how many examples pass it at once with gradients."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        random = torch.Generator().manual_seed(seed)
+        self.weight = torch.nn.Parameter(torch.randn(6, 5, generator=random, dtype=torch.float64))
+        self.most = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            self.most = max(self.most, len(x))
+        return F.normalize(x @ self.weight, dim=-1)
+
+
+def _slopes(images: Tensor, texts: Tensor, chunk: int) -> tuple[float, Tensor]:
+    """The loss, added over chunks each of which is held against itself, and the gradients of two fresh towers."""
+    towers = _Tower(81), _Tower(82)
+    loss = torch.zeros((), dtype=torch.float64)
+    for x, y in zip(images.split(chunk), texts.split(chunk), strict=True):
+        loss = loss + losses.clip_loss(towers[0](x), towers[1](y), 5.0)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return float(loss.detach()), torch.stack([tower.weight.grad for tower in towers if tower.weight.grad is not None])
+
+
+@checked("All wrong answers of the batch, and the memory of one chunk.")
+def big_batch(answer: Answer) -> None:
+    """`answer(f, g, images, texts, scale, chunk)`: CLIP's loss; its gradients are left in the two towers."""
+    images, texts = unit(12, 6, seed=83), unit(12, 6, seed=84)
+    towers = _Tower(81), _Tower(82)
+    found = number(answer(*towers, images.clone(), texts.clone(), 5.0, 4))
+    if any(tower.weight.grad is None for tower in towers):
+        raise WrongError("no gradient has reached both towers; call `backward`.")
+    slopes = torch.stack([tower.weight.grad for tower in towers if tower.weight.grad is not None])
+    whole, chunked = _slopes(images, texts, 12), _slopes(images, texts, 4)
+    apart = "each chunk is held against itself only; the captions of the other chunks are wrong answers as well."
+    same(slopes, whole[1], {apart: chunked[1], apart + " ": chunked[1] / 3, "the gradients are doubled.": 2 * whole[1]})
+    same(found, whole[0], {apart: chunked[0], apart + " ": chunked[0] / 3})
+    if max(tower.most for tower in towers) > 4:
+        raise WrongError(f"right, but {max(t.most for t in towers)} examples pass a tower at once with gradients.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from tutorial_lib.course.checks.core import Answer, checked, number, same, tensor, unit
+from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, number, same, tensor, unit
 
-__all__ = ["match", "posterior", "push"]
+__all__ = ["match", "mixture", "posterior", "push", "safe_set"]
 
 
 @checked("A picture takes the caption that fits it best, whoever wrote that one.")
@@ -79,3 +80,73 @@ def push(answer: Answer) -> None:
             ),
         },
     )
+
+
+@checked("Means and spreads in which each cosine counts as much as it belongs there.")
+def mixture(answer: Answer) -> None:
+    """`answer(cosines, second)`: weights, means and deviations, two each, of Gaussians to which cosines belong so."""
+    cosines = torch.linspace(-0.3, 0.8, 40, dtype=torch.float64)
+    second = ((cosines - 0.3) / 0.2).sigmoid()
+    rows = []
+    for p in (1 - second, second):
+        mean = (p * cosines).sum() / p.sum()
+        rows.append(torch.stack([p.mean(), mean, ((p * (cosines - mean).square()).sum() / p.sum()).sqrt()]))
+    right = torch.stack(rows, 1)
+    try:
+        found = torch.tensor([[float(v) for v in line] for line in given(answer(cosines.clone(), second.clone()))])
+    except (TypeError, ValueError):
+        raise WrongError("weights, means and deviations are asked for, two numbers each.") from None
+    squared, hard = right.clone(), []
+    squared[2] = right[2] ** 2
+    for p in (second < 0.5, second >= 0.5):
+        hard.append(torch.stack([p.double().mean(), cosines[p].mean(), cosines[p].std(unbiased=False)]))
+    undivided = torch.stack([(p * cosines).mean() for p in (1 - second, second)])
+    found = tensor(found, (3, 2)).double()
+    if torch.allclose(found[1], undivided, rtol=1e-4):
+        raise WrongError("divide by what belongs to a Gaussian, and not by the number of all cosines.")
+    same(
+        found,
+        right,
+        {
+            "the deviations are variances; take their roots.": squared,
+            "the two Gaussians are exchanged.": right.flip(1),
+            "a cosine belongs to both, in part; here each is given to one of them whole.": torch.stack(hard, 1),
+        },
+    )
+
+
+@checked("The surest first, and each epoch some more of all pairs.")
+def safe_set(answer: Answer) -> None:
+    """`answer(sure, cosines, epoch, least, growth)`: mask (N,) of the pairs that are safe so many epochs later."""
+    random = torch.Generator().manual_seed(56)
+    cosines = torch.rand(50, generator=random, dtype=torch.float64)
+    sure = ((cosines - 0.5) / 0.1).sigmoid()
+    sure[cosines > 0.8] = 1.0  # equally sure: the better fitting first
+    sure[:5] = 0.2  # some fit well, and the mixture does not believe them
+    first = int((sure >= 0.9).sum())
+
+    def best(count: int, keys: tuple[Tensor, ...]) -> Tensor:
+        order = torch.arange(50)
+        for key in reversed(keys):
+            order = order[key[order].argsort(descending=True, stable=True)]
+        return torch.isin(torch.arange(50), order[:count])
+
+    for epoch in (0, 4):
+        found = given(answer(sure.clone(), cosines.clone(), epoch, 0.9, 0.04))
+        if not isinstance(found, Tensor) or found.dtype != torch.bool:
+            raise WrongError("a mask is asked for: a tensor of bool.")
+        more = int(epoch * 0.04 * 50)
+        same(
+            tensor(found, (50,)).double(),
+            best(first + more, (sure, cosines)).double(),
+            {
+                "the set does not grow: each epoch adds a share of all pairs.": best(first, (sure, cosines)).double(),
+                "sort by the probability first; the cosine decides between equals only.": (
+                    best(first + more, (cosines,)).double()
+                ),
+                "this is the mask of the risky pairs.": (~best(first + more, (sure, cosines))).double(),
+                "a share of *all* pairs is added, not of the safe ones.": (
+                    best(first + int(epoch * 0.04 * first), (sure, cosines)).double()
+                ),
+            },
+        )

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tutorial_lib.course.checks.core import Answer, WrongError, checked, number, same, unit
 from tutorial_lib.zscore import backdoor_z_score, pair_similarity
 
-__all__ = ["ceiling", "mean_similarity", "z_score"]
+__all__ = ["ceiling", "mean_apart", "mean_similarity", "z_score"]
 
 MANY = 5_000  # pictures for whom a matrix of all pairs is noticed
 
@@ -98,3 +98,34 @@ def ceiling(answer: Answer) -> None:
         },
         rel=1e-3,
     )
+
+
+@checked("Sums of vectors again: one for the whole, one for each drawing.")
+def mean_apart(answer: Answer) -> None:
+    """`answer(embeddings, drawings)`: mean similarity of all pairs of different drawings, no N x N matrix."""
+    points = _points()[1]
+    drawings = torch.arange(60) // 4
+    drawings[40:] = 10  # drawings are seen unequally often
+    similarity, apart = points @ points.T, drawings[:, None] != drawings[None]
+    right, other = similarity[apart].mean().item(), ~torch.eye(60, dtype=torch.bool)
+    same(
+        number(answer(points.clone(), drawings.clone())),
+        right,
+        {
+            "pairs of two pictures of one drawing are still counted.": similarity[other].mean().item(),
+            "pairs of one drawing are subtracted, but still counted below the line.": (
+                similarity[apart].sum().item() / (60 * 59)
+            ),
+            "pairs of one drawing are subtracted, and all n² are counted below the line.": (
+                similarity[apart].sum().item() / 60**2
+            ),
+            "this is the mean over pairs of the same drawing.": similarity[~apart].mean().item(),
+            "this is the mean over pairs of the same drawing. ": similarity[~apart & other].mean().item(),
+        },
+    )
+    many, shown = unit(MANY, 16, seed=22), torch.arange(MANY) % 700
+    sums = torch.zeros(700, 16, dtype=many.dtype).index_add(0, shown, many)
+    pairs = MANY**2 - shown.bincount().square().sum().item()
+    with _NoMatrixOfPairs():  # type: ignore[no-untyped-call]  # torch's own initialiser
+        found = number(answer(many, shown))
+    same(found, (many.sum(0).square().sum() - sums.square().sum()).item() / pairs)

@@ -8,7 +8,7 @@ import torch
 
 from tutorial_lib.course.checks.core import Answer, WrongError, checked, given, same, tensor, unchanged
 
-__all__ = ["blend", "label_consistent", "psnr"]
+__all__ = ["blend", "label_consistent", "psnr", "strongest_blend"]
 
 
 def _pictures(seed: int) -> torch.Tensor:
@@ -80,3 +80,41 @@ def label_consistent(answer: Answer) -> None:
     for count in (2, 0):
         if [int(i) for i in answer(captions, "banana", count)] != found[:count]:
             raise WrongError("no more than `count` positions are asked for, the first ones, in their order.")
+
+
+def _psnr_of_blends(images: torch.Tensor, pattern: torch.Tensor, alpha: float) -> torch.Tensor:
+    """Peak signal-to-noise ratio of each picture blended so, in dB."""
+    mixed = ((1 - alpha) * images.double() + alpha * pattern.double()).round()
+    return 10 * torch.log10(255**2 / (mixed - images.double()).square().flatten(1).mean(1))
+
+
+@checked("As strong as it may be, and not a hundredth more.")
+def strongest_blend(answer: Answer) -> None:
+    """`answer(images, pattern, decibels)`: the largest alpha, in hundredths, at which the mean PSNR is no lower."""
+    images, pattern = _pictures(35), _pictures(36)[0]
+    images[0] = (pattern.int() + 60).clamp(max=255).to(torch.uint8)  # one picture on which hardly anything is seen
+    alphas = [k / 100 for k in range(1, 101)]
+    ratios = [_psnr_of_blends(images, pattern, alpha) for alpha in alphas]
+    for decibels in (30.0, 35.0):
+        allowed = [a for a, r in zip(alphas, ratios, strict=True) if r.mean() >= decibels]
+        worst = [a for a, r in zip(alphas, ratios, strict=True) if r.min() >= decibels]
+        pooled = [a for a in alphas if 10 * math.log10(255**2 / _mean_error(images, pattern, a)) >= decibels]
+        found = float(given(answer(images.clone(), pattern.clone(), decibels)))
+        if abs(found - allowed[-1]) < 1e-6:
+            continue
+        for wrong, says in (
+            (allowed[-1] + 0.01, "that is the first strength that is seen too well; the one before it is asked for."),
+            (max(worst, default=0.0), "the mean ratio counts, not that of the picture that suffers most."),
+            (max(pooled, default=0.0), "take the ratio of each picture, and then their mean."),
+            (allowed[0], "the largest strength is asked for."),
+        ):
+            if abs(found - wrong) < 1e-6:
+                raise WrongError(says)
+        raise WrongError(f"for {decibels:g} dB alpha is {found:g}, and {allowed[-1]:g} is right.")
+    if float(answer(images.clone(), pattern.clone(), 500.0)) != 0.0:
+        raise WrongError("where even a hundredth is seen too well, the strength is 0.")
+
+
+def _mean_error(images: torch.Tensor, pattern: torch.Tensor, alpha: float) -> float:
+    mixed = ((1 - alpha) * images.double() + alpha * pattern.double()).round()
+    return (mixed - images.double()).square().mean().item()
