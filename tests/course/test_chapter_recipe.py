@@ -31,12 +31,13 @@ BLOCK = re.compile(
 BLOCKS = {match["path"]: (match["below"], match["body"]) for match in BLOCK.finditer(SECTION)}
 NAME, BEFORE, AFTER = "watermarks", "stealthier_triggers", "finding_poisons"
 CHECKS, EXERCISES = "tutorial_lib/course/checks", "tests/course/test_exercises.py"
+KNOWN = "tests/course/mistakes.py"
 #: What is said if a step is left out.
 MISSING = {
     f"book/{NAME}.md": (FileNotFoundError, rf"{NAME}\.md"),
     "_toc.yml": (ValueError, f"there is no chapter '{NAME}'"),
     f"{CHECKS}/{NAME}.py": (AttributeError, "changed_pixels"),
-    EXERCISES: (AssertionError, "MISTAKES has a line for each chapter"),
+    KNOWN: (AssertionError, "MISTAKES has a line for each chapter"),
     "book/index.md": (AssertionError, "the table of book/index.md"),
 }
 
@@ -76,7 +77,7 @@ def follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
     def followed(without: str = "") -> ModuleType:
         shutil.copytree(ROOT / CHECKS, tmp_path / CHECKS, ignore=shutil.ignore_patterns("__pycache__"))
-        for path in ("_toc.yml", EXERCISES, *(f"book/{page.name}" for page in (ROOT / "book").glob("*.md"))):
+        for path in ("_toc.yml", EXERCISES, KNOWN, *(f"book/{page.name}" for page in (ROOT / "book").glob("*.md"))):
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / path, tmp_path / path)
         for path in BLOCKS:
@@ -87,6 +88,7 @@ def follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         monkeypatch.setattr(course, "__path__", [str((tmp_path / CHECKS).parent), *course.__path__])
         monkeypatch.setattr(course, "checks", checks)  # so that it is put back
         import_module(CHECKS.replace("/", "."))
+        monkeypatch.setitem(sys.modules, "tests.course.mistakes", fresh(tmp_path / KNOWN))
         return fresh(tmp_path / EXERCISES)
 
     known = forget_checks()

@@ -126,7 +126,7 @@ def _slopes(images: Tensor, texts: Tensor, chunk: int) -> tuple[float, Tensor]:
     loss = torch.zeros((), dtype=torch.float64)
     for x, y in zip(images.split(chunk), texts.split(chunk), strict=True):
         loss = loss + losses.clip_loss(towers[0](x), towers[1](y), 5.0)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     return float(loss.detach()), torch.stack([tower.weight.grad for tower in towers if tower.weight.grad is not None])
 
 
