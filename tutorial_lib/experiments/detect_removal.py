@@ -83,6 +83,16 @@ def accuracy_kept(results: Results) -> list[float]:
     return differences(left(results, "badnets", value=accuracy), left(results, "badnets", "", accuracy))
 
 
+def accuracy_at_random(results: Results) -> list[float]:
+    """Clean accuracy after training anew without 10 % of the pairs at random less before, patch."""
+    return differences(left(results, "badnets", "random", accuracy), left(results, "badnets", "", accuracy))
+
+
+def caught(results: Results, attack: str) -> list[float]:
+    """Share of the poisons among the pairs that DAO leaves out."""
+    return list(left(results, attack, value=found).values())
+
+
 def left_at_random(results: Results) -> list[float]:
     """Attack success of models that were trained anew without 10 % of the pairs at random, patch."""
     return list(left(results, "badnets", "random").values())
@@ -100,8 +110,8 @@ def table(results: Results) -> Table:
     for attack in results.profile.cleaning.attacks:
         for way in ("", *ways(attack)):
             cells = [percent(left(results, attack, way, v).values()) for v in (success, accuracy)]
-            caught = percent(left(results, attack, way, found).values()) if way else "–"
-            rows.append((attack_name(attack), WAYS[way] if way else "all pairs", caught, *cells))
+            hit = percent(left(results, attack, way, found).values()) if way else "–"
+            rows.append((attack_name(attack), WAYS[way] if way else "all pairs", hit, *cells))
     return Table(
         ("attack", "training", "poisons left out (%)", "attack success (%)", "clean accuracy (%)"), tuple(rows)
     )
