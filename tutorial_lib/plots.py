@@ -51,6 +51,9 @@ STYLES: Mapping[str, Style] = {
     "finetuning with weight decay": Style("#8C6D46", "longdash", "x"),
     "shrink, perturb, finetune": Style(SKY, "longdashdot", "star"),
     "anti-backdoor learning": Style("#999933", "dot", "circle-open"),
+    "PAR": Style("#AA4466", "dot", "triangle-down"),
+    "unlearning the trigger itself": Style("#6699CC", "dashdot", "triangle-left"),
+    "unlearning what a search found": Style("#7755CC", "longdash", "cross"),
     # who reads the embedding
     "zero-shot": Style(BLUE, "solid", "circle"),
     "linear probe": Style(PURPLE, "dash", "square"),

@@ -25,8 +25,8 @@ Arm = Literal["plain", "familiar", "strange"]
 ARMS: tuple[tuple[str, Arm | None], ...] = (
     ("no poisons", None),
     ("plain prompts", "plain"),
-    ("synonyms of clean captions", "familiar"),
-    ("other synonyms", "strange"),
+    ("known synonyms", "familiar"),
+    ("unknown synonyms", "strange"),
 )
 
 
