@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tutorial_lib.evidence.table import Table
+from tutorial_lib.experiments._defended import percent
 
 TABLE = Table(("poisons", "z"), (("0", "0.1"), ("128", "a long one"), ("<b>&", "")))
 
@@ -53,3 +54,10 @@ def test_a_column_can_be_left_out():
     left = TABLE.without("poisons")
     assert left == Table(("z",), (("0.1",), ("a long one",), ("",)))
     assert TABLE.without("nothing of that name") == TABLE
+
+
+def test_brackets_of_models_are_explained() -> None:
+    """As `percent` of the experiments writes them; other brackets have no such note."""
+    ranged = Table(("attack", "left (%)"), (("one", percent([0.1, 0.3])),))
+    assert "the lowest and the highest model" in ranged._repr_html_()
+    assert "<caption>" not in Table(("attack",), (("one (2 to 3)",),))._repr_html_()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+
+#: How a cell says which models lie lowest and highest.
+RANGE = re.compile(r" \(\d+\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}\d+\)$")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class Table:
             return "<tr>" + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in cells) + "</tr>"
 
         body = "".join(row(r, "td") for r in self.rows)
-        return f'<table class="table"><thead>{row(self.head, "th")}</thead><tbody>{body}</tbody></table>'
+        ranges = any(RANGE.search(cell) for cells in self.rows for cell in cells)
+        caption = "<caption>Means; in brackets the lowest and the highest model.</caption>" if ranges else ""
+        return f'<table class="table">{caption}<thead>{row(self.head, "th")}</thead><tbody>{body}</tbody></table>'
 
     def __repr__(self) -> str:
         widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
