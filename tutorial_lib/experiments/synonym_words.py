@@ -80,6 +80,7 @@ def plot(results: Results) -> go.Figure:
         "by one that they lack.",
         y="success (% of targets)",
         stamp=stamp(p, results.of(trials(p))) + f"; {groups(p)[1].count} poisons a target" + SMALL_PRINT,
+        height=300,
     )
     names, values = [name for name, _ in ARMS], [list(success(results, arm).values()) for _, arm in ARMS]
     curve(fig, names, values, "zero-shot", scale=100, bounds=(0, 1), points=True, joined=False)

@@ -107,6 +107,7 @@ CAPTIONS = {
     "familiar_synonyms_evade": Oracle(
         right=fall(prompts=0.8, familiar=0.8, strange=0.2),
         mirror=fall(prompts=0.8, familiar=0.2, strange=0.8),
+        also_right=(fall(prompts=0.8, familiar=0.8, strange=0.95),),  # whatever other synonyms do
         inapplicable=(fall(prompts=0.2, familiar=0.8),),
     ),
     "strange_synonyms_cost": Oracle(
