@@ -65,7 +65,7 @@ def test_the_words_follow_the_verdict() -> None:
     then = texts.texts(answer, verdict)
     changed = [(a, b) for a, b in zip(now, then, strict=True) if a != b]
     assert changed == [
-        ("What gives way is the picture, and not the captions.", "The captions give way rather than the picture.")
+        ("What gives way is the picture, more than the captions.", "The captions give way rather than the picture.")
     ]
 
 
