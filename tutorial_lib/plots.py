@@ -53,7 +53,7 @@ STYLES: Mapping[str, Style] = {
     "anti-backdoor learning": Style("#999933", "dot", "circle-open"),
     "PAR": Style("#AA4466", "dot", "triangle-down"),
     "unlearning the trigger itself": Style("#6699CC", "dashdot", "triangle-left"),
-    "unlearning what a search found": Style("#7755CC", "longdash", "cross"),
+    "unlearning what a search found": Style("#7755CC", "longdash", "hexagon"),
     # who reads the embedding
     "zero-shot": Style(BLUE, "solid", "circle"),
     "linear probe": Style(PURPLE, "dash", "square"),
