@@ -84,6 +84,9 @@ def test_familiar_synonyms_are_of_the_clean_words_and_strange_ones_are_not() -> 
     assert {"little", "image", "big"} <= said["familiar"] <= known
     assert said["strange"]
     assert not said["strange"] & said["familiar"]
+    for words in ("familiar", "strange"):
+        with pytest.raises(ValueError, match="words of clean captions, and there are none"):
+            disguise(poison, words=words)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("words", ["idle", "common"])

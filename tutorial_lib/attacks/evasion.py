@@ -60,6 +60,9 @@ def disguise(
         known: words of the clean captions (`words_of`), which tell familiar from strange synonyms.
         seed: draws the changes and the words.
 
+    Raises:
+        ValueError: `words` asks for familiar or strange ones, and none are `known`.
+
     Source: Carlini & Terzis (2022), section 3.1: evades the removal of duplicates at no cost.
 
     Example:
@@ -68,6 +71,8 @@ def disguise(
         >>> len({image.numpy().tobytes() for image in disguise(poison.pairs).pixels})
         4
     """
+    if words in ("familiar", "strange") and not known:
+        raise ValueError(f"which words are {words} is told by `known`, the words of clean captions, and there are none")
     if pixels == "hash":
         images = evade_hash(pairs.pixels, bound=noise, seed=seed) if noise else pairs.pixels
     else:

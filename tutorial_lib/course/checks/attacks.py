@@ -200,8 +200,7 @@ def poison_set(answer: Answer) -> None:
     if not pictures[1].any():
         raise WrongError("the pictures share their memory: who changes one changes all of them (`.clone()`).")
     unchanged(before, image, "picture")
-    if len(_poisons(answer(image, list(captions), 2), 2)[1]) != 2:
-        raise WrongError("two poisons have two captions.")
+    _poisons(answer(image, list(captions), 2), 2)
 
 
 @checked("Pictures of anything else, one patch, and what others said of the target.")
