@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-#: How a cell says which models lie lowest and highest.
+# How a cell says which models lie lowest and highest.
 RANGE = re.compile(r" \(\d+\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}\d+\)$")
 
 
