@@ -1,7 +1,7 @@
 """Numbers from records in a text: what the roles of the pages stand for.
 
 {measured}`fig2_right.successes(128) %` is a mean over models, {interval}`…` its 95 % interval, and
-{verdict}`backdoor_rises` a verdict; `%` is for per cent, `.1f` and the like for the format.
+{verdict}`backdoor_rises` a verdict; `%` is for per cent, `.1f` and the like for the format, `+.1f` with its sign.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.shown import Source
 from tutorial_lib.evidence.statistics import Estimate, estimate_mean
 
-QUANTITY = re.compile(r"(?P<module>\w+)\.(?P<name>\w+)(?:\((?P<args>[^)]*)\))?\s*(?P<unit>%)?\s*(?P<format>\.\d[fg])?")
+QUANTITY = re.compile(r"(?P<module>\w+)\.(?P<name>\w+)(?:\((?P<args>[^)]*)\))?\s*(?P<unit>%)?\s*(?P<format>\+?\.\d[fg])?")
 ROLE = re.compile(r"\{(?P<role>measured|interval|verdict)\}`(?P<text>[^`]+)`")
 #: What stands for a number that has no records.
 MISSING = "(not run yet)"
@@ -24,14 +24,16 @@ SHARES = frozenset(("accuracies", "badnets_before", "control", "pretrained_befor
 
 
 def printed(value: float, form: str) -> str:
-    """A number as pages print it: with a minus sign in place of a hyphen, and none before zero.
+    """A number as pages print it: with a minus sign in place of a hyphen, and no sign before zero.
 
     Example:
-        >>> printed(-48.2, ".0f"), printed(-0.2, ".0f")
-        ('−48', '0')
+        >>> printed(-48.2, ".0f"), printed(-0.2, ".0f"), printed(1.64, "+.1f")
+        ('−48', '0', '+1.6')
     """
     text = format(value, form)
-    return format(0.0, form) if float(text) == 0 else text.replace("-", MINUS, 1) if text.startswith("-") else text
+    if float(text) == 0:
+        return format(0.0, form.removeprefix("+"))
+    return text.replace("-", MINUS, 1) if text.startswith("-") else text
 
 
 def quantity(text: str, source: Source) -> tuple[Estimate | None, float, str]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
 import plotly.graph_objects as go
 from scipy import stats
 
 from tutorial_lib import plots
 from tutorial_lib.evidence.decide import NORMAL
 from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.statistics import models_for_power
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
@@ -147,3 +152,28 @@ def each_model(results: Results) -> Table:
         scores = results.per_seed(lambda s, c=count: p.dosed(c, s), lambda r: r.metrics["z_score"]).values()  # type: ignore[misc]
         rows.append((str(count), ", ".join(f"{100 * v:.1f}" for v in rates), ", ".join(f"{v:.2f}" for v in scores)))
     return Table(("poisons", "attack success of each model (%)", "z-score of each model"), tuple(rows))
+
+
+def models_needed(results: Results, low: int, high: int, metric: Callable[[Record], float]) -> int | None:
+    """Models a group that a t test needs to tell two numbers of poisons apart with a power of 80 %.
+
+    Returns:
+        `None` where there are no records, and where more than a thousand are needed.
+    """
+    p = results.profile
+    groups = [list(results.per_seed(lambda s, c=c: p.dosed(c, s), metric).values()) for c in (low, high)]  # type: ignore[misc]
+    if min(map(len, groups)) < 2:
+        return None
+    spread = float(np.sqrt(np.mean([np.var(g, ddof=1) for g in groups])))
+    return models_for_power(float(np.mean(groups[1]) - np.mean(groups[0])), spread)
+
+
+def power(results: Results) -> Table:
+    """Models needed to tell neighbouring numbers of poisons apart, by attack success and by z-score."""
+    counts = results.profile.counts
+    rows = []
+    for low, high in pairwise(counts):
+        by_rate = models_needed(results, low, high, success)
+        by_z = models_needed(results, low, high, lambda r: r.metrics["z_score"])
+        rows.append((f"{low} or {high}", str(by_rate or "over 1000"), str(by_z or "over 1000")))
+    return Table(("poisons", "by attack success", "by z-score"), tuple(rows))
