@@ -1,6 +1,6 @@
 """Sphinx extension: what figures cost, and how fast the library is, from records and plans.
 
-```{what-it-costs}```     every figure: minutes of a CPU that were measured, GPU hours that are planned
+```{what-it-costs}```     every figure: hours of a CPU that were measured, GPU hours that are planned
 ```{benchmarks}```        a table per file in book/results/bench, which `tutorial bench --json` wrote
 """
 
@@ -23,6 +23,8 @@ from tutorial_lib.costs.seconds import duration
 from tutorial_lib.evidence import registry
 
 BENCH = places.results() / "bench"
+#: Profiles whose records say how long a model took.
+MEASURED = ("pilot", "cpu")
 #: GPU of each profile's plan, and how many of them share a model.
 PLANNED = {"gpu": ("H100", 1), "paper": ("A100", 8)}
 
@@ -34,12 +36,11 @@ class WhatItCosts(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         rows: list[Row] = []
-        sums = [0.0] * 6
+        sums = [0.0] * 7
         for name in registry.names():
             module = registry.load(name)
-            found = source("pilot").behind(name)
-            measured = sum(record.seconds for record in found.of(module.trials(found.profile)))
-            cells, numbers = [_time(measured)], [measured]
+            numbers = [seconds(name, profile) for profile in MEASURED]
+            cells = [_time(measured) for measured in numbers]
             for profile, (gpu, together) in PLANNED.items():
                 trials = registry.planned(name, profiles.get(profile))
                 if not trials:
@@ -55,11 +56,12 @@ class WhatItCosts(SphinxDirective):
             cells.append(_time(v100 * 3600))
             sums = [a + b for a, b in zip(sums, numbers, strict=True)]
             rows.append([module.TITLE, *cells])
-        of_gpu, of_paper = (_time(sums[1]), _price(sums[2])), (_time(sums[3]), _price(sums[4]))
-        everything = [_time(sums[0]), *of_gpu, *of_paper, _time(sums[5])]
+        of_gpu, of_paper = (_time(sums[2]), _price(sums[3])), (_time(sums[4]), _price(sums[5]))
+        everything = [_time(sums[0]), _time(sums[1]), *of_gpu, *of_paper, _time(sums[6])]
         rows.append(["all; models that figures share are in each", *everything])
         head = [
             "figure",
+            "pilot: measured, one core",
             "cpu: measured, one core",
             "gpu: H100 time",
             "price",
@@ -67,7 +69,13 @@ class WhatItCosts(SphinxDirective):
             "price",
             "V100 time",
         ]
-        return [table(head, rows, [30, 14, 12, 10, 12, 12, 12])]
+        return [table(head, rows, [30, 12, 12, 12, 10, 12, 10, 12])]
+
+
+def seconds(name: str, profile: str) -> float:
+    """What the committed records of an experiment took, one after the other."""
+    found = source(profile).behind(name)
+    return sum(record.seconds for record in found.of(registry.load(name).trials(found.profile)))
 
 
 def _time(seconds: float) -> str:

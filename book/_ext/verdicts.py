@@ -220,14 +220,20 @@ class AtAGlance(SphinxDirective):
                 continue
             items = "".join(
                 f'<li class="{" ".join(classes(v))}"><a href="#{anchor_of(v.claim)}">'
-                f"{text(v.claim.says)}</a> <small>{text(SOURCES[v.claim.source])}, "
-                f"{text(forest.place(v.claim))}</small>{forest.strip(v) if kind in JUDGED else ''}</li>"
+                f"{text(v.claim.says)}</a> <small>{text(origin(v.claim))}</small>"
+                f"{forest.strip(v) if kind in JUDGED else ''}</li>"
                 for v in mine
             )
             title = f"{badge(mine[0])} <small>{len(mine)} of {len(found)}</small>"
             opened = "" if kind not in JUDGED else " open"
             out.append(raw(f'<details class="glance"{opened}><summary>{title}</summary><ul>{items}</ul></details>'))
         return [*out, raw("<details><summary>by profile of the records</summary>"), counts(), raw("</details>")]
+
+
+def origin(claim: Claim) -> str:
+    """Who says it, and where: a claim of ours has a place that says so already."""
+    place = forest.place(claim)
+    return place if place.startswith(SOURCES[claim.source]) else f"{SOURCES[claim.source]}, {place}"
 
 
 def counts() -> nodes.table:

@@ -3,7 +3,10 @@
 import pytest
 
 from tests.book import site
+from tutorial_lib import profiles
 from tutorial_lib.bench import apart, detection
+from tutorial_lib.evidence.results import Results
+from tutorial_lib.experiments import synonym_words
 
 costs = site.extension("costs")
 
@@ -26,3 +29,10 @@ def test_the_rows_of_detection_say_what_was_measured(monkeypatch: pytest.MonkeyP
     ]
     assert rows[0][0] == "16 nearest of 300 for 4,000 × 32 embeddings, seconds"
     assert rows[3][0] == "16 nearest of all of 4,000 × 32 embeddings, seconds"
+
+
+def test_each_experiment_costs_what_its_records_say() -> None:
+    found = Results(profiles.get("cpu"))
+    trials = synonym_words.trials(found.profile)
+    assert costs.seconds("synonym_words", "cpu") == sum(found.get(trial).seconds for trial in trials) > 0
+    assert costs.seconds("synonym_words", "pilot") == 0

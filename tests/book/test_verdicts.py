@@ -151,3 +151,10 @@ def test_the_choices_work_from_a_folder_without_a_script(unscripted: site.Unscri
     page.locator("label:has(#show-verdict-all)").click()
     page.locator("label:has(#show-source-all)").click()
     assert seen(".claim") == everything
+
+
+@pytest.mark.parametrize("verdict", FOUND, ids=lambda v: v.claim.id)
+def test_the_origin_names_its_source_once(verdict: claims.Verdict) -> None:
+    said = verdicts.origin(verdict.claim)
+    assert said.startswith(verdicts.SOURCES[verdict.claim.source])
+    assert said.count("ours") <= 1

@@ -85,7 +85,9 @@ def test_share_of_models_uses_the_exact_interval(monkeypatch):
 
 
 def test_claim_of_another_scale_is_not_judged():
-    assert judge(claim(above=0.0, profiles=("paper",)), RandomWorld(0)).verdict == "not applicable at this scale"
+    elsewhere = judge(claim(above=0.0, profiles=("gpu", "paper")), RandomWorld(0))
+    assert elsewhere.verdict == "not applicable at this scale"
+    assert "by the records of gpu, paper" in elsewhere.why
 
 
 @pytest.mark.parametrize(

@@ -269,13 +269,14 @@ def judge(claim: Claim, source: Source) -> Verdict:
     """
     results = source.behind(claim.experiment)
     profile = results.profile
+    explained = f" {claim.why.strip()}" if claim.why and profile.name == claim.explains else ""
     if profile.judged_as not in claim.profiles:
-        return Verdict(claim, profile.name, "not applicable at this scale")
+        why = f"A statement about another scale: judged by the records of {', '.join(claim.profiles)}."
+        return Verdict(claim, profile.name, "not applicable at this scale", why=why + explained)
     found = find(claim, results)
     if found is None:
         return Verdict(claim, profile.name, "not run")
     estimate, own = found
-    explained = f" {claim.why.strip()}" if claim.why and profile.name == claim.explains else ""
     for needed in claim.requires:
         shown = needed.estimate(results)
         if shown is None:

@@ -14,7 +14,9 @@ from tutorial_lib.evidence import claims, registry
 from tutorial_lib.evidence.shown import Source
 from tutorial_lib.evidence.statistics import Estimate, estimate_mean
 
-QUANTITY = re.compile(r"(?P<module>\w+)\.(?P<name>\w+)(?:\((?P<args>[^)]*)\))?\s*(?P<unit>%)?\s*(?P<format>\+?\.\d[fg])?")
+QUANTITY = re.compile(
+    r"(?P<module>\w+)\.(?P<name>\w+)(?:\((?P<args>[^)]*)\))?\s*(?P<unit>%)?\s*(?P<format>\+?\.\d[fg])?"
+)
 ROLE = re.compile(r"\{(?P<role>measured|interval|verdict)\}`(?P<text>[^`]+)`")
 #: What stands for a number that has no records.
 MISSING = "(not run yet)"
