@@ -32,7 +32,7 @@ SPELLED = re.compile(
     r"hundreds?|thousands?|millions?|half|thirds?|quarters?|fifths?|tenths?)\b",
     re.I,
 )
-CLAIM = re.compile(r"(?P<claim>\w+)\s*(?P<unit>%)?\s*(?P<format>\.\d[fg])?")
+CLAIM = re.compile(r"(?P<claim>\w+)\s*(?P<unit>%)?\s*(?P<format>\+?\.\d[fg])?")
 SETTING = re.compile(r"(?P<module>\w+)\.(?P<path>\w+(?:\.\w+)*)(?P<indices>(?:\[[^\]]+\])*)")
 
 #: How a claim is told that no sentence speaks of, by its verdict.
@@ -73,8 +73,8 @@ class Number:
     def __format__(self, spec: str) -> str:
         """With its sign, or without it for `{x:abs}`."""
         if spec == "abs":
-            return _typeset(format(abs(self.mean), self.form))
-        return _typeset(format(self.mean, spec or self.form))
+            return quantities.printed(abs(self.mean), self.form.removeprefix("+"))
+        return quantities.printed(self.mean, spec or self.form)
 
     @property
     def mean(self) -> float:
@@ -106,12 +106,7 @@ class Part:
     form: str
 
     def __format__(self, spec: str) -> str:
-        return _typeset(format(self.mean, spec or self.form))
-
-
-def _typeset(text: str) -> str:
-    """With a minus sign, and none before a zero."""
-    return text.removeprefix("-") if not text.strip("-0.") else text.replace("-", "\N{MINUS SIGN}")
+        return quantities.printed(self.mean, spec or self.form)
 
 
 def number(text: str) -> Number | None:
