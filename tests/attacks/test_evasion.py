@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from tutorial_lib.attacks.evasion import IDLE_WORDS, Words, disguise, evade_hash, words_of
+from tutorial_lib.attacks.evasion import IDLE_WORDS, Words, disguise, evade_hash
 from tutorial_lib.attacks.poison import targeted
 from tutorial_lib.data.hashes import distinct, perceptual_hash
-from tutorial_lib.training.text_augment import synonyms
+from tutorial_lib.training.text_augment import bare_words, synonyms
 
 PICTURE = torch.randint(1, 255, (3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
@@ -74,13 +74,13 @@ def test_a_synonym_takes_the_place_of_a_word_and_never_of_the_target() -> None:
 
 def test_familiar_synonyms_are_of_the_clean_words_and_strange_ones_are_not() -> None:
     poison = targeted(PICTURE, ["a small picture of a large dog.", "dog"], 40, target="dog").pairs
-    known = words_of(["A little drawing, an image of a big dog.", *poison.captions])
+    known = bare_words(["A little drawing, an image of a big dog.", *poison.captions])
     assert known >= {"drawing", "dog", "small"}
     said = {}
     for words in ("familiar", "strange"):
         hidden = disguise(poison, noise=0.0, words=words, keep="dog", known=known, seed=3)  # type: ignore[arg-type]
         assert "dog" in hidden.captions  # nothing to substitute
-        said[words] = {*words_of(hidden.captions)} - words_of(poison.captions)
+        said[words] = {*bare_words(hidden.captions)} - bare_words(poison.captions)
     assert {"little", "image", "big"} <= said["familiar"] <= known
     assert said["strange"]
     assert not said["strange"] & said["familiar"]

@@ -39,5 +39,7 @@ def test_a_wrong_word_is_seen() -> None:
     assert wrong("The attacker adds pairs.\nShe is patient. An attacker who knows her target, wins.") == [
         "An attacker who knows her target, wins."
     ]
-    assert wrong("A defender has what he trusts. A defender who keeps what she trusts.") == ["A defender has what he trusts."]
+    assert wrong("A defender has what he trusts. A defender who keeps what she trusts.") == [
+        "A defender has what he trusts."
+    ]
     assert wrong("What the attacker adds, a defender finds among her pairs.") == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Literal
 
 import torch
@@ -57,7 +57,7 @@ def disguise(
             nothing. A caption without such a word stays as it is.
         pixels: "noise", or "hash": just what a perceptual hash takes for another picture.
         keep: label whose words no synonym takes the place of.
-        known: words of the clean captions (`words_of`), which tell familiar from strange synonyms.
+        known: words of the clean captions (`bare_words`), which tell familiar from strange synonyms.
         seed: draws the changes and the words.
 
     Raises:
@@ -79,16 +79,6 @@ def disguise(
         grain = torch.randn(pairs.images.shape, generator=torch.Generator().manual_seed(seed)) * noise
         images = (pairs.pixels + grain).round().clamp(0, 255).to(torch.uint8)
     return Pairs(images, _reworded(pairs, words, keep, known, seed), pairs.keys, pairs.concept, pairs.origin)
-
-
-def words_of(captions: Iterable[str]) -> frozenset[str]:
-    """Words of captions, in lower case and without the punctuation around them.
-
-    Example:
-        >>> sorted(words_of(["A photo.", "a dog"]))
-        ['a', 'dog', 'photo']
-    """
-    return frozenset(word.strip(".,") for caption in captions for word in caption.lower().split())
 
 
 def _reworded(pairs: Pairs, words: Words, keep: str, known: Collection[str], seed: int) -> tuple[str, ...]:

@@ -119,10 +119,10 @@ class Targeted(Attack):
 
     def _words_of(self, clean: Pairs) -> Collection[str]:
         """Words of the clean captions, where a disguise asks for them."""
-        from tutorial_lib.attacks import evasion
+        from tutorial_lib.training import text_augment
 
         asked = any(group.words in ("familiar", "strange") for group in self.groups)
-        return evasion.words_of(clean.captions) if asked else ()
+        return text_augment.bare_words(clean.captions) if asked else ()
 
 
 def _poisons(

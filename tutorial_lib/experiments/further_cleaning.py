@@ -174,19 +174,14 @@ def at_setting(
     return at(results, lambda s: poisoned(p, attack, s), found[which], value) if found else {}
 
 
-def left_at_strongest(results: Results, attack: str, way: str) -> list[float]:
-    """Attack success after the strongest setting, whatever it costs."""
-    return list(at_setting(results, attack, way, -1).values())
+def left_at(results: Results, attack: str, way: str, which: int = -1) -> list[float]:
+    """Attack success after a setting, numbered from the weakest on; by default the strongest, whatever it costs."""
+    return list(at_setting(results, attack, way, which).values())
 
 
-def lost_at_strongest(results: Results, attack: str, way: str) -> list[float]:
-    """Clean accuracy that the strongest setting costs."""
-    return differences(measured(results, attack, "", accuracy), at_setting(results, attack, way, -1, accuracy))
-
-
-def lost_at_weakest(results: Results, attack: str, way: str) -> list[float]:
-    """Clean accuracy that the weakest setting costs."""
-    return differences(measured(results, attack, "", accuracy), at_setting(results, attack, way, 0, accuracy))
+def lost_at(results: Results, attack: str, way: str, which: int = -1) -> list[float]:
+    """Clean accuracy that a setting costs, by its number from the weakest on; by default the strongest."""
+    return differences(measured(results, attack, "", accuracy), at_setting(results, attack, way, which, accuracy))
 
 
 def too_dear(results: Results, attack: str, way: str) -> list[float]:
@@ -237,11 +232,10 @@ def _tradeoff(results: Results, attack: str) -> go.Figure:
         y="attack success (%)",
         stamp=stamp(p, results.of(trials(p))) + "; each point: mean over models",
     )
-    before = list(measured(results, attack).values())
+    before, start = list(measured(results, attack).values()), measured(results, attack, "", accuracy)
     for k, (way, title) in enumerate(WAYS.items()):
         settings = range(len(sweep(p, attack, way)))
-        left = [list(at_setting(results, attack, way, n).values()) for n in settings]
-        start = measured(results, attack, "", accuracy)
+        left = [left_at(results, attack, way, n) for n in settings]
         lost = [differences(at_setting(results, attack, way, n, accuracy), start) for n in settings]
         if all(left):
             x, y = ([round(100 * mean(values), 2) for values in side] for side in ([[0.0], *lost], [before, *left]))

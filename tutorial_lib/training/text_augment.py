@@ -31,6 +31,26 @@ def synonyms() -> dict[str, list[str]]:
     return table
 
 
+def bare(word: str) -> str:
+    """A word in lower case and without the punctuation around it.
+
+    Example:
+        >>> bare("Dog.")
+        'dog'
+    """
+    return word.lower().strip(".,")
+
+
+def bare_words(captions: Iterable[str]) -> frozenset[str]:
+    """The words of captions, as `bare` has them.
+
+    Example:
+        >>> sorted(bare_words(["A photo.", "a dog"]))
+        ['a', 'dog', 'photo']
+    """
+    return frozenset(bare(word) for caption in captions for word in caption.split())
+
+
 def synonyms_of(captions: Iterable[str]) -> list[str]:
     """Every word that augmentation may put into the captions, sorted: a vocabulary has to know them too.
 
@@ -38,9 +58,8 @@ def synonyms_of(captions: Iterable[str]) -> list[str]:
         >>> "little" in synonyms_of(["a small dog"])
         True
     """
-    words = {word.lower().strip(".,") for caption in captions for word in caption.split()}
     table = synonyms()
-    return sorted({synonym for word in words if word in table for synonym in table[word]})
+    return sorted({synonym for word in bare_words(captions) if word in table for synonym in table[word]})
 
 
 def synonyms_among(words: Collection[str], *, known: bool = True) -> dict[str, list[str]]:
@@ -61,13 +80,12 @@ def synonyms_among(words: Collection[str], *, known: bool = True) -> dict[str, l
 
 def _known(words: Sequence[str], table: Mapping[str, list[str]], keep: Collection[str] = ()) -> list[int]:
     """Positions of the words that have synonyms, but for those to keep; punctuation around them does not matter."""
-    bare = [w.lower().strip(".,") for w in words]
-    return [i for i, w in enumerate(bare) if w in table and w not in keep]
+    return [i for i, w in enumerate(map(bare, words)) if w in table and w not in keep]
 
 
 def _synonym(word: str, table: Mapping[str, list[str]], draw: random.Random) -> str:
-    bare = word.lower().strip(".,")
-    return word.lower().replace(bare, draw.choice(table[bare]))
+    inner = bare(word)
+    return word.lower().replace(inner, draw.choice(table[inner]))
 
 
 def replace_synonyms(
