@@ -11,7 +11,17 @@ from tutorial_lib import plots
 from tutorial_lib.evidence.results import Results, differences, stamp
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments import cc_attacks
-from tutorial_lib.experiments._defended import accuracy, by_seed, percent, success, with_before, word
+from tutorial_lib.experiments._defended import (
+    Pick,
+    accuracy,
+    by_seed,
+    chosen,
+    committed,
+    percent,
+    success,
+    with_before,
+    word,
+)
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Trial
@@ -55,11 +65,11 @@ def trials(p: Profile) -> list[Trial]:
     ]
 
 
-def measured(results: Results, kind: str, method: str, value: Any = success) -> dict[int, float]:
+def measured(results: Results, kind: str, method: str, value: Any = success, pick: Pick = chosen) -> dict[int, float]:
     """A number of the models of an attacker, after the setting of a method that a defender takes, by seed."""
     p = results.profile
     settings = [] if method == "none" else p.cleaning.sweep(method, few=True)
-    return by_seed(results, functools.partial(attacked, p, kind), settings, value)
+    return by_seed(results, functools.partial(attacked, p, kind), settings, value, pick)
 
 
 def never(results: Results, kind: str) -> dict[int, float]:
@@ -69,10 +79,10 @@ def never(results: Results, kind: str) -> dict[int, float]:
 
 
 def _survives(results: Results, kind: str) -> list[float]:
-    """Attack success after CleanCLIP: of that attacker less of the plain one."""
+    """Attack success after CleanCLIP, by one who cleans in any case: of that attacker less of the plain one."""
     if kind not in KINDS[results.profile]:
         return []
-    return differences(measured(results, kind, "cleanclip"), measured(results, PLAIN, "cleanclip"))
+    return differences(*(measured(results, k, "cleanclip", pick=committed) for k in (kind, PLAIN)))
 
 
 def _works(results: Results, kind: str) -> list[float]:

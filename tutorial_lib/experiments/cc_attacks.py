@@ -138,9 +138,16 @@ wanet_removed = functools.partial(_removed, attack="wanet")
 label_consistent_removed = functools.partial(_removed, attack="label-consistent")
 
 
-def blended_left(results: Results) -> list[float]:
-    """Success of Blended after CleanCLIP, by a defender who cleans in any case."""
-    return list(measured(results, "blended", "cleanclip", pick=committed).values())
+def has_stripes(p: Profile) -> bool:
+    """Whether the profile blends stripes; others blend noise, as published for CleanCLIP."""
+    return getattr(p.cleaning.attacks.get("blended", {}).get("trigger"), "pattern_kind", "") == "stripes"
+
+
+def stripes_left(results: Results) -> list[float]:
+    """Success of blended stripes after CleanCLIP, by a defender who cleans in any case."""
+    return (
+        list(measured(results, "blended", "cleanclip", pick=committed).values()) if has_stripes(results.profile) else []
+    )
 
 
 def accuracy_kept(results: Results) -> list[float]:

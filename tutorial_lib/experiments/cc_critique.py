@@ -158,11 +158,11 @@ def accuracy_at_one_rate(results: Results, which: str, method: str) -> dict[int,
     return at_one_rate(results, which, method, accuracy)
 
 
-def with_dirt(results: Results, count: int) -> dict[int, float]:
+def with_dirt(results: Results, count: int, pick: Pick = chosen) -> dict[int, float]:
     """Attack success after CleanCLIP with so many poisons among the trusted pairs."""
     p = results.profile
     defenses = dirty(p, count) if count else _settings(results, "cleanclip")
-    return by_seed(results, lambda s: poisoned(p, s), defenses, success)
+    return by_seed(results, lambda s: poisoned(p, s), defenses, success, pick)
 
 
 def dirt_at_one_rate(results: Results, count: int) -> dict[int, float]:
@@ -177,10 +177,14 @@ def pretrained_before(results: Results) -> list[float]:
     return list(measured(results, "pretrained", "none").values())
 
 
+def _cleaned(results: Results, which: str) -> dict[int, float]:
+    """Attack success after CleanCLIP by one who cleans in any case, by seed."""
+    return measured(results, which, "cleanclip", pick=committed)
+
+
 def pretrained_removed(results: Results) -> list[float]:
     """Attack success before less after CleanCLIP, model poisoned by further training, by one who cleans in any case."""
-    after = measured(results, "pretrained", "cleanclip", pick=committed)
-    return differences(measured(results, "pretrained", "none"), after)
+    return differences(measured(results, "pretrained", "none"), _cleaned(results, "pretrained"))
 
 
 def _both_work(results: Results, which: str) -> list[float]:
@@ -194,8 +198,8 @@ both_structures_work = functools.partial(_both_work, which="stripes")
 
 
 def undirtied_left(results: Results) -> list[float]:
-    """Attack success after CleanCLIP where no poison is among the trusted pairs."""
-    return list(with_dirt(results, 0).values())
+    """Attack success after CleanCLIP where no poison is among the trusted pairs, by one who cleans in any case."""
+    return list(with_dirt(results, 0, committed).values())
 
 
 def pretrained_left(results: Results) -> list[float]:
@@ -204,20 +208,21 @@ def pretrained_left(results: Results) -> list[float]:
 
 
 def self_supervision_protects_backdoor(results: Results) -> list[float]:
-    """Success after CleanCLIP: pre-trained with a self-supervised term less without."""
-    return differences(measured(results, "self_supervised", "cleanclip"), measured(results, "poisoned", "cleanclip"))
+    """Success after CleanCLIP, by one who cleans in any case: pre-trained with a self-supervised term less without."""
+    return differences(*(_cleaned(results, which) for which in ("self_supervised", "poisoned")))
 
 
 def dirt_undoes(results: Results) -> list[float]:
-    """Success after CleanCLIP with the second number of poisons left less with none."""
+    """Success after CleanCLIP with the second number of poisons left less with none, by one who cleans in any case."""
     counts = DIRTY[results.profile]
-    return differences(with_dirt(results, counts[min(1, len(counts) - 1)]), with_dirt(results, 0))
+    few = counts[min(1, len(counts) - 1)]
+    return differences(with_dirt(results, few, committed), with_dirt(results, 0, committed))
 
 
 def structure_survives(results: Results) -> list[float]:
-    """Success after CleanCLIP: the stripes less the noise patch."""
+    """Success after CleanCLIP, by one who cleans in any case: the stripes less the noise patch."""
     first = next(iter(STRUCTURED[results.profile]))
-    return differences(measured(results, first, "cleanclip"), measured(results, "poisoned", "cleanclip"))
+    return differences(_cleaned(results, first), _cleaned(results, "poisoned"))
 
 
 def names(results: Results) -> dict[str, str]:

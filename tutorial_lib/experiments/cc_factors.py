@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from tutorial_lib import plots
 from tutorial_lib.evidence.results import Results, differences, stamp
-from tutorial_lib.experiments._defended import at, by_seed, numbers, success, with_before, word
+from tutorial_lib.experiments._defended import Pick, at, by_seed, chosen, committed, numbers, success, with_before, word
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import TrainedDefense, Trial
@@ -65,18 +65,18 @@ def trials(p: Profile) -> list[Trial]:
     return list(dict.fromkeys(found))
 
 
-def by_count(results: Results, count: int, method: str) -> dict[int, float]:
+def by_count(results: Results, count: int, method: str, pick: Pick = chosen) -> dict[int, float]:
     """Attack success by seed, for a number of poisons."""
     p = results.profile
     settings = [] if method == "none" else p.cleaning.sweep(method, few=True)
-    return by_seed(results, lambda s: counted(p, count, s), settings, success)
+    return by_seed(results, lambda s: counted(p, count, s), settings, success, pick)
 
 
-def by_size(results: Results, number: int, method: str) -> dict[int, float]:
+def by_size(results: Results, number: int, method: str, pick: Pick = chosen) -> dict[int, float]:
     """Attack success by seed, for the data set with that position among the profile's sizes."""
     p = results.profile
     settings = [] if method == "none" else sweep(p, method, number)
-    return by_seed(results, lambda s: sized(p, SIZES[p][number], s), settings, success)
+    return by_seed(results, lambda s: sized(p, SIZES[p][number], s), settings, success, pick)
 
 
 def count_at_one_rate(results: Results, count: int, method: str) -> dict[int, float]:
@@ -108,15 +108,15 @@ def all_sizes_work(results: Results) -> list[float]:
 
 
 def more_poisons_harder(results: Results) -> list[float]:
-    """Attack success after CleanCLIP: the most poisons less the fewest."""
+    """Attack success after CleanCLIP, by one who cleans in any case: the most poisons less the fewest."""
     counts = COUNTS[results.profile]
-    return differences(by_count(results, counts[-1], "cleanclip"), by_count(results, counts[0], "cleanclip"))
+    return differences(*(by_count(results, n, "cleanclip", committed) for n in (counts[-1], counts[0])))
 
 
 def larger_pretraining_harder(results: Results) -> list[float]:
-    """Attack success after CleanCLIP: the largest data less the smallest."""
+    """Attack success after CleanCLIP, by one who cleans in any case: the largest data less the smallest."""
     last = len(SIZES[results.profile]) - 1
-    return differences(by_size(results, last, "cleanclip"), by_size(results, 0, "cleanclip"))
+    return differences(*(by_size(results, size, "cleanclip", committed) for size in (last, 0)))
 
 
 def plot_left(results: Results) -> go.Figure:

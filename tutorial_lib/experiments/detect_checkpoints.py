@@ -168,6 +168,11 @@ calibrated_alarms = functools.partial(calibrated, detector=UniversalPatch().labe
 calibrated_hits = functools.partial(calibrated, detector=UniversalPatch().label, models="strong")
 
 
+def spread_works(results: Results) -> list[float]:
+    """Attack success of the models with poisons that spread."""
+    return [success(r) for r in records_of(results, ["spread poisons"])]
+
+
 def spread_hides(results: Results) -> list[float]:
     """AUROC of k-distance on poisons that spread, one number a model."""
     found = records_of(results, ["spread poisons"])

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from tutorial_lib import plots
 from tutorial_lib.detect import DAO, Detector, KDistance
 from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.experiments._defended import success
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
 from tutorial_lib.trials import Trial
@@ -64,6 +65,12 @@ def most_by_fewer(results: Results) -> list[float]:
 def fewest(results: Results) -> list[float]:
     """Recall of DAO at the smallest count."""
     return list(recalls(results, COUNTS[results.profile][0]).values())
+
+
+def fewest_work(results: Results) -> list[float]:
+    """Attack success of the models with the smallest count."""
+    p = results.profile
+    return [] if p.past else list(results.per_seed(lambda s: looked_at(p, COUNTS[p][0], s), success).values())
 
 
 def plot(results: Results) -> go.Figure:

@@ -27,7 +27,7 @@ from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._defended import attack_name, percent, success
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import Profile
-from tutorial_lib.trials import Trial
+from tutorial_lib.trials import Record, Trial
 from tutorial_lib.trials.metrics import DetectionMetrics
 
 GROUP, ORDER = "detection", 10
@@ -105,6 +105,23 @@ badnets_works = functools.partial(attack_works, attack="badnets")
 blended_works = functools.partial(attack_works, attack="blended")
 wanet_works = functools.partial(attack_works, attack="wanet")
 sig_works = functools.partial(attack_works, attack="sig")
+
+
+def company(results: Results, attack: str) -> list[float]:
+    """How many of an attack's poisons DAO's reference holds on average: a crowd where they outnumber its neighbours."""
+    p = results.profile
+    if p.past or attack not in p.cleaning.attacks:
+        return []
+    return list(results.per_seed(lambda s: looked_at(p, attack, s), in_reference).values())
+
+
+def in_reference(record: Record) -> float:
+    m = record.metrics
+    return DAO().reference * m["poisons"] / (m["pairs"] + m["poisons"])
+
+
+blended_company = functools.partial(company, attack="blended")
+wanet_company = functools.partial(company, attack="wanet")
 
 
 def _dao(results: Results, attack: str) -> list[float]:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from tutorial_lib import plots
 from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.statistics import hardest
 from tutorial_lib.experiments import placement_small
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.profiles import ByProfile, Profile
@@ -116,6 +117,11 @@ def random_works(results: Results) -> list[float]:
     return list(z_scores(results, "random", "random", DOSES[results.profile].most).values())
 
 
+def fixed_works(results: Results) -> list[float]:
+    """z with the most poisons at one place, tested there."""
+    return list(z_scores(results, "fixed", "fixed", DOSES[results.profile].most).values())
+
+
 def past_threshold(results: Results) -> list[float]:
     """z with the fewest poisons at one place that are past the threshold."""
     return list(z_scores(results, "fixed", "fixed", DOSES[results.profile].past).values())
@@ -128,8 +134,8 @@ def ahead(results: Results, count: int) -> dict[int, float]:
 
 
 def crossing(results: Results) -> list[float]:
-    """By how much one place is ahead with few poisons less by how much with the most, paired by seed."""
-    return differences(*(ahead(results, count) for count in (DOSES[results.profile].few, DOSES[results.profile].most)))
+    """By how much one place is ahead with few poisons, or random places with the most: of the two, the less clear."""
+    return hardest((few_consistent_better(results), many_random_better(results)), above=0.0)
 
 
 def place_matters_more(results: Results, count: int) -> list[float]:

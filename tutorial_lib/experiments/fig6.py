@@ -55,9 +55,9 @@ def smallest_fails(results: Results) -> list[float]:
 
 
 def larger_better(results: Results) -> list[float]:
-    """z of the patch before the largest less that of the second smallest."""
-    sizes = PATCHES[results.profile]
-    return differences(z_scores(results, sizes[-2]), z_scores(results, sizes[1]))
+    """z of the patch beyond which larger ones are no better less that of the second smallest."""
+    p = results.profile
+    return differences(z_scores(results, ENOUGH[p]), z_scores(results, PATCHES[p][1]))
 
 
 def enough_works(results: Results) -> list[float]:

@@ -134,9 +134,15 @@ def par_kept(results: Results) -> list[float]:
     return differences(measured(results, "badnets", "par", accuracy), measured(results, "badnets", "", accuracy))
 
 
-def par_stripes_less_noise(results: Results) -> list[float]:
-    """Attack success after PAR of the patch of stripes less of the patch of noise."""
-    return differences(measured(results, "stripes", "par"), measured(results, "badnets", "par"))
+def structure_harms(results: Results, way: str) -> dict[int, float]:
+    """Attack success after a way to clean, of the patch of stripes less of the patch of noise, by seed."""
+    stripes, noise = (measured(results, attack, way) for attack in ("stripes", "badnets"))
+    return {seed: left - noise[seed] for seed, left in stripes.items() if seed in noise}
+
+
+def structure_harms_par_more(results: Results) -> list[float]:
+    """By how much more of the stripes than of the noise PAR leaves, less the same of CleanCLIP."""
+    return differences(*(structure_harms(results, way) for way in ("par", "cleanclip")))
 
 
 def chain(results: Results, attack: str, value: Callable[[Record], float] = success) -> dict[int, float]:

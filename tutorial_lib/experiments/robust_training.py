@@ -137,14 +137,22 @@ def roclip_probe(results: Results) -> list[float]:
 
 
 def more_often_safer(results: Results) -> list[float]:
-    """Attack success with every epoch matched less with every third, BadNets."""
-    return differences(of(results, ROCLIP[1]), of(results, ROCLIP[3]))
+    """Attack success with every second epoch matched less with every third, BadNets.
+
+    With every epoch matched no caption is ever trained on its own picture, which says nothing of how often.
+    """
+    return differences(of(results, ROCLIP[2]), of(results, ROCLIP[3]))
 
 
 def more_often_costs(results: Results) -> list[float]:
-    """Clean accuracy with every epoch matched less with every third, BadNets."""
-    often, seldom = (of(results, ROCLIP[every], value=accuracy) for every in (1, 3))
+    """Clean accuracy with every second epoch matched less with every third, BadNets."""
+    often, seldom = (of(results, ROCLIP[every], value=accuracy) for every in (2, 3))
     return differences(often, seldom)
+
+
+def seldom_kept(results: Results) -> list[float]:
+    """Clean accuracy with every third epoch matched less that of plain training, on the same pairs, BadNets."""
+    return differences(of(results, ROCLIP[3], value=accuracy), measured(results, "", value=accuracy))
 
 
 def safeclip_over_roclip(results: Results) -> list[float]:
@@ -173,14 +181,19 @@ def excess(record: Record) -> float:
     return let_in(record) - m["method"]["safe"][0] / (m["pairs"] + m["poisons"])
 
 
-def safe_excess(results: Results) -> list[float]:
-    """Share of the poisons in the first safe set less the share of all pairs, as published, BadNets."""
-    return list(of(results, SAFECLIP[0.01], value=excess).values())
+def safe_poisons(results: Results) -> list[float]:
+    """Share of the poisons in the first safe set, as published, BadNets."""
+    return list(of(results, SAFECLIP[0.01], value=let_in).values())
+
+
+def safe_pairs(results: Results) -> list[float]:
+    """Share of all pairs in the first safe set, as published, BadNets."""
+    return list(of(results, SAFECLIP[0.01], value=lambda record: let_in(record) - excess(record)).values())
 
 
 def slow_lets_fewer_in(results: Results) -> list[float]:
-    """Share of the poisons in the first safe set at the full rate less at the published one, BadNets."""
-    fast, slow = (of(results, SAFECLIP[rate], value=let_in) for rate in (1.0, 0.01))
+    """Share of the poisons in the first safe set less that of all pairs: at the full rate less at the published one."""
+    fast, slow = (of(results, SAFECLIP[rate], value=excess) for rate in (1.0, 0.01))
     return differences(fast, slow)
 
 
@@ -195,13 +208,22 @@ def targets_fall(results: Results) -> list[float]:
     return list(targets(results).values())
 
 
-def _spared(results: Results, way: str) -> list[float]:
-    """Share of the targets with most poisons that fall, another way to train less plain training."""
-    return differences(targets(results, way), targets(results))
+def _fall_under(results: Results, way: str) -> list[float]:
+    """Share of the targets with most poisons that fall under another way to train."""
+    return list(targets(results, way).values())
 
 
-roclip_spares = functools.partial(_spared, way="roclip")
-safeclip_spares = functools.partial(_spared, way="safeclip")
+roclip_targets = functools.partial(_fall_under, way="roclip")
+safeclip_targets = functools.partial(_fall_under, way="safeclip")
+
+
+def _targeted_kept(results: Results, way: str) -> list[float]:
+    """Clean accuracy of another way to train less that of plain training, on the same pairs, targeted attacks."""
+    return differences(*(measured(results, w, targeted, accuracy) for w in (way, "")))
+
+
+roclip_targeted_kept = functools.partial(_targeted_kept, way="roclip")
+safeclip_targeted_kept = functools.partial(_targeted_kept, way="safeclip")
 
 
 #: What the figure shows of every way to train.

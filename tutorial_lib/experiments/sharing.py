@@ -16,6 +16,7 @@ from tutorial_lib import plots
 from tutorial_lib.attacks import Group, Targeted
 from tutorial_lib.attacks.together import beside
 from tutorial_lib.evidence.results import Results, differences, stamp
+from tutorial_lib.evidence.statistics import hardest
 from tutorial_lib.evidence.table import Table
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.experiments.fig2_right import clean_accuracy, success
@@ -98,8 +99,11 @@ def fallen(record: Record) -> float:
     return mean(t["zero_shot"] == t["wanted"] for t in record.metrics["targets"] if t["count"])
 
 
-def _changes(results: Results, value: Any, other: Any) -> list[float]:
-    """A number of shared models less the same of models of one attack, for the number of poisons that changes most."""
+def _changes(results: Results, value: Any, other: Any, most: float) -> list[float]:
+    """A number of shared models less the same of models of one attack, where the test of the claim is the least clear.
+
+    The claim lets it change by at most `most`, for each number of poisons.
+    """
     p = results.profile
     found = [
         differences(
@@ -108,27 +112,27 @@ def _changes(results: Results, value: Any, other: Any) -> list[float]:
         )
         for count in PLANS[p].counts
     ]
-    return max((changes for changes in found if changes), key=lambda changes: abs(mean(changes)), default=[])
+    return hardest(found, -most, most)
 
 
 def z_change(results: Results) -> list[float]:
     """z of the backdoor, shared less alone."""
-    return _changes(results, z_score, backdoor)
+    return _changes(results, z_score, backdoor, 0.5)
 
 
 def success_change(results: Results) -> list[float]:
     """Attack success of the backdoor, shared less alone."""
-    return _changes(results, success, backdoor)
+    return _changes(results, success, backdoor, 0.1)
 
 
 def fallen_change(results: Results) -> list[float]:
     """Success of the targeted attacks, shared less alone."""
-    return _changes(results, fallen, lambda p, _, seed: targets(p, seed))
+    return _changes(results, fallen, lambda p, _, seed: targets(p, seed), 0.1)
 
 
 def accuracy_change(results: Results) -> list[float]:
     """Clean accuracy, shared less with the backdoor alone."""
-    return _changes(results, clean_accuracy, backdoor)
+    return _changes(results, clean_accuracy, backdoor, 0.03)
 
 
 def table(results: Results) -> Table:

@@ -256,6 +256,7 @@ PLACEMENT = {
     "few_at_random_fail": Oracle(
         right=as_in_figure_4(),
         mirror=as_in_figure_4(random_random_few=2.5),
+        inapplicable=(as_in_figure_4(fixed_fixed_few=0.5),),
     ),
     "few_consistent_z": Oracle(
         # whatever more of them do, and random places
@@ -280,6 +281,7 @@ PLACEMENT = {
         right=as_in_figure_4(),
         mirror=as_in_figure_4(fixed_random_few=5.0),
         also_right=(as_in_figure_4(fixed_random_many=5.0),),  # of many the sentence does not speak
+        inapplicable=(as_in_figure_4(fixed_fixed_few=0.5, fixed_random_few=0.1),),
     ),
     "consistent_gains_little": Oracle(
         right=as_in_figure_4(),
@@ -289,11 +291,11 @@ PLACEMENT = {
     "placements_cross": Oracle(
         right=as_in_figure_4(),
         mirror=as_in_figure_4(fixed_fixed_few=0.0, random_random_few=2.5, fixed_fixed_many=6.0, random_random_many=2.7),
-        # it depends on the number also where one of the two is ahead at either, and whatever is tested elsewhere
-        also_right=(
+        also_right=(as_in_figure_4(fixed_random_few=5.0),),  # whatever is tested elsewhere
+        # one of the two is ahead at either number
+        also_wrong=(
             as_in_figure_4(fixed_fixed_few=0.0, random_random_few=1.0),
             as_in_figure_4(fixed_fixed_few=5.0, fixed_fixed_many=3.0, random_random_many=2.0),
-            as_in_figure_4(fixed_random_few=5.0),
         ),
     ),
 }

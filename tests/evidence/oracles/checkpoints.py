@@ -134,12 +134,15 @@ def calibrated(chosen: float, clean: float, patched: float, works: float = WORKS
     return rules | ({"missing": lambda m: m.chose_thresholds and m.trial.seeds.data % 100 > 9} if few else {})
 
 
-def spreading(hidden: float, others: float) -> Rules:
-    """How k-distance ranks poisons that reach from clean pictures to triggered ones; DAO and other poisons."""
+def spreading(hidden: float, others: float, works: float = WORKS) -> Rules:
+    """How k-distance ranks poisons that reach from clean pictures to triggered ones; DAO and other poisons.
+
+    Other attacks work where these do not.
+    """
     return {
         "auroc": lambda m: hidden if m.detector == "k-distance" and m.attack == "faint-patch" else others,
         "suspicion": 0.5,
-        "attack_success": 0.3,
+        "attack_success": lambda m: works if m.attack == "faint-patch" else 1 - works,
     }
 
 
@@ -180,5 +183,7 @@ ORACLES = {
         also_wrong=(calibrated(1.0, 0.0, 0.5),),
         inapplicable=(calibrated(1.0, 1.5, 2.0, works=DOES_NOT),),
     ),
-    "spread_poisons_hide": Oracle(right=spreading(0.5, 0.99), mirror=spreading(0.9, 0.4)),
+    "spread_poisons_hide": Oracle(
+        right=spreading(0.5, 0.99), mirror=spreading(0.9, 0.4), inapplicable=(spreading(0.5, 0.99, works=0.05),)
+    ),
 }

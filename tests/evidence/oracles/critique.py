@@ -23,6 +23,11 @@ def by_data(smallest: float, largest: float) -> Rules:
     return defended(lambda m: BEFORE if m.defense != "cleanclip" else largest if m.pairs >= 100_000 else smallest)
 
 
+def too_dear(rules: Rules) -> Rules:
+    """A world where every setting costs ten points of validation accuracy: who cleans in any case takes the weakest."""
+    return rules | {"validation_accuracy": lambda m: 0.3 if m.defense in ("none", "") else 0.2}
+
+
 FACTORS = {
     "cc_finetuning_never_catches_up": Oracle(
         right=finetuning(finetune=0.9, cleanclip=0.1),
@@ -33,13 +38,13 @@ FACTORS = {
     "cc_poisons_do_not_matter": Oracle(
         right=by_poisons(fewest=0.1, most=0.1),
         mirror=by_poisons(fewest=0.1, most=0.9),
-        also_wrong=(by_poisons(fewest=0.9, most=0.1),),
+        also_wrong=(by_poisons(fewest=0.9, most=0.1), too_dear(by_poisons(fewest=0.1, most=0.9))),
         inapplicable=(defended(lambda m: 0.05, before=lambda m: BEFORE if m.poisons > 150 else 0.1),),
     ),
     "cc_pretraining_does_not_matter": Oracle(
         right=by_data(smallest=0.1, largest=0.1),
         mirror=by_data(smallest=0.1, largest=0.9),
-        also_wrong=(by_data(smallest=0.9, largest=0.1),),
+        also_wrong=(by_data(smallest=0.9, largest=0.1), too_dear(by_data(smallest=0.1, largest=0.9))),
         inapplicable=(defended(lambda m: 0.05, before=lambda m: BEFORE if m.pairs < 100_000 else 0.1),),
     ),
 }
@@ -106,18 +111,21 @@ CRITIQUE = {
     "cc_self_supervised_pretraining_weakens": Oracle(
         right=views(with_term=0.8, without=0.1),
         mirror=views(with_term=0.1, without=0.8),
+        also_right=(too_dear(views(with_term=0.8, without=0.1)),),
         inapplicable=(defended(lambda m: 0.05, before=lambda m: 0.1 if m.with_views else BEFORE),),
     ),
     "cc_dirt_undoes": Oracle(
         # five poisons leave 0.31 and more
         right=dirt(none=0.01, one=0.02, five=0.35, many=0.02),
         mirror=dirt(none=0.01, one=0.9, five=0.01, many=0.9),
+        also_right=(too_dear(dirt(none=0.01, one=0.02, five=0.35, many=0.35)) | {"profile": "cpu"},),
         inapplicable=(dirt(none=0.6, one=0.7, five=0.95, many=0.95),),
         profile="gpu",
     ),
     "cc_structure_survives": Oracle(
         right=structure(stripes=0.623, noise=0.145),
         mirror=structure(stripes=0.145, noise=0.623),
+        also_right=(too_dear(structure(stripes=0.623, noise=0.145)),),
         inapplicable=(defended(lambda m: 0.05, before=lambda m: 0.1 if m.attack == "stripes" else BEFORE),),
         # before all settings are run, nobody can choose one
         unfinished=(structure(stripes=0.623, noise=0.145) | {"missing": lambda m: m.rate > RIGHT},),
@@ -144,6 +152,7 @@ def knows(which: str) -> Oracle:
     return Oracle(
         right=knowing(**others | {which: 0.8}),
         mirror=knowing(**dict.fromkeys(others, 0.8) | {which: 0.1}),
+        also_right=(too_dear(knowing(**others | {which: 0.8})),),
     )
 
 

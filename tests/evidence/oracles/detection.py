@@ -23,13 +23,23 @@ def without(attack: str, rules: Rules) -> tuple[Rules, ...]:
     return (rules | {"profile": "gpu"},) if attack == "SIG" else ()
 
 
+#: Attacks that have so many poisons at `cpu` that a reference of theirs is a crowd.
+MANY = ("Blended", "WaNet")
+
+
+def crowded(attack: str, rules: Rules) -> tuple[Rules, ...]:
+    """Where the poisons are a crowd, the sentence does not speak of them."""
+    return (rules | {"profile": "cpu"},) if attack in MANY else ()
+
+
 def finds(attack: str) -> Oracle:
     return Oracle(
         right=ranked(attack, 0.99, 0.6),
         mirror=ranked(attack, 0.6, 0.99),
         also_wrong=(ranked(attack, 0.9, 0.99),),
-        inapplicable=(ranked(attack, 0.99, 0.6, works=DOES_NOT),),
+        inapplicable=(ranked(attack, 0.99, 0.6, works=DOES_NOT), *crowded(attack, ranked(attack, 0.99, 0.6))),
         unfinished=without(attack, ranked(attack, 0.99, 0.6)),
+        profile="gpu" if attack in MANY else "cpu",
     )
 
 
@@ -74,9 +84,12 @@ def hiding(published: float, smaller: float) -> Rules:
     return {"poisons_found": rule}
 
 
-def fewest(few: float, many: float) -> Rules:
+def fewest(few: float, many: float, works: float = WORKS) -> Rules:
     """Poisons in DAO's worst 5 % of the pairs, by their number; other detectors find none."""
-    return {"poisons_found": lambda m: (few if m.poisons <= 100 else many) if m.detector == "dao" else 0.0}
+    return {
+        "poisons_found": lambda m: (few if m.poisons <= 100 else many) if m.detector == "dao" else 0.0,
+        "attack_success": lambda m: works if m.poisons <= 100 else 1 - works,
+    }
 
 
 def left(attack: str, after: float, others: float, works: float = WORKS) -> Rules:
@@ -94,8 +107,9 @@ def cured(attack: str) -> Oracle:
     return Oracle(
         right=left(attack, 0.005, 0.9),
         mirror=left(attack, 0.9, 0.005),
-        inapplicable=(left(attack, 0.005, 0.9, works=DOES_NOT),),
+        inapplicable=(left(attack, 0.005, 0.9, works=DOES_NOT), *crowded(attack, left(attack, 0.005, 0.9))),
         unfinished=without(attack, left(attack, 0.005, 0.9)),
+        profile="gpu" if attack in MANY else "cpu",
     )
 
 
@@ -133,7 +147,9 @@ ORACLES = {
     "dao_better_than_mixture": against("cosine-mixture"),
     "dao_better_than_distance": against("k-distance"),
     "normalising_blinds": against("dao normalise=True"),
-    "few_poisons_are_found": Oracle(right=fewest(0.97, 0.3), mirror=fewest(0.3, 0.97)),
+    "few_poisons_are_found": Oracle(
+        right=fewest(0.97, 0.3), mirror=fewest(0.3, 0.97), inapplicable=(fewest(0.97, 0.3, works=DOES_NOT),)
+    ),
     "many_poisons_hide": Oracle(
         right=hiding(0.2, 0.9), mirror=hiding(0.9, 0.2), also_wrong=(hiding(0.9, 0.9), hiding(0.2, 0.2))
     ),

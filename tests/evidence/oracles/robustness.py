@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.evidence.oracles.carlini_terzis import targeted
 from tests.evidence.oracles.oracle import Oracle, Rules
 from tests.evidence.worlds import Model
 
@@ -82,12 +83,12 @@ def alone(way: str) -> Oracle:
 
 
 def by_frequency(success: tuple[float, float], accuracy: tuple[float, float], plain: float = WORKS) -> Rules:
-    """Success and accuracy with every epoch matched, and with every third; with every second both are between."""
+    """Success and accuracy with every second epoch matched, and with every third; with every one nothing is learned."""
 
     def between(ends: tuple[float, float], without: float, m: Model) -> float:
         if m.trained_by != "roclip":
             return without
-        return {1: ends[0], 3: ends[1]}.get(m.every, sum(ends) / 2)
+        return {2: ends[0], 3: ends[1]}.get(m.every, 0.01)
 
     return {
         "attack_success": lambda m: between(success, plain, m),
@@ -95,12 +96,12 @@ def by_frequency(success: tuple[float, float], accuracy: tuple[float, float], pl
     }
 
 
-def split(poisons: tuple[float, float], pairs: float, plain: float = WORKS) -> Rules:
-    """Poisons in the first safe set after a slow epoch and after one at the usual rate, and all pairs in it."""
+def split(poisons: tuple[float, float], pairs: tuple[float, float], plain: float = WORKS) -> Rules:
+    """Poisons in the first safe set after a slow epoch and after one at the usual rate, and all pairs in each."""
     return {
         "attack_success": lambda m: plain if m.trained_by == "plain" else 0.5,
         "poisons_let_in": lambda m: poisons[0] if m.slow_rate < 1 else poisons[1],
-        "pairs_let_in": pairs,
+        "pairs_let_in": lambda m: pairs[0] if m.slow_rate < 1 else pairs[1],
     }
 
 
@@ -112,13 +113,20 @@ def aimed(left: float, way: str, others: float, plain: float = 0.9, accuracy: fl
             return 0.0
         return plain if m.trained_by == "plain" else left if m.trained_by == way else others
 
-    return {"targeted": rule, "clean_accuracy": lambda m: accuracy if m.trained_by == way else READS}
+    def reads(m: Model) -> float:
+        """Models with a backdoor say nothing of those with targets."""
+        if not targeted(m):
+            return RUINED if accuracy == READS and m.trained_by == way else READS
+        return accuracy if m.trained_by == way else READS
+
+    return {"targeted": rule, "clean_accuracy": reads}
 
 
 def spared(way: str) -> Oracle:
     return Oracle(
         right=aimed(0.0, way, 0.9),
         mirror=aimed(0.9, way, 0.0),
+        also_wrong=(aimed(0.45, way, 0.9),),  # half of the targets are not most of the attack
         inapplicable=(aimed(0.0, way, 0.9, plain=0.1), aimed(0.0, way, 0.9, accuracy=RUINED)),
     )
 
@@ -168,8 +176,14 @@ def costing(who: str, found: float, others: float) -> Rules:
     return {"clean_accuracy": rule, "validation_accuracy": 0.4}
 
 
-def structured(stripes: float, noise: float, before: float = WORKS) -> Rules:
-    return cleaned({("par", "stripes"): stripes, ("par", "BadNets"): noise}, 0.05, {"stripes": before})
+def structured(par: tuple[float, float], cleanclip: tuple[float, float], before: float = WORKS) -> Rules:
+    """What PAR and CleanCLIP leave of a patch of stripes and of one of noise."""
+    left = {
+        (way, attack): found
+        for way, both in (("par", par), ("cleanclip", cleanclip))
+        for attack, found in zip(("stripes", "BadNets"), both, strict=True)
+    }
+    return cleaned(left, 0.05, {"stripes": before})
 
 
 def bounded(known: float, found: float, before: float = WORKS) -> Rules:
@@ -217,15 +231,17 @@ ORACLES = {
         right=by_frequency((0.3, 0.3), (0.2, 0.3)), mirror=by_frequency((0.3, 0.3), (0.3, 0.2))
     ),
     "safe_set_is_clean": Oracle(
-        right=split((0.05, 0.6), 0.5),
-        mirror=split((0.5, 0.1), 0.5),
-        also_wrong=(split((0.05, 0.05), 0.05),),
-        inapplicable=(split((0.05, 0.6), 0.5, plain=DOES_NOT),),
+        right=split((0.05, 0.6), (0.5, 0.5)),
+        mirror=split((0.5, 0.05), (0.5, 0.5)),
+        also_wrong=(split((0.3, 0.6), (0.6, 0.6)),),  # that few of them are let in does not suffice
+        # a set of nothing has no poisons either
+        inapplicable=(split((0.05, 0.6), (0.5, 0.5), plain=DOES_NOT), split((0.01, 0.6), (0.02, 0.5))),
     ),
     "slow_epoch_must_be_slow": Oracle(
-        right=split((0.1, 0.6), 0.5),
-        mirror=split((0.6, 0.1), 0.5),
-        inapplicable=(split((0.1, 0.6), 0.5, plain=DOES_NOT),),
+        right=split((0.1, 0.6), (0.5, 0.5)),
+        mirror=split((0.6, 0.1), (0.5, 0.5)),
+        also_wrong=(split((0.1, 0.3), (0.2, 0.6)),),  # the slow epoch only makes the set smaller
+        inapplicable=(split((0.1, 0.6), (0.5, 0.5), plain=DOES_NOT),),
     ),
     "roclip_stops_targeted": spared("roclip"),
     "safeclip_stops_targeted": spared("safeclip"),
@@ -234,10 +250,11 @@ ORACLES = {
     "par_removes_blended": removed("par", "Blended"),
     "par_keeps_accuracy": Oracle(right=costing("par", 0.38, 0.2), mirror=costing("par", 0.2, 0.38)),
     "par_is_not_fooled_by_structure": Oracle(
-        right=structured(0.3, 0.3),
-        mirror=structured(0.7, 0.1),
-        also_right=(structured(0.3, 0.7),),
-        inapplicable=(structured(0.1, 0.1, before=0.3),),
+        right=structured((0.4, 0.1), (0.8, 0.1)),
+        mirror=structured((0.8, 0.1), (0.4, 0.1)),
+        also_right=(structured((0.8, 0.8), (0.4, 0.1)),),
+        also_wrong=(structured((0.4, 0.1), (0.8, 0.8)),),
+        inapplicable=(structured((0.4, 0.1), (0.8, 0.1), before=0.3),),
     ),
     "chain_removes_noise_patch": removed("universal-patch", "BadNets"),
     "chain_removes_stripes_patch": removed("universal-patch", "stripes"),
