@@ -161,7 +161,7 @@ class RandomWorld(MadeUp):
             found[detector.label] = {"auroc": auroc, "recall": dict.fromkeys((f"{s:g}" for s in SHARES), seen)}
         works = 1.5 * np.random.default_rng([self.number, int(digest(str(attack.trigger)), 16)]).uniform(0, 1)
         fooled = {r: rate(works + random.normal(0, 0.01)) for r in readers(trial)}
-        return {"attack_success": fooled, "detection": found}
+        return {"attack_success": fooled, "detection": found, "pairs": pairs(trial), "poisons": attack.count}
 
     def _audited(self, trial: Trial, random: np.random.Generator) -> dict[str, Any]:
         """Every detector is good or bad, and what it says of clean models is anything."""
@@ -196,6 +196,8 @@ class RandomWorld(MadeUp):
             strength += e[1] * math.log10(defense.share) + e[2] * weight / 2
             strength += np.random.default_rng([self.number, defense.recipe.epochs]).normal(0, 0.3) + own.normal(0, 0.6)
             strength += e[3] * math.log2(1 + defense.dirty) + 2 * e[5] * math.log2(pairs(trial) / 4000)
+            meet = [self.number, int(digest([self._knows(defense), str(attack.trigger)]), 16)]
+            strength += np.random.default_rng(meet).normal(0, 0.4)  # one trigger suits one defense
         if isinstance(defense, Retraining):
             strength = np.random.default_rng([self.number, int(digest(str(defense.detector)), 16)]).normal(0.5, 1)
         most = 1.0 if own.random() < 0.7 else own.uniform(0.3, 1)  # that can be removed of this backdoor

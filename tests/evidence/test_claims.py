@@ -23,6 +23,10 @@ from tutorial_lib.experiments import zscore_success
 ELSEWHERE = {
     "targeted_three_succeed": "gpu",
     **dict.fromkeys(("many_constant_by_step", "few_hold_to_a_million", "few_degrade_beyond_a_million"), "gpu"),
+    # at `cpu` so many poisons are a crowd
+    **dict.fromkeys(
+        (f"{what}_{attack}" for what in ("dao_finds", "removal_cures") for attack in ("blended", "wanet")), "gpu"
+    ),
     **{c.id: "overnight" for c in load() if c.experiment == "sharing"},
 }
 

@@ -228,7 +228,7 @@ NUMBERS: dict[str, Callable[[], list[float]]] = {
     ),
     "smallest_patch_fails": lambda: of(backdoor(64, CORNER | {"size": 2}), own_z),
     "larger_patch_better": lambda: less(
-        of(backdoor(64, CORNER | {"size": 12}), own_z), of(backdoor(64, CORNER | {"size": 4}), own_z)
+        of(backdoor(64, CORNER | {"size": 8}), own_z), of(backdoor(64, CORNER | {"size": 4}), own_z)
     ),
     "largest_patch_no_better": lambda: less(
         of(backdoor(64, CORNER | {"size": 16}), own_z), of(backdoor(64, CORNER | {"size": 8}), own_z)

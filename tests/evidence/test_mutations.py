@@ -29,10 +29,6 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         "z_scores(results, 'random', 'fixed', DOSES[results.profile].most))",
         "fig5_left.many_constant: arguments: return differences("
         "z_scores(results, 0, p.many), z_scores(results, len(DATA_SIZES[p]) - 1, p.many))",
-        "cc_factors.more_poisons_harder: arguments: return differences("
-        "by_count(results, counts[0], 'cleanclip'), by_count(results, counts[-1], 'cleanclip'))",
-        "cc_factors.larger_pretraining_harder: arguments: return differences("
-        "by_size(results, 0, 'cleanclip'), by_size(results, last, 'cleanclip'))",
         "technique.least_clear: arguments: changes = [differences("
         "successes(results, USUAL), successes(results, name)) for name in VARIANTS[results.profile]]",
         "fig5_left.largest_step: arguments: steps = ["
@@ -53,8 +49,7 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         "lambda s: cleaned(poisoned(p, s), [defense(p, weight)])[-1], value)",
     ),
     "there are three numbers of poisons, whose second is the last but one": (
-        "cc_critique.dirt_undoes: operands: return differences("
-        "with_dirt(results, counts[min(1, 1 - len(counts))]), with_dirt(results, 0))",
+        "cc_critique.dirt_undoes: operands: few = counts[min(1, 1 - len(counts))]",
     ),
     "captions are varied at one number of poisons, whatever they are": (
         "caption_sets._many: word: return next((g.count for g in fig2_left.groups(p) if g.captions == 'one'))",

@@ -145,13 +145,20 @@ def cleaned(left: dict[tuple[str, str], float], rest: float, before: dict[str, f
 def beaten(attack: str) -> Oracle:
     """PAR before CleanCLIP on an attack; on the others, and after other defenses, it is the other way round."""
 
-    def rules(par: float, cleanclip: float, rest: float, before: float = WORKS) -> Rules:
-        return cleaned({("par", attack): par, ("cleanclip", attack): cleanclip}, rest, {attack: before})
+    other = "BadNets" if attack == "stripes" else "stripes"
+
+    def rules(
+        par: float, cleanclip: float, rest: float, before: float = WORKS, others: tuple[float, float] | None = None
+    ) -> Rules:
+        left = {("par", attack): par, ("cleanclip", attack): cleanclip}
+        if others is not None:
+            left |= {("par", other): others[0], ("cleanclip", other): others[1]}
+        return cleaned(left, rest, {attack: before})
 
     return Oracle(
         right=rules(0.2, 0.6, rest=0.05),
         mirror=rules(0.6, 0.2, rest=0.9),
-        also_right=(rules(0.2, 0.6, rest=0.9),),
+        also_right=(rules(0.2, 0.6, rest=0.9), rules(0.2, 0.6, rest=0.05, others=(0.0, 0.6))),
         inapplicable=(rules(0.2, 0.6, rest=0.05, before=0.3),),
     )
 
