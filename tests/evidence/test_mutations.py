@@ -73,6 +73,14 @@ EQUIVALENT: dict[str, tuple[str, ...]] = {
         "cc_map.of_equal_steps: operands: n, m = min(both, "
         "key=lambda pair: abs(math.log(ample * pair[1] / (few * pair[0]))))",
     ),
+    "no claim is of a defender who may keep the model; `tests/experiments/test_defended.py` is": (
+        "_defended.chosen: and or: if start is None and len(found) < len(defenses):",
+        "_defended.chosen: comparison: if start is None or len(found) > len(defenses):",
+        "_defended.chosen: comparison: if start is not None or len(found) < len(defenses):",
+        "_defended.chosen: comparison: kept = [r for r in found if validation(r) <= validation(start) - MARGIN]",
+        "_defended.chosen: index: return kept[0] if kept else start",
+        "_defended.chosen: operands: kept = [r for r in found if validation(r) >= MARGIN - validation(start)]",
+    ),
     "what stands for weight decay is one of several baselines": tuple(
         f"cc_frontier.settings: word: return ["
         f"c.defense('{kind}', c.middle_rate, recipe_weight_decay=w) for w in WEIGHT_DECAYS[p]]"
