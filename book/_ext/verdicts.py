@@ -91,6 +91,8 @@ def numbers(verdict: Verdict) -> str:
         rows["detects (80 % power)"] = f"{forest.number(found, 2)} from a bound"
     if claim.margin:
         rows["margin"] = claim.margin
+    if claim.quote:
+        rows["the source’s words"] = f"“{claim.quote}”"
     rows["role"] = claim.role + ("" if claim.stated_by == "source" else "; the direction is ours")
     cells = "".join(f'<tr><th scope="row">{text(name)}</th><td>{text(value)}</td></tr>' for name, value in rows.items())
     return f'<table class="claim-numbers">{cells}</table>'

@@ -158,3 +158,8 @@ def test_the_origin_names_its_source_once(verdict: claims.Verdict) -> None:
     said = verdicts.origin(verdict.claim)
     assert said.startswith(verdicts.SOURCES[verdict.claim.source])
     assert said.count("ours") <= 1
+
+
+@pytest.mark.parametrize("verdict", [v for v in FOUND if v.claim.quote], ids=lambda v: v.claim.id)
+def test_the_words_of_the_source_stand_beside_ours(verdict: claims.Verdict) -> None:
+    assert f"<td>“{verdicts.text(verdict.claim.quote)}”</td>" in verdicts.numbers(verdict)

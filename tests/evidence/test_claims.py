@@ -47,6 +47,14 @@ def test_every_claim_can_hold_and_can_fail(monkeypatch):
     assert not left, f"in 400 made-up worlds these verdicts never came up: {left}"
 
 
+@pytest.mark.parametrize("claim", load(), ids=lambda c: c.id)
+def test_a_quotation_is_short_and_of_a_source(claim):
+    """What the course leans on is in the source's own words, or its section says that no sentence is."""
+    assert len(claim.quote.split()) <= 25
+    assert not claim.quote or claim.source != "ours"
+    assert claim.quote or claim.role == "exploratory" or "no sentence says it" in claim.section
+
+
 def claim(**changes):
     base = load()[0]
     return replace(base, **({"above": -math.inf, "below": math.inf} | changes))

@@ -49,6 +49,7 @@ class Claim:
         source: "carlini_terzis", "cleanclip", or the key of another one in the references.
         section: where the source says it.
         says: the statement, in our words.
+        quote: the source's own, a few of them; "…" stands for what is left out.
         experiment: whose records decide.
         quantity: the function of that module that is judged.
         what: the quantity in words, with its unit.
@@ -98,6 +99,7 @@ class Claim:
     why: str = ""
     explains: str = "pilot"
     changes: tuple[str, ...] = ()
+    quote: str = ""
 
     def __post_init__(self) -> None:
         if problem := self._problem():
@@ -179,6 +181,7 @@ class Verdict:
             "id": c.id,
             "source": c.source,
             "section": c.section,
+            "quote": c.quote,
             "role": c.role,
             "stated_by": c.stated_by,
             "profile": self.profile,
