@@ -115,7 +115,7 @@ GRID = ByProfile(
             shards="cc3m", task="imagenet", side=224, model="RN50", recipe=Recipe(epochs=64, batch_size=128, lr=5e-4)
         ),
         1500,
-        {0.0339: {3: (1e-5, 1e-4), 10: (1e-6, 1e-5, 1e-4)}, 0.0678: {10: (1e-6, 1e-5)}},
+        {0.0339: {3: (1e-5, 1e-4), 10: (1e-6, 1e-5, 1e-4)}, 0.0678: {5: (1e-6, 1e-5, 1e-4)}},
         ample=0.0678,
     ),
 )
