@@ -8,7 +8,7 @@ from collections.abc import Callable
 from scipy import stats
 
 from tutorial_lib.evidence.decide import ALPHA, Kind
-from tutorial_lib.evidence.statistics import Estimate
+from tutorial_lib.evidence.statistics import Estimate, missed
 
 #: Chance to decide that is asked for.
 POWER = 0.8
@@ -56,14 +56,7 @@ def power_of_mean(n: int, mean: float, spread: float, above: float, below: float
     if not above < mean < below:
         bounds = [above if mean <= above else below]
     critical = float(stats.t.ppf(1 - alpha / 2, n - 1))
-    missed = [_missed(critical, n, abs(mean - bound) / spread) for bound in bounds]
-    return max(0.0, 1 - sum(missed))
-
-
-def _missed(critical: float, n: int, effect: float) -> float:
-    """Chance that the t of `n` models stays below the critical one."""
-    chance = float(stats.nct.cdf(critical, n - 1, effect * math.sqrt(n)))
-    return chance if math.isfinite(chance) else 0.0  # so far out that the series does not converge
+    return max(0.0, 1 - sum(missed(critical, n - 1, abs(mean - b) / spread * math.sqrt(n)) for b in bounds))
 
 
 def models_to_decide(estimate: Estimate, kind: Kind, above: float, below: float, *, alpha: float = ALPHA) -> int | None:

@@ -122,6 +122,17 @@ def estimate_statistic(
     )
 
 
+def missed(critical: float, freedom: int, shift: float) -> float:
+    """Chance that a t stays below the critical one, where its noncentrality is `shift`.
+
+    Example:
+        >>> round(missed(2.0, 7, 3.0), 2), missed(2.0, 15, 50.0)
+        (0.18, 0.0)
+    """
+    chance = float(stats.nct.cdf(critical, freedom, shift))
+    return chance if math.isfinite(chance) else 0.0  # so far out that the series does not converge
+
+
 def detectable_difference(estimate: Estimate, *, power: float = 0.8, alpha: float = 0.05) -> float | None:
     """How far from a bound the true mean must be for as many models, as variable as these, to show it.
 
@@ -144,7 +155,7 @@ def detectable_difference(estimate: Estimate, *, power: float = 0.8, alpha: floa
     low, high = 0.0, 200.0
     while high - low > 1e-4:
         shift = (low + high) / 2
-        low, high = (low, shift) if 1 - stats.nct.cdf(critical, freedom, shift) >= power else (shift, high)
+        low, high = (low, shift) if 1 - missed(critical, freedom, shift) >= power else (shift, high)
     return float(high * estimate.spread / estimate.n**0.5)
 
 
@@ -268,6 +279,6 @@ def models_for_power(difference: float, spread: float, *, power: float = 0.8, li
         critical = stats.t.ppf(0.975, freedom)
         shift = effect * (n / 2) ** 0.5
         # the noncentral t's other tail never decides
-        if 1 - stats.nct.cdf(critical, freedom, shift) >= power:
+        if 1 - missed(critical, freedom, shift) >= power:
             return n
     return None
