@@ -127,7 +127,7 @@ def missed(critical: float, freedom: int, shift: float) -> float:
 
     Example:
         >>> round(missed(2.0, 7, 3.0), 2), missed(2.0, 15, 50.0)
-        (0.18, 0.0)
+        (0.17, 0.0)
     """
     chance = float(stats.nct.cdf(critical, freedom, shift))
     return chance if math.isfinite(chance) else 0.0  # so far out that the series does not converge
@@ -152,7 +152,9 @@ def detectable_difference(estimate: Estimate, *, power: float = 0.8, alpha: floa
         return None
     freedom = estimate.n - 1
     critical = stats.t.ppf(1 - alpha / 2, freedom)
-    low, high = 0.0, 200.0
+    low, high = 0.0, 1.0
+    while 1 - missed(critical, freedom, high) < power:
+        low, high = high, 2 * high
     while high - low > 1e-4:
         shift = (low + high) / 2
         low, high = (low, shift) if 1 - missed(critical, freedom, shift) >= power else (shift, high)
