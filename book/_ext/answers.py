@@ -13,7 +13,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from answer_texts import PATH, Answer, Number, get, judged, load, number, open_ends, texts
+from answer_texts import PATH, TOLD, Answer, Number, get, judged, load, number, open_ends, texts
 from docutils import nodes
 from records import source
 from sphinx.application import Sphinx
@@ -30,8 +30,10 @@ def said(answer: Answer) -> str:
 
 
 def not_known(answer: Answer) -> str:
-    """What no record can say, and what the claims leave open."""
-    return " ".join([f"**Not known.** {answer.not_known()}", *open_ends(answer)])
+    """What claims say besides, then what no record can say and what they leave open."""
+    ends = open_ends(answer)
+    known = [end for end in ends if end.startswith((TOLD["holds"], TOLD["fails"]))]
+    return " ".join([*known, f"**Not known.** {answer.not_known()}", *(end for end in ends if end not in known)])
 
 
 def markdown(key: str) -> str:

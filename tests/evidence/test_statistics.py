@@ -88,7 +88,7 @@ def test_detectable_difference_is_what_simulation_finds():
 @pytest.mark.parametrize("alpha", [0.05, 0.002])
 @pytest.mark.parametrize("n", [2, 4, 8, 12, 16, 24, 32, 64, 128])
 def test_detectable_difference_is_found_for_any_number_of_models(n, alpha):
-    """By the power there. Far out SciPy's noncentral t is no number, and 16 models had the largest shift that was tried."""
+    """By the power there. Far out SciPy's noncentral t is no number: 16 models had the largest shift tried."""
     shift = detectable_difference(Estimate(0.0, -1, 1, n, 1.0, ""), alpha=alpha) * n**0.5
     critical = stats.t.ppf(1 - alpha / 2, n - 1)
     assert 1 - stats.nct.cdf(critical, n - 1, shift) == pytest.approx(0.8, abs=1e-3)

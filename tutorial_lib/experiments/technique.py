@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import mean
 from typing import Any
 
@@ -15,7 +16,7 @@ from tutorial_lib.experiments._defended import percent
 from tutorial_lib.experiments._series import SMALL_PRINT, curve
 from tutorial_lib.experiments.fig2_right import clean_accuracy, success
 from tutorial_lib.profiles import ByProfile, Profile
-from tutorial_lib.trials import Recipe, Trial
+from tutorial_lib.trials import Recipe, Record, Trial
 
 GROUP, ORDER = "carlini_terzis", 115
 TITLE = "Optimizer, batch size and loss"
@@ -63,19 +64,26 @@ def trials(p: Profile) -> list[Trial]:
     return [varied(p, name, seed) for seed in p.models.of(__name__) for name in names(p)]
 
 
+def _of(results: Results, name: str, value: Callable[[Record], float]) -> dict[int, float]:
+    """A number by seed; of the usual training only those models that the others are compared with."""
+    p = results.profile
+    found = results.per_seed(lambda s: varied(p, name, s), value)
+    return {seed: number for seed, number in found.items() if seed in p.models.of(__name__)}
+
+
 def z_scores(results: Results, name: str) -> dict[int, float]:
     """z-score by seed of the models that were trained in one way."""
-    return results.per_seed(lambda s: varied(results.profile, name, s), lambda r: r.metrics["z_score"])
+    return _of(results, name, lambda r: r.metrics["z_score"])
 
 
 def successes(results: Results, name: str) -> dict[int, float]:
     """Attack success by seed of the models that were trained in one way."""
-    return results.per_seed(lambda s: varied(results.profile, name, s), success)
+    return _of(results, name, success)
 
 
 def accuracies(results: Results, name: str) -> dict[int, float]:
     """Clean accuracy by seed of the models that were trained in one way."""
-    return results.per_seed(lambda s: varied(results.profile, name, s), clean_accuracy)
+    return _of(results, name, clean_accuracy)
 
 
 def least_clear(results: Results) -> list[float]:
