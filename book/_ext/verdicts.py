@@ -9,6 +9,7 @@ Nothing is executed for them, so a page is as new as its records (see `records`)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from html import escape
@@ -39,6 +40,8 @@ SOURCES = PAPERS | {
     "yang2024safeclip": "Yang et al., SafeCLIP",
     "ours": "ours",
 }
+#: A claim that another one's reason or change names.
+ID = re.compile(rf"`?\b(?P<id>{'|'.join(sorted((claim.id for claim in claims.load()), key=len, reverse=True))})\b`?")
 #: Words that a reader looks for; the rest are kinds of "not judged".
 JUDGED = ("holds", "fails", "undecided")
 
@@ -119,9 +122,14 @@ def line(verdict: Verdict, found: Source, parse: Parse, *, anchor: bool = False)
     node += raw(f'{head}<div class="claim-line">{measure}{forest.strip(verdict)}</div>')
     node += raw(f"<details><summary>numbers and reasons</summary>{numbers(verdict)}")
     if verdict.why:
-        node += nodes.container("", *parse(written(verdict.why, found)), classes=["claim-why"])
+        node += nodes.container("", *parse(in_words(written(verdict.why, found))), classes=["claim-why"])
     node += raw("</details>")
     return node
+
+
+def in_words(said: str) -> str:
+    """A text in which claims are named by what they say, and no longer by their ids."""
+    return ID.sub(lambda match: f"*{claims.get(match['id']).says}*", said)
 
 
 def not_run(verdicts: list[Verdict]) -> nodes.raw:
@@ -285,7 +293,11 @@ class PaperBesideOurs(SphinxDirective):
 
     def changes(self, mine: list[Claim]) -> list[nodes.Node]:
         """Which claims were changed later, and why."""
-        told = [f"*Changed later: {claim.says}.* {change.rstrip('.')}." for claim in mine for change in claim.changes]
+        told = [
+            f"*Changed later: {claim.says}.* {change[0].upper()}{in_words(change[1:].rstrip('.'))}."
+            for claim in mine
+            for change in claim.changes
+        ]
         if not told:
             return []
         return self.parse_text_to_nodes("\n\n".join(told))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -163,3 +164,14 @@ def test_the_origin_names_its_source_once(verdict: claims.Verdict) -> None:
 @pytest.mark.parametrize("verdict", [v for v in FOUND if v.claim.quote], ids=lambda v: v.claim.id)
 def test_the_words_of_the_source_stand_beside_ours(verdict: claims.Verdict) -> None:
     assert f"<td>“{verdicts.text(verdict.claim.quote)}”</td>" in verdicts.numbers(verdict)
+
+
+def test_a_reason_names_claims_by_what_they_say() -> None:
+    assert verdicts.in_words("see cc_badnets_works; as `backdoor_rises` has it") == (
+        f"see *{claims.get('cc_badnets_works').says}*; as *{claims.get('backdoor_rises').says}* has it"
+    )
+
+
+def test_no_page_shows_a_claims_id(page: BeautifulSoup) -> None:
+    said = page.select_one("article").get_text()
+    assert [claim.id for claim in claims.load() if re.search(rf"\b{claim.id}\b", said)] == []
