@@ -140,7 +140,7 @@ def not_run(verdicts: list[Verdict]) -> nodes.raw:
         for v in verdicts
     )
     many = "1 statement" if len(verdicts) == 1 else f"{len(verdicts)} statements"
-    head = f"Written down before any record: {many}, not run yet"
+    head = f"Written down before any record: {many}, not judged yet"
     return raw(f'<details class="claims-not-run"><summary>{head}</summary><ul>{items}</ul></details>')
 
 

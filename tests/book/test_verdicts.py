@@ -88,7 +88,7 @@ def test_claims_without_records_are_one_folded_list_and_no_legend() -> None:
     folded = made(nothing)
     assert not folded.select(".claim-says, .claims-legend, .strip")
     assert not folded.details.has_attr("open")
-    assert folded.summary.text == "Written down before any record: 2 statements, not run yet"
+    assert folded.summary.text == "Written down before any record: 2 statements, not judged yet"
     assert [item.a.text for item in folded.select("li")] == [claim.says for claim in chosen]
     assert [item.a["href"].split("#")[1] for item in folded.select("li")] == [
         "claim-backdoor-rises",

@@ -74,4 +74,4 @@ def table(results: Results) -> Table:
             e = verdict.estimate
             cells += ["" if e is None else f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}], {e.n}", verdict.verdict]
         rows.append((claim.says, claim.predicate, *cells))
-    return Table(("claim", "allowed", "the profile's models", "verdict", "further models", "these alone"), tuple(rows))
+    return Table(("claim", "allowed", "the first models", "verdict", "further models", "these alone"), tuple(rows))
