@@ -239,13 +239,15 @@ def hardest(lists: Iterable[Sequence[float]], above: float = -math.inf, below: f
         above, below: the region.
 
     Returns:
-        That list, or an empty one.
+        That list; the first one where none has two models, whose spread could be told, and an empty one without any.
 
     Source: Berger (1982), "Multiparameter hypothesis testing and acceptance sampling".
 
     Example:
         >>> hardest([[0.2, 0.3, 0.4], [0.1, 0.11, 0.12]], above=0.0)  # the smaller mean is the clearer one
         [0.2, 0.3, 0.4]
+        >>> hardest([[], [0.5]]), hardest([])
+        ([0.5], [])
     """
 
     def inside(values: Sequence[float]) -> float:
@@ -253,8 +255,9 @@ def hardest(lists: Iterable[Sequence[float]], above: float = -math.inf, below: f
         error = max(found.spread / found.n**0.5, 1e-9)
         return float(min(found.value - above, below - found.value) / error)
 
-    kept = [list(values) for values in lists if len(values) > 1]
-    return min(kept, key=inside, default=[])
+    given = [list(values) for values in lists if values]
+    kept = [values for values in given if len(values) > 1]
+    return min(kept, key=inside, default=given[0] if given else [])
 
 
 def models_for_power(difference: float, spread: float, *, power: float = 0.8, limit: int = 1000) -> int | None:
