@@ -67,7 +67,8 @@ def test_every_verdict_says_why_whatever_it_is():
     shown = {typed(row.text) for row in rows}
     for verdict in claims.judge_all(source):
         if verdict.estimate is not None:
-            assert typed(quantities.written(verdict.why, source)) in shown, verdict.claim.id
+            said = site.extension("verdicts").in_words(quantities.written(verdict.why, source))
+            assert typed(said) in shown, verdict.claim.id
         if verdict.verdict in ("fails", "undecided"):
             explained = verdict.claim.why and verdict.claim.explains == verdict.profile
             assert explained or "Holm's correction" in verdict.why, f"{verdict.claim.id} is not explained"
@@ -94,8 +95,8 @@ def test_later_changes_of_predicates_are_told():
     text = typed(BeautifulSoup(page("paper_beside_ours"), "html.parser").text)
     told = [change for claim in claims.load() for change in claim.changes]
     assert told
-    for change in told:
-        assert typed(change)[:60] in text
+    for change in map(site.extension("verdicts").in_words, told):
+        assert typed(change[0].upper() + change[1:])[:60] in text
 
 
 def test_every_experiment_with_records_is_drawn_beside_the_paper():
